@@ -1,0 +1,129 @@
+# make            build everything into build/
+# make run        one publish, end to end, on this machine
+# make check      all tests; SAN=1 runs them under ASan and UBSan
+# make bench      measurements, never asserted
+# make install    PREFIX, DESTDIR
+SHELL = /bin/bash
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+B := build$(if $(SAN),/san,$(if $(filter clang,$(CC)),/clang))
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-missing-field-initializers
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -I. -pthread \
+	-fno-strict-aliasing -fstack-protector-strong $(WARN) \
+	-DKIRCERTA_VERSION='"$(VERSION)"' -DKIRCERTA_PREFIX='"$(PREFIX)"' $(SANFLAGS)
+SANFLAGS = $(if $(SAN),-fsanitize=address$(,)undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined)
+, := ,
+
+objs = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+lib = $(shell pkg-config --libs $(1) 2>/dev/null)
+
+COMMON := $(call objs,common/*.c)
+AGENT := $(call objs,agent/store/*.c agent/run/*.c agent/ops/*.c \
+	agent/gate/*.c agent/core/*.c agent/net/*.c)
+CONSOLE := $(call objs,$(filter-out console/main.c console/preview.c,\
+	$(wildcard console/*.c)))
+TOOLS := $(patsubst agent/tools/%_main.c,$(B)/tools/%,\
+	$(wildcard agent/tools/*_main.c))
+MANIFESTS := $(patsubst agent/tools/%,$(B)/tools/%,\
+	$(wildcard agent/tools/*.conf))
+UNITS := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+SCREENS := $(patsubst %.c,$(B)/%,$(wildcard tests/screens/test_*.c))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
+
+L_COMMON = $(call lib,jansson libgit2 libcrypto)
+L_AGENT = $(call lib,sqlite3 libwebsockets libuv zlib) $(L_COMMON)
+L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON)
+
+.PHONY: all run check bench install clean deps
+.SECONDARY:
+all: deps
+	@$(MAKE) --no-print-directory programs
+
+# What is not on the machine yet is installed first, and only then.
+deps:
+	@contrib/bootstrap.sh
+
+PROGRAMS := $(if $(wildcard agent/main.c),$(B)/kircerta-agent) \
+	$(if $(wildcard console/main.c),$(B)/kircerta) \
+	$(if $(wildcard console/preview.c),$(B)/kircerta-preview) \
+	$(TOOLS) $(MANIFESTS)
+
+.PHONY: programs tests
+programs: $(PROGRAMS)
+tests: programs $(UNITS) $(SCREENS)
+
+$(B)/libcommon.a: $(COMMON)
+$(B)/libagent.a: $(AGENT)
+$(B)/libconsole.a: $(CONSOLE)
+$(B)/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(B)/kircerta-agent: $(B)/agent/main.o $(B)/libagent.a $(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT)
+$(B)/kircerta: $(B)/console/main.o $(B)/libconsole.a $(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_CONSOLE)
+$(B)/kircerta-preview: $(B)/console/preview.o $(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(call lib,chafa libpng libjpeg) $(L_COMMON)
+
+# A tool is NAME_main.c, tool.c and its NAME*.c; it sees common and tool.h.
+L_screen = $(call lib,xcb xcb-shm xcb-xfixes xcb-randr libpng libturbojpeg)
+L_youtube = $(call lib,libcurl)
+L_notify = $(call lib,libcurl)
+.SECONDEXPANSION:
+$(B)/tools/%: $(B)/agent/tools/%_main.o $(B)/agent/tools/tool.o \
+		$$(filter-out $(B)/agent/tools/$$*_main.o,\
+		$$(call objs,agent/tools/$$*_*.c)) $(B)/libcommon.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_$*) $(L_COMMON)
+$(B)/tools/%.conf: agent/tools/%.conf
+	@mkdir -p $(@D)
+	cp $< $@
+
+# Unit tests link what they use out of the archives.
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libconsole.a \
+		$(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT) $(L_CONSOLE) \
+		$(call lib,check)
+$(B)/tests/screens/%: $(B)/tests/screens/%.o $(B)/libconsole.a \
+		$(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_CONSOLE) \
+		$(call lib,check vterm) -lutil
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libagent.a $(B)/libcommon.a
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+run: all
+	@contrib/run.sh $(B)
+
+check: deps
+	@$(MAKE) --no-print-directory tests
+	@tests/run.sh $(B)
+
+bench: all
+	@$(MAKE) --no-print-directory $(BENCHES)
+	@tests/bench/run.sh $(B)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin \
+		$(DESTDIR)$(PREFIX)/libexec/kircerta/tools \
+		$(DESTDIR)$(PREFIX)/share/kircerta/themes
+	install $(B)/kircerta-agent $(B)/kircerta $(DESTDIR)$(PREFIX)/bin
+	install $(B)/kircerta-preview $(DESTDIR)$(PREFIX)/libexec/kircerta
+	install $(TOOLS) $(DESTDIR)$(PREFIX)/libexec/kircerta/tools
+	install -m 644 $(MANIFESTS) $(DESTDIR)$(PREFIX)/libexec/kircerta/tools
+	install -m 644 themes/*.theme $(DESTDIR)$(PREFIX)/share/kircerta/themes
+
+clean:
+	rm -rf build
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
