@@ -32,7 +32,7 @@ build    libpng-dev                     PNG
 build    libjpeg-dev                    JPEG in previews
 build    libturbojpeg0-dev              JPEG from captures
 clang    clang                          CC=clang
-clang    libclang-rt-14-dev             CC=clang SAN=1
+clang    libclang-rt-dev                CC=clang SAN=1
 run      libwebsockets-evlib-uv         websockets' side of libuv, loaded late
 run      ca-certificates                uploads to real channels
 run      ffmpeg                         screen.record
