@@ -43,7 +43,7 @@ run() { # run NAME COMMAND...
 	# A process group of its own: what a dead test leaves behind goes too.
 	setsid timeout --foreground -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
 	pid=$!
-	wait "$pid" || rc=$?
+	{ wait "$pid" || rc=$?; } 2>/dev/null
 	kill -KILL -- "-$pid" 2>/dev/null
 	pid=''
 	read -r p f < <(counts "$out")
