@@ -1,0 +1,373 @@
+/*
+ * See evidence.h. DIR/ab/<sha256> holds the files, DIR/tmp those being
+ * written, each under a lock of its writer so that what a crash left behind
+ * is told from what is in use. A name is linked, never renamed over: what is
+ * stored once stays as it is.
+ */
+#include "agent/store/evidence.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/id.h"
+#include "common/mem.h"
+
+#define CHUNK (1 << 18)
+
+struct evidence {		/* never changes after open */
+	char *path;
+	int dir, tmp;
+};
+
+struct evidence_file {
+	struct evidence *store;
+	struct sha256 *hash;
+	uint64_t size;
+	int fd;
+	char name[24];		/* in tmp */
+};
+
+/* Only a file that nobody holds the lock of was left behind. */
+static void sweep(int tmp)
+{
+	DIR *d = fdopendir(fcntl(tmp, F_DUPFD_CLOEXEC, 0));
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		int fd = openat(tmp, e->d_name,
+				O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+		if (fd < 0)
+			continue;
+		if (*e->d_name != '.' && !flock(fd, LOCK_EX | LOCK_NB))
+			unlinkat(tmp, e->d_name, 0);
+		close(fd);
+	}
+	if (d)
+		closedir(d);
+}
+
+int evidence_open(struct evidence **out, const char *dir, struct err *err)
+{
+	struct evidence *e = xcalloc(1, sizeof(*e));
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+	e->path = xstrdup(dir);
+	e->dir = e->tmp = -1;
+	if (fs_mkdir(dir, 0700, err)) {
+		evidence_close(e);
+		return -1;
+	}
+	e->dir = open(dir, flags);
+	if (e->dir >= 0 && (!mkdirat(e->dir, "tmp", 0700) || errno == EEXIST))
+		e->tmp = openat(e->dir, "tmp", flags | O_NOFOLLOW);
+	if (e->tmp < 0) {
+		err_sys(err, ERR_io, "opening the evidence store %s", dir);
+		evidence_close(e);
+		return -1;
+	}
+	sweep(e->tmp);
+	*out = e;
+	return 0;
+}
+
+void evidence_close(struct evidence *e)
+{
+	if (!e)
+		return;
+	if (e->dir >= 0)
+		close(e->dir);
+	if (e->tmp >= 0)
+		close(e->tmp);
+	free(e->path);
+	free(e);
+}
+
+/* Open and lock a new file; again if it was swept away in between. */
+static int new_file(struct evidence *e, char *name)
+{
+	struct stat st;
+	int fd;
+
+	for (;;) {
+		random_base62(name, 20);
+		fd = openat(e->tmp, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+			    0600);
+		if (fd < 0)
+			return -1;
+		if (!flock(fd, LOCK_EX) && !fstat(fd, &st) && st.st_nlink)
+			return fd;
+		close(fd);
+	}
+}
+
+struct evidence_file *evidence_begin(struct evidence *e, struct err *err)
+{
+	struct evidence_file *f = xcalloc(1, sizeof(*f));
+
+	f->store = e;
+	f->fd = new_file(e, f->name);
+	if (f->fd < 0) {
+		err_sys(err, ERR_io, "a new file in %s/tmp", e->path);
+		free(f);
+		return NULL;
+	}
+	f->hash = sha256_new();
+	return f;
+}
+
+int evidence_write(struct evidence_file *f, const void *data, size_t len,
+		   struct err *err)
+{
+	if (fs_write_all(f->fd, data, len))
+		return err_sys(err, ERR_io, "writing evidence in %s",
+			       f->store->path);
+	sha256_add(f->hash, data, len);
+	f->size += len;
+	return 0;
+}
+
+/* The folder of a hash: "ab" of "abcd..."; -1 and errno. */
+static int open_shelf(struct evidence *e, const char *sha256, bool make)
+{
+	char name[3] = {sha256[0], sha256[1], 0};
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+
+	if (make && mkdirat(e->dir, name, 0700) && errno != EEXIST)
+		return -1;
+	if (make && fsync(e->dir))	/* whoever made it */
+		return -1;
+	return openat(e->dir, name, flags);
+}
+
+/* What is there already stays, if it can be what it is called. */
+static int same_size(int shelf, const char *sha256, uint64_t size,
+		     struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(shelf, sha256, &st, AT_SYMLINK_NOFOLLOW))
+		return err_sys(err, ERR_io, "evidence %s", sha256);
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+		return err_set(err, ERR_evidence_corrupt,
+			       "%s is stored with %lld bytes and has %llu",
+			       sha256, (long long)st.st_size,
+			       (unsigned long long)size);
+	return 0;
+}
+
+/* Durable bytes, then the name, then the name durable. */
+static int place(struct evidence_file *f, const char *sha256, struct err *err)
+{
+	struct evidence *e = f->store;
+	int shelf = -1, rc = -1;
+
+	if (!fchmod(f->fd, 0400) && !fsync(f->fd))
+		shelf = open_shelf(e, sha256, true);
+	if (shelf < 0)
+		return err_sys(err, ERR_io, "storing evidence %s", sha256);
+	if (!linkat(e->tmp, f->name, shelf, sha256, 0))
+		rc = 0;
+	else if (errno == EEXIST)
+		rc = same_size(shelf, sha256, f->size, err);
+	else
+		err_sys(err, ERR_io, "storing evidence %s", sha256);
+	if (!rc && fsync(shelf))
+		rc = err_sys(err, ERR_io, "storing evidence %s", sha256);
+	close(shelf);
+	return rc;
+}
+
+int evidence_commit(struct evidence_file *f, char sha256[SHA256_HEX],
+		    uint64_t *size, struct err *err)
+{
+	uint8_t raw[SHA256_RAW];
+	int rc;
+
+	sha256_end(f->hash, raw);
+	f->hash = NULL;
+	hex_of(raw, sizeof(raw), sha256);
+	if (size)
+		*size = f->size;
+	rc = place(f, sha256, err);
+	evidence_abort(f);
+	return rc;
+}
+
+void evidence_abort(struct evidence_file *f)
+{
+	uint8_t raw[SHA256_RAW];
+
+	if (!f)
+		return;
+	if (f->hash)
+		sha256_end(f->hash, raw);
+	unlinkat(f->store->tmp, f->name, 0);
+	close(f->fd);
+	free(f);
+}
+
+/* Everything that fd gives into f. */
+static int pour(struct evidence_file *f, int fd, struct err *err)
+{
+	char *chunk = xmalloc(CHUNK);
+	ssize_t n;
+	int rc = 0;
+
+	do {
+		n = read(fd, chunk, CHUNK);
+		if (n > 0)
+			rc = evidence_write(f, chunk, (size_t)n, err);
+	} while (!rc && (n > 0 || (n < 0 && errno == EINTR)));
+	if (!rc && n < 0)
+		rc = err_sys(err, ERR_io, "reading what is to be stored");
+	free(chunk);
+	return rc;
+}
+
+int evidence_store_fd(struct evidence *e, int fd, char sha256[SHA256_HEX],
+		      uint64_t *size, struct err *err)
+{
+	struct evidence_file *f = evidence_begin(e, err);
+
+	if (!f)
+		return -1;
+	if (!pour(f, fd, err))
+		return evidence_commit(f, sha256, size, err);
+	evidence_abort(f);
+	return -1;
+}
+
+int evidence_store(struct evidence *e, const void *data, size_t len,
+		   char sha256[SHA256_HEX], struct err *err)
+{
+	struct evidence_file *f = evidence_begin(e, err);
+
+	if (!f)
+		return -1;
+	if (!evidence_write(f, data, len, err))
+		return evidence_commit(f, sha256, NULL, err);
+	evidence_abort(f);
+	return -1;
+}
+
+/* An open regular file of that name, unread. */
+static int open_named(struct evidence *e, const char *sha256, struct err *err)
+{
+	struct stat st;
+	int shelf, fd = -1;
+
+	if (!is_hex(sha256, SHA256_HEX - 1))
+		return err_set(err, ERR_not_found, "no SHA-256 in hex");
+	shelf = open_shelf(e, sha256, false);
+	if (shelf >= 0)
+		fd = openat(shelf, sha256,
+			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		err_set(err, ERR_not_found, "no evidence %s", sha256);
+	else if (fd < 0 && errno != ELOOP && errno != ENOTDIR)
+		err_sys(err, ERR_io, "evidence %s", sha256);
+	else if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		err_set(err, ERR_evidence_corrupt, "%s is no file", sha256);
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	if (shelf >= 0)
+		close(shelf);
+	return fd;
+}
+
+bool evidence_has(struct evidence *e, const char *sha256)
+{
+	int fd = open_named(e, sha256, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int not_what_it_says(const char *sha256, const char *is,
+			    struct err *err)
+{
+	return err_set(err, ERR_evidence_corrupt,
+		       "what is stored as %s has the SHA-256 %s", sha256, is);
+}
+
+int evidence_get(struct evidence *e, const char *sha256, int *fd,
+		 uint64_t *size, struct err *err)
+{
+	int in = open_named(e, sha256, err);
+	char is[SHA256_HEX];
+	uint64_t n;
+
+	if (in < 0)
+		return -1;
+	if (sha256_fd(in, is, &n, err) ||
+	    (strcmp(is, sha256) && not_what_it_says(sha256, is, err))) {
+		close(in);
+		return -1;
+	}
+	*fd = in;
+	if (size)
+		*size = n;
+	return 0;
+}
+
+/* Copy in to out, both open; *is gets the hash of what was copied. */
+static int copy(int in, int out, char is[SHA256_HEX], const char *path,
+		struct err *err)
+{
+	struct sha256 *hash = sha256_new();
+	char *chunk = xmalloc(CHUNK);
+	uint8_t raw[SHA256_RAW];
+	ssize_t n;
+	int rc = 0;
+
+	do {
+		n = read(in, chunk, CHUNK);
+		if (n > 0) {
+			sha256_add(hash, chunk, (size_t)n);
+			rc = fs_write_all(out, chunk, (size_t)n);
+		}
+	} while (!rc && (n > 0 || (n < 0 && errno == EINTR)));
+	if (rc || n < 0)
+		rc = err_sys(err, ERR_io, "copying evidence to %s", path);
+	sha256_end(hash, raw);
+	hex_of(raw, sizeof(raw), is);
+	free(chunk);
+	return rc;
+}
+
+int evidence_copy_out(struct evidence *e, const char *sha256,
+		      const char *path, struct err *err)
+{
+	int in = open_named(e, sha256, err), out, rc;
+	char is[SHA256_HEX];
+
+	if (in < 0)
+		return -1;
+	out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		   0600);
+	if (out < 0) {
+		close(in);
+		return err_sys(err, ERR_io, "%s", path);
+	}
+	rc = copy(in, out, is, path, err);
+	if (!rc && strcmp(is, sha256))
+		rc = not_what_it_says(sha256, is, err);
+	if (rc)
+		unlink(path);
+	close(out);
+	close(in);
+	return rc;
+}

@@ -1,0 +1,49 @@
+/*
+ * Evidence: immutable files named by their SHA-256. Hashed while they are
+ * copied, synced, renamed into place; hashed again whenever they are read.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/sha256.h"
+
+struct err;
+struct evidence;		/* the store; any thread */
+struct evidence_file;		/* one being written; one thread */
+
+int evidence_open(struct evidence **out, const char *dir, struct err *err);
+void evidence_close(struct evidence *e);
+
+/* Write in pieces, then commit; abort forgets it. */
+struct evidence_file *evidence_begin(struct evidence *e, struct err *err);
+int evidence_write(struct evidence_file *f, const void *data, size_t len,
+		   struct err *err);
+/* Frees f in any case. 0: stored under sha256, durable. */
+int evidence_commit(struct evidence_file *f, char sha256[SHA256_HEX],
+		    uint64_t *size, struct err *err);
+void evidence_abort(struct evidence_file *f);
+
+/* Copy everything that fd gives into the store. */
+int evidence_store_fd(struct evidence *e, int fd, char sha256[SHA256_HEX],
+		      uint64_t *size, struct err *err);
+int evidence_store(struct evidence *e, const void *data, size_t len,
+		   char sha256[SHA256_HEX], struct err *err);
+
+bool evidence_has(struct evidence *e, const char *sha256);
+/*
+ * Open for reading, after hashing all of it: *fd (caller closes) and *size.
+ * -1: ERR_not_found, ERR_evidence_corrupt or ERR_io.
+ */
+int evidence_get(struct evidence *e, const char *sha256, int *fd,
+		 uint64_t *size, struct err *err);
+/*
+ * Copy the bytes named by sha256 to path (new file, 0600), hashing what is
+ * copied. -1 as evidence_get.
+ */
+int evidence_copy_out(struct evidence *e, const char *sha256,
+		      const char *path, struct err *err);
+/* Media type by file name and first bytes; never NULL. */
+const char *media_type_of(const char *name, const void *head, size_t len);
