@@ -13,12 +13,18 @@
 #include "common/mem.h"
 
 static EVP_MD *md_256, *md_1;
+static pthread_key_t ctx_key;	/* frees a thread's context at its end */
+
+static void free_ctx(void *ctx)
+{
+	EVP_MD_CTX_free(ctx);
+}
 
 static void fetch(void)
 {
 	md_256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	md_1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-	if (!md_256 || !md_1)
+	if (!md_256 || !md_1 || pthread_key_create(&ctx_key, free_ctx))
 		abort();
 }
 
@@ -55,10 +61,12 @@ void sha256_end(struct sha256 *h, uint8_t raw[SHA256_RAW])
 /* One EVP context a thread: making one costs more than a short hash. */
 static EVP_MD_CTX *own_ctx(void)
 {
-	static _Thread_local EVP_MD_CTX *ctx;
+	EVP_MD_CTX *ctx;
 
 	ready();
-	if (!ctx && !(ctx = EVP_MD_CTX_new()))
+	ctx = pthread_getspecific(ctx_key);
+	if (!ctx && (!(ctx = EVP_MD_CTX_new()) ||
+		     pthread_setspecific(ctx_key, ctx)))
 		abort();
 	return ctx;
 }
