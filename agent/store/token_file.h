@@ -1,0 +1,22 @@
+/* The parts of token.h: a token's text, and the file of all tokens. */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "agent/store/token.h"
+#include "common/sha256.h"
+
+struct err;
+
+#define TOKEN_DIGEST (SHA256_HEX - 1)	/* hex digits, without NUL */
+
+void token_text_make(unsigned scopes, char text[TOKEN_TEXT]);
+/* Has it the shape and the checksum? Says nothing about who it is. */
+bool token_text_ok(const char *text);
+
+/*
+ * Every line of the file as an array of objects, each with id, name, sha256
+ * and scopes. NULL with ERR_io or ERR_bad_config: missing, readable by
+ * others, or a line that is no token.
+ */
+json_t *token_file_read(const char *path, struct err *err);
