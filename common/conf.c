@@ -213,7 +213,7 @@ static const char *assign(const struct conf_key *k, const char *file,
 	case CONF_CHOICE:
 		if (!choice_index(k->choices, value, &i))
 			return "is not one of the choices";
-		*(int *)field = i;
+		*(int *)field = i + (int)k->min;
 		return NULL;
 	case CONF_TIME:
 		if (!duration_parse(value, &n))

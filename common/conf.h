@@ -34,7 +34,7 @@ enum conf_type {
 	CONF_INT,		/* int64_t, within min..max */
 	CONF_TIME,		/* int64_t microseconds */
 	CONF_SIZE,		/* int64_t bytes, with k m g */
-	CONF_CHOICE,		/* int, the index in choices */
+	CONF_CHOICE,		/* int, the index in choices plus min */
 };
 
 struct conf_key {
@@ -43,7 +43,7 @@ struct conf_key {
 	size_t offset;		/* in the struct that conf_set fills */
 	const char *fallback;	/* text of the default, or NULL */
 	const char *choices;	/* CONF_CHOICE: "allow|approve|deny" */
-	int64_t min, max;	/* numbers and times; max 0: no limit */
+	int64_t min, max;	/* of a number or time; max 0: no limit */
 	const char *help;
 };
 

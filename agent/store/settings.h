@@ -1,0 +1,50 @@
+/* agent.conf as a struct; what exists is in settings.def, with its help. */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/sha256.h"
+
+struct err;
+
+enum rule { RULE_ALLOW, RULE_APPROVE, RULE_DENY };	/* ascending */
+
+struct policy {			/* [policy] and [policy "TOOL"] */
+	char *tool;		/* NULL: all tools */
+	int local_write, external_publish;	/* enum rule */
+	int64_t approvals_required, approval_ttl, grace;
+};
+
+struct settings {
+	char *file;		/* absolute, whether it exists or not */
+	char *name, *listen;
+	char *hosts;		/* separated by spaces; never NULL */
+	char *tools_dir;	/* or NULL */
+	int log_debug;		/* 0 or 1 */
+	int64_t max_runs, max_body, max_upload;
+	int64_t lease;		/* us, as all times here */
+	struct policy policy;
+	struct policy *tool_policies;	/* per tool; whole, merged */
+	size_t n_tool_policies;
+	char policy_sha256[SHA256_HEX];	/* of all of it, canonical */
+	json_t *sections;	/* {"youtube": {"key": "value"}}: for tools;
+				   each that exists, with its defaults */
+};
+
+/*
+ * Read file; a missing one gives the defaults. On -1 *s needs no fini.
+ * ERR_bad_config names file, line and key; ERR_io if it cannot be read or
+ * everybody may write it.
+ */
+int settings_read(struct settings *s, const char *file, struct err *err);
+void settings_fini(struct settings *s);
+/* The policy for one tool: its own section over the general one. */
+const struct policy *settings_policy(const struct settings *s,
+				     const char *tool);
+/*
+ * Every key with its default and one line of help, in the syntax of the file
+ * itself, all of it as comments.
+ */
+void settings_list(FILE *out);

@@ -1,0 +1,272 @@
+/* agent.conf: what is in it counts, what cannot be meant is an error. */
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/store/settings.h"
+#include "common/conf.h"
+#include "common/err.h"
+#include "common/fs.h"
+
+static char dir[64], path[80];
+
+static void setup_dir(void)
+{
+	strcpy(dir, "/tmp/kircerta-settings-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/agent.conf", dir);
+}
+
+static int read_text(struct settings *s, const char *text, struct err *err)
+{
+	ck_assert_int_eq(fs_replace(path, text, strlen(text), 0600, NULL), 0);
+	return settings_read(s, path, err);
+}
+
+static void hash_of(const char *text, char hex[SHA256_HEX])
+{
+	struct settings s;
+
+	ck_assert_int_eq(read_text(&s, text, NULL), 0);
+	strcpy(hex, s.policy_sha256);
+	settings_fini(&s);
+}
+
+START_TEST(without_a_file_everything_has_its_default)
+{
+	struct settings s;
+
+	setup_dir();
+	ck_assert_int_eq(settings_read(&s, path, NULL), 0);
+	ck_assert_str_eq(s.listen, "127.0.0.1:8787");
+	ck_assert(*s.name);
+	ck_assert_str_eq(s.hosts, "");
+	ck_assert_ptr_null(s.tools_dir);
+	ck_assert_int_eq(s.log_debug, 0);
+	ck_assert_int_eq(s.max_runs, 4);
+	ck_assert_int_eq(s.max_body, 1 << 20);
+	ck_assert_int_eq(s.max_upload, 4LL << 30);
+	ck_assert_int_eq(s.lease, 120000000);
+	ck_assert_int_eq(s.policy.local_write, RULE_ALLOW);
+	ck_assert_int_eq(s.policy.external_publish, RULE_APPROVE);
+	ck_assert_int_eq(s.policy.approvals_required, 1);
+	ck_assert_int_eq(s.policy.approval_ttl, 900000000);
+	ck_assert_int_eq(s.policy.grace, 10000000);
+	ck_assert_uint_eq(strlen(s.policy_sha256), 64);
+	ck_assert_str_eq(json_str(json_object_get(s.sections, "youtube"),
+				  "base-url"), "https://www.googleapis.com");
+	settings_fini(&s);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(every_key_of_the_file_arrives)
+{
+	static const char text[] =
+		"[agent]\n\tname = studio-1\n\tlisten = [::1]:0\n"
+		"\thost = a.example b.example\n\ttools = more\n\tlog = debug\n"
+		"[run]\n\tmax = 64\n\tlease = 500ms\n"
+		"[limits]\n\tbody = 2m\n\tupload = 8g\n"
+		"[policy]\n\tlocal-write = deny\n\texternal-publish = deny\n"
+		"\tapprovals-required = 2\n\tapproval-ttl = 1m\n\tgrace = 0s\n"
+		"[youtube]\n\tclient-file = yt.json\n"
+		"\tbase-url = http://127.0.0.1:1\n"
+		"[notify]\n\turl-file = /etc/url\n[screen]\n\tdisplay = :7\n";
+	struct settings s;
+	char client[96];
+	json_t *youtube;
+
+	setup_dir();
+	ck_assert_int_eq(read_text(&s, text, NULL), 0);
+	ck_assert_str_eq(s.name, "studio-1");
+	ck_assert_str_eq(s.listen, "[::1]:0");
+	ck_assert_str_eq(s.hosts, "a.example b.example");
+	snprintf(client, sizeof(client), "%s/more", dir);
+	ck_assert_str_eq(s.tools_dir, client);
+	ck_assert_int_eq(s.log_debug, 1);
+	ck_assert_int_eq(s.max_runs, 64);
+	ck_assert_int_eq(s.lease, 500000);
+	ck_assert_int_eq(s.max_upload, 8LL << 30);
+	ck_assert_int_eq(s.policy.local_write, RULE_DENY);
+	ck_assert_int_eq(s.policy.external_publish, RULE_DENY);
+	ck_assert_int_eq(s.policy.approvals_required, 2);
+	ck_assert_int_eq(s.policy.grace, 0);
+	youtube = json_object_get(s.sections, "youtube");
+	snprintf(client, sizeof(client), "%s/yt.json", dir);
+	ck_assert_str_eq(json_str(youtube, "client-file"), client);
+	ck_assert_str_eq(json_str(youtube, "base-url"), "http://127.0.0.1:1");
+	ck_assert_str_eq(json_str(json_object_get(s.sections, "notify"),
+				  "url-file"), "/etc/url");
+	ck_assert_str_eq(json_str(json_object_get(s.sections, "screen"),
+				  "display"), ":7");
+	settings_fini(&s);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(a_tool_has_its_own_policy_over_the_general_one)
+{
+	struct settings s;
+	const struct policy *p;
+
+	setup_dir();
+	ck_assert_int_eq(read_text(&s,
+		"[policy \"youtube.upload\"]\n\tapprovals-required = 2\n"
+		"[policy]\n\tgrace = 1s\n\tlocal-write = approve\n"
+		"[policy \"youtube.upload\"]\n\tapproval-ttl = 5m\n"
+		"[policy \"obs.x\"]\n\tlocal-write = deny\n", NULL), 0);
+	p = settings_policy(&s, "youtube.upload");
+	ck_assert_int_eq(p->approvals_required, 2);
+	ck_assert_int_eq(p->grace, 1000000);
+	ck_assert_int_eq(p->approval_ttl, 300000000);
+	ck_assert_int_eq(p->local_write, RULE_APPROVE);
+	ck_assert_int_eq(settings_policy(&s, "obs.x")->local_write, RULE_DENY);
+	ck_assert_ptr_eq(settings_policy(&s, "other"), &s.policy);
+	ck_assert_ptr_eq(settings_policy(&s, NULL), &s.policy);
+	settings_fini(&s);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(what_cannot_be_meant_names_file_line_and_key)
+{
+	static const struct { const char *text, *says; } cases[] = {
+		{"[agent]\n\tnmae = x\n", ":2: agent.nmae: unknown key"},
+		{"\n[agnet]\n\tname = x\n", ":3: agnet.name: unknown key"},
+		{"[agent]\n\tname = a b\n", ":2: agent.name: "},
+		{"[agent]\n\tname =\n", ":2: agent.name: "},
+		{"[agent \"x\"]\n\tname = a\n", ":2: agent \"x\".name: "},
+		{"[agent]\n\tlisten = 8787\n", ":2: agent.listen: "},
+		{"[agent]\n\tlisten = :8787\n", ":2: agent.listen: "},
+		{"[agent]\n\tlisten = h:65536\n", ":2: agent.listen: "},
+		{"[agent]\n\tlisten = h:http\n", ":2: agent.listen: "},
+		{"[agent]\n\tlog = all\n", "info|debug"},
+		{"[run]\n\tmax = 0\n", "out of range"},
+		{"[run]\n\tmax = 65\n", "out of range"},
+		{"[run]\n\tlease = 120\n", ":2: run.lease: "},
+		{"[limits]\n\tbody = 1t\n", ":2: limits.body: "},
+		{"[policy]\n\texternal-publish = allow\n", "approve|deny"},
+		{"[policy]\n\texternal-publish =\n", "approve|deny"},
+		{"[policy]\n\texternal-publish\n", "approve|deny"},
+		{"[policy]\n\tapprovals-required = 0\n", "out of range"},
+		{"[policy \"a b\"]\n\tgrace = 1s\n", "name of a tool"},
+		{"[policy \"x\"]\n\tapprovals-required = 0\n", "out of range"},
+		{"[policy \"x\"]\n\tgrce = 1s\n", "policy \"x\".grce: unknown"},
+		{"[youtube]\n\turl = x\n", "youtube.url: unknown key"},
+		{"[notify \"phone\"]\n\tkind = ntfy\n", "unknown section"},
+		{"[webhook \"github\"]\n\tscheme = github\n", "unknown"},
+		{"[include]\n\tpath = other\n", "include.path: unknown key"},
+		{"[agent\n", "agent.conf"},
+	};
+
+	setup_dir();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct err err = {0};
+		struct settings s;
+
+		ck_assert_msg(read_text(&s, cases[i].text, &err) == -1, "%s",
+			      cases[i].text);
+		ck_assert_int_eq(err.code, ERR_bad_config);
+		ck_assert_msg(strstr(err.detail, cases[i].says) &&
+			      strstr(err.detail, path), "%s", err.detail);
+		err_fini(&err);
+	}
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(zero_approvals_are_refused_with_the_reason)
+{
+	struct err err = {0};
+	struct settings s;
+
+	setup_dir();
+	ck_assert_int_eq(read_text(&s, "[policy]\napprovals-required = 0\n",
+				   &err), -1);
+	ck_assert_ptr_nonnull(strstr(err_hint_of(&err), "with 0 nobody"));
+	err_fini(&err);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(the_policy_hash_follows_what_counts_and_nothing_else)
+{
+	static const struct { const char *text; bool same; } cases[] = {
+		{"[agent]\n\tname = other\n", true},
+		{"[policy]\n\tgrace = 10s\n", true},
+		{"[policy]\n\tgrace = 10000ms\n", true},
+		{"[policy]\n\tgrace = 11s\n", false},
+		{"[policy]\n\texternal-publish = deny\n", false},
+		{"[policy \"x\"]\n\tgrace = 11s\n", false},
+	};
+	char base[SHA256_HEX], hex[SHA256_HEX];
+
+	setup_dir();
+	hash_of("", base);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		hash_of(cases[i].text, hex);
+		ck_assert_msg(!strcmp(hex, base) == cases[i].same, "%s",
+			      cases[i].text);
+	}
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(a_file_that_everybody_may_write_is_not_taken)
+{
+	struct err err = {0};
+	struct settings s;
+
+	setup_dir();
+	ck_assert_int_eq(read_text(&s, "", NULL), 0);
+	settings_fini(&s);
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	ck_assert_int_eq(settings_read(&s, path, &err), -1);
+	ck_assert_int_eq(err.code, ERR_bad_config);
+	ck_assert_ptr_nonnull(strstr(err_hint_of(&err), "chmod"));
+	err_fini(&err);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(the_list_is_a_file_that_changes_nothing)
+{
+	char *text = NULL, base[SHA256_HEX], hex[SHA256_HEX], *at;
+	size_t len, keys = 0;
+	FILE *out = open_memstream(&text, &len);
+	struct settings s;
+
+	setup_dir();
+	settings_list(out);
+	fclose(out);
+	hash_of("", base);
+	hash_of(text, hex);
+	ck_assert_str_eq(base, hex);
+	for (at = text; (at = strstr(at, "\t#")); at++)
+		if (at[2] != ' ') {
+			at[1] = ' ';		/* now it is set */
+			keys++;
+		}
+	ck_assert_uint_eq(keys, 20);
+	at = strstr(text, "name =");
+	memcpy(at, "#", 1);			/* has no default text */
+	ck_assert_int_eq(read_text(&s, text, NULL), 0);
+	ck_assert_str_eq(s.policy_sha256, base);
+	settings_fini(&s);
+	free(text);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+TESTS("settings",
+      without_a_file_everything_has_its_default,
+      every_key_of_the_file_arrives,
+      a_tool_has_its_own_policy_over_the_general_one,
+      what_cannot_be_meant_names_file_line_and_key,
+      zero_approvals_are_refused_with_the_reason,
+      the_policy_hash_follows_what_counts_and_nothing_else,
+      a_file_that_everybody_may_write_is_not_taken,
+      the_list_is_a_file_that_changes_nothing)
