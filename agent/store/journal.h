@@ -1,0 +1,82 @@
+/*
+ * The journal: JSONL, append-only, each line naming the hash of the line
+ * before. It is the write-ahead log: what is not here did not happen. One
+ * thread appends; any thread may read what is committed.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/store/record.h"
+
+struct err;
+struct journal;
+
+struct journal_head {		/* after the last committed record */
+	uint64_t seq;		/* 0: empty */
+	uint64_t off;		/* bytes */
+	uint8_t leaf[SHA256_RAW];	/* zeros if empty */
+};
+
+struct journal_repair {		/* a torn last line that was cut off */
+	bool done;
+	uint64_t off, len;
+	char sha256[SHA256_HEX];	/* of the bytes that were cut */
+};
+
+/*
+ * Open or create DIR/N.jsonl. A torn last line (no LF) is cut and told in
+ * *repair; the caller records log_repaired. The chain of the last records is
+ * checked; anything else that is wrong is an error and nothing is changed.
+ */
+int journal_open(struct journal **out, const char *dir,
+		 struct journal_repair *repair, struct err *err);
+void journal_close(struct journal *j);
+
+/*
+ * Add a record to the batch. Returns it (borrowed until the next commit;
+ * record_ref to keep). NULL: too long, or sealed (ERR_audit_unavailable).
+ */
+struct record *journal_append(struct journal *j, const struct entry *e,
+			      struct err *err);
+/*
+ * One write and one fdatasync for all that was appended. On success gives
+ * the batch (owned array of references, *n of them; may be NULL when n is
+ * 0). The first failure seals the journal for good: -1 now and ever after.
+ * Before it succeeds, the live file is checked to be the one on the path,
+ * still linked and of the expected size.
+ */
+int journal_commit(struct journal *j, struct record ***batch, size_t *n,
+		   struct err *err);
+bool journal_sealed(const struct journal *j);	/* any thread */
+
+/* The newest committed record; any thread. */
+struct journal_head journal_head(struct journal *j);
+
+/* Read len committed bytes at off; any thread. */
+int journal_read(struct journal *j, uint64_t off, size_t len, char *out,
+		 struct err *err);
+/*
+ * Give every committed record from byte off on, in order, up to the end that
+ * was committed when called. each returns non-zero to stop (and is returned).
+ * The record is borrowed for the call. Any thread.
+ */
+typedef int journal_each(struct record *r, void *data, struct err *err);
+int journal_replay(struct journal *j, uint64_t off, journal_each *each,
+		   void *data, struct err *err);
+
+/* Offline check of a journal folder: every line, every link. */
+struct journal_report {
+	uint64_t records, bytes;
+	uint8_t head[SHA256_RAW];
+	bool ok;
+	uint64_t bad_seq, bad_line, bad_off;	/* where, if not ok */
+	char what[320];				/* and how */
+};
+/* 0 if it could be read (see report->ok), -1 if not. */
+int journal_verify(const char *dir, journal_each *each, void *data,
+		   struct journal_report *report, struct err *err);
+
+/* For tests only: called between the write and the sync of every commit. */
+void journal_on_sync(struct journal *j, void (*hook)(void *), void *data);

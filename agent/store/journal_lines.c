@@ -1,0 +1,185 @@
+/* See journal_lines.h. */
+#include "agent/store/journal_lines.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+
+#define SEGMENT "00000000000000000001.jsonl"
+#define CHUNK (1u << 20)
+
+char *segment_path(const char *dir)
+{
+	return xasprintf("%s/%s", dir, SEGMENT);
+}
+
+int segment_alone(const char *dir, struct err *err)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+	int rc = 0;
+
+	if (!d)
+		return err_sys(err, ERR_audit_unavailable, "%s", dir);
+	while (!rc && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+
+		if (n > 6 && !strcmp(e->d_name + n - 6, ".jsonl") &&
+		    strcmp(e->d_name, SEGMENT))
+			rc = err_set(err, ERR_audit_unavailable,
+				     "%s/%s is no part of this journal", dir,
+				     e->d_name);
+	}
+	closedir(d);
+	return rc;
+}
+
+struct lines {
+	int fd;
+	uint64_t next, end;	/* what is still to be read from the file */
+	size_t start, fill;	/* what is in mem and not yet given */
+	char mem[CHUNK];
+};
+
+struct lines *lines_new(int fd, uint64_t off, uint64_t end)
+{
+	struct lines *l = xmalloc(sizeof(*l));
+
+	l->fd = fd;
+	l->next = off;
+	l->end = end;
+	l->start = l->fill = 0;
+	return l;
+}
+
+void lines_free(struct lines *l)
+{
+	free(l);
+}
+
+static int more(struct lines *l, struct err *err)
+{
+	size_t want = CHUNK;
+	ssize_t n;
+
+	memmove(l->mem, l->mem + l->start, l->fill - l->start);
+	l->fill -= l->start;
+	l->start = 0;
+	want -= l->fill;
+	if (want > l->end - l->next)
+		want = l->end - l->next;
+	do {
+		n = pread(l->fd, l->mem + l->fill, want, (off_t)l->next);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return err_sys(err, ERR_io, "reading the journal");
+	if (!n)
+		return err_set(err, ERR_io, "the journal ends at byte %llu, "
+			       "before byte %llu", (unsigned long long)l->next,
+			       (unsigned long long)l->end);
+	l->fill += (size_t)n;
+	l->next += (uint64_t)n;
+	return 0;
+}
+
+enum lines_got lines_next(struct lines *l, struct span *line, uint64_t *off,
+			  struct err *err)
+{
+	for (;;) {
+		const char *at = l->mem + l->start;
+		size_t len = l->fill - l->start;
+		const char *lf = memchr(at, '\n', len);
+
+		*off = l->next - len;
+		*line = (struct span){at, lf ? (size_t)(lf - at) : len};
+		if (line->len > RECORD_LINE_MAX)
+			return LINES_LONG;
+		if (lf) {
+			l->start += line->len + 1;
+			return LINES_LINE;
+		}
+		if (l->next == l->end)
+			return len ? LINES_TORN : LINES_END;
+		if (more(l, err))
+			return LINES_FAILED;
+	}
+}
+
+const struct link link_first = {.known = true};
+
+static int broken(const struct link *at, uint64_t off, const char *how,
+		  struct err *err)
+{
+	char who[32] = "the record";
+
+	if (at->known)
+		snprintf(who, sizeof(who), "record %llu",
+			 (unsigned long long)at->seq + 1);
+	err_set(err, ERR_audit_unavailable, "the journal is damaged: %s at "
+		"byte %llu %s", who, (unsigned long long)off, how);
+	return err_hint(err, "Nothing was changed. `kircerta-agent audit "
+			"verify` tells more; restore the journal from a copy.");
+}
+
+/* Does r, which names prev, come next? Then *at is moved to it. */
+static int follow(struct link *at, const struct record *r,
+		  const uint8_t prev[SHA256_RAW], struct err *err)
+{
+	const char *how = at->known && r->seq != at->seq + 1 ?
+				  "has the number of another" :
+			  at->known && memcmp(prev, at->leaf, SHA256_RAW) ?
+				  "does not name the hash of the one before" :
+			  r->ts_us < at->ts_us ?
+				  "is older than the one before" : NULL;
+
+	if (how)
+		return broken(at, r->off, how, err);
+	*at = (struct link){true, r->seq, r->ts_us, {0}};
+	memcpy(at->leaf, r->leaf, SHA256_RAW);
+	return 0;
+}
+
+static int walk_line(struct link *at, struct span line, uint64_t off,
+		     journal_each *each, void *data, struct err *err)
+{
+	uint8_t prev[SHA256_RAW];
+	struct record *r = record_parse(line.at, line.len, prev, err);
+	int rc;
+
+	if (!r)
+		return broken(at, off, "is no record", err);
+	r->off = off;
+	rc = follow(at, r, prev, err);
+	if (!rc && each)
+		rc = each(r, data, err);
+	record_unref(r);
+	return rc;
+}
+
+int link_walk(struct link *at, int fd, uint64_t off, uint64_t end,
+	      journal_each *each, void *data, struct err *err)
+{
+	struct lines *lines = lines_new(fd, off, end);
+	enum lines_got got;
+	struct span line;
+	int rc = 0;
+
+	do {
+		got = lines_next(lines, &line, &off, err);
+		if (got == LINES_LINE)
+			rc = walk_line(at, line, off, each, data, err);
+		else if (got == LINES_FAILED)
+			rc = -1;
+		else if (got != LINES_END)
+			rc = broken(at, off, "has no end", err);
+	} while (!rc && got == LINES_LINE);
+	lines_free(lines);
+	return rc;
+}
