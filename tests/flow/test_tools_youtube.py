@@ -1,0 +1,262 @@
+"""youtube.upload against a channel that misbehaves.
+
+python3 tests/flow/test_tools_youtube.py [BUILD_DIR [NAME]]
+"""
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+import toolrun
+from toolrun import ROOT, Run
+
+
+class Standin:
+    """contrib/coordinator/youtube-standin, and its log as it comes."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.client = os.path.join(self.folder.name, "client.json")
+        self.proc = subprocess.Popen(
+            [sys.executable, os.path.join(
+                ROOT, "contrib/coordinator/youtube-standin"), "--dir",
+             os.path.join(self.folder.name, "kept"), "--client-file",
+             self.client], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True)
+        self.base = "http://127.0.0.1:" + self.proc.stdout.readline().strip()
+        with open(self.client) as f:
+            self.secret = json.load(f)["refresh_token"]
+        self.log, self.more = [], threading.Condition()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        for line in self.proc.stderr:
+            with self.more:
+                self.log.append(line)
+                self.more.notify_all()
+
+    def wait_for(self, word):
+        with self.more:
+            found = self.more.wait_for(
+                lambda: any(word in x for x in self.log), 60)
+        assert found, self.log
+
+    def get(self, path):
+        with urllib.request.urlopen(self.base + path, timeout=20) as r:
+            return r.read()
+
+    def videos(self):
+        return [n for n in os.listdir(os.path.join(self.folder.name, "kept"))
+                if n.endswith(".bin")]
+
+    def close(self):
+        self.proc.terminate()
+        self.proc.wait(20)
+        self.reader.join(20)
+        self.proc.stdout.close()
+        self.proc.stderr.close()
+        self.folder.cleanup()
+
+
+class Upload(unittest.TestCase):
+    SIZE = 1500000
+
+    def setUp(self):
+        self.channel = Standin()
+        self.addCleanup(self.channel.close)
+        self.file = os.path.join(self.channel.folder.name, "demo.mp4")
+        self.data = os.urandom(self.SIZE)
+        with open(self.file, "wb") as f:
+            f.write(self.data)
+        self.config = {"client-file": self.channel.client,
+                       "base-url": self.channel.base,
+                       "token-url": self.channel.base + "/token",
+                       "chunk-size": "512k"}
+        self.args = {"title": "Häppy", "privacy": "unlisted", "file": {
+            "path": self.file, "name": "demo.mp4", "size": self.SIZE,
+            "sha256": hashlib.sha256(self.data).hexdigest(),
+            "media_type": "video/mp4"}}
+
+    def upload(self, fault=None, **args):
+        return self.begin(fault, **args).end()
+
+    def begin(self, fault=None, members=None, **args):
+        if fault:
+            self.channel.get("/_fault?" + fault)
+        return Run("youtube upload", {**self.args, **args},
+                   config=self.config, **(members or {}))
+
+    def arrives(self, r):
+        self.assertEqual(r.code, 0, (r.error, self.channel.log))
+        kept = self.channel.get("/videos/" + r.result["video_id"])
+        self.assertTrue(kept == self.data, "the bytes differ")
+        self.assertEqual(len(self.channel.videos()), 1)
+        self.assertTrue(r.result["read_back"])
+        self.keeps_secrets(r)
+        return r.result
+
+    def keeps_secrets(self, r):
+        said = r.said()
+        self.assertNotIn(self.channel.secret, said)
+        self.assertNotIn("upload_id", said)
+        self.assertNotIn("Bearer", said)
+
+    def refused(self, r, code, word=""):
+        self.assertEqual(r.code, 1)
+        self.assertEqual(r.error["error_code"], code, r.error)
+        self.assertIn(word, r.error["detail"])
+        self.assertTrue(r.error["remediation_hint"])
+        self.keeps_secrets(r)
+
+    def test_a_video_arrives_with_its_description_and_a_receipt(self):
+        r = self.upload(description="two\nlines", tags="a, b c,,d",
+                        made_for_kids=True)
+        result = self.arrives(r)
+        self.assertEqual((result["sessions"], result["resumed"],
+                          result["bytes"], result["privacy"]),
+                         (1, 0, self.SIZE, "unlisted"))
+        self.assertNotIn("note", result)
+        with open(r.path("receipt.json")) as f:
+            receipt = json.load(f)
+        self.assertEqual(receipt["file"]["sha256"],
+                         self.args["file"]["sha256"])
+        video = receipt["read_back"]
+        self.assertEqual(video["snippet"], {
+            "title": "Häppy", "description": "two\nlines",
+            "tags": ["a", "b c", "d"], "categoryId": "28"})
+        self.assertTrue(video["status"]["selfDeclaredMadeForKids"])
+        page = urllib.request.urlopen(result["url"], timeout=20).read()
+        self.assertIn("Häppy", page.decode())
+
+    def test_it_arrives_once_whatever_happens_on_the_way(self):
+        for fault, sessions, resumed in (
+                ("once=503", 1, 0),
+                ("once=503&on=chunk&times=2", 1, 2),
+                ("once=429&on=chunk&retry_after=1", 1, 1),
+                ("once=500&on=query&times=2&cut=100", 1, 1),
+                ("cut=0", 1, 1), ("cut=300000", 1, 1),
+                ("keep=0", 1, 0), ("keep=1", 1, 0), ("keep=262145", 1, 0),
+                ("expire=1", 1, 0), ("expire=chunk", 1, 1),
+                ("gone=1", 2, 0), ("lost=1", 1, 0),
+                ("range=bytes%3D5-9", 1, 1), ("range=bytes%3D0--1", 1, None),
+                ("range=rubbish", 1, 1),
+                ("range=bytes%3D0-99999999999999999999", 1, 1)):
+            with self.subTest(fault):
+                result = self.arrives(self.upload(fault))
+                self.assertEqual(result["sessions"], sessions)
+                if resumed is not None:
+                    self.assertEqual(result["resumed"], resumed)
+                self.doCleanups()
+                self.setUp()
+
+    def test_what_it_cannot_do_it_says(self):
+        for fault, code, word in (
+                ("quota=1", "youtube_quota", "quotaExceeded"),
+                ("grant=1", "youtube_auth", "invalid_grant"),
+                ("once=400", "youtube_refused", "400"),
+                ("once=400&on=chunk", "youtube_refused", "400"),
+                ("once=401&times=2&on=chunk", "youtube_auth", "401"),
+                ("once=403&on=chunk", "youtube_forbidden", "403"),
+                ("once=404", "youtube_protocol", "404"),
+                ("redirect=http://127.0.0.1:1/x", "youtube_refused", "307")):
+            with self.subTest(fault):
+                self.refused(self.upload(fault), code, word)
+                self.assertEqual(self.channel.videos(), [])
+                self.doCleanups()
+                self.setUp()
+
+    def test_forced_to_private_is_told(self):
+        result = self.arrives(self.upload("forced_private=1",
+                                          privacy="public"))
+        self.assertEqual(result["privacy"], "private")
+        self.assertEqual(result["privacy_wanted"], "public")
+        self.assertIn("private although public", result["note"])
+
+    def test_no_answer_to_the_last_byte_is_an_unknown_outcome(self):
+        self.refused(self.upload("lost=gone"), "outcome_unknown")
+        self.assertEqual(len(self.channel.videos()), 1)
+
+    def test_a_cancel_leaves_no_video(self):
+        r = self.begin("slow=200000")
+        r.until("progress")
+        asked = time.monotonic()
+        r.proc.send_signal(signal.SIGTERM)
+        self.refused(r.end(), "cancelled")
+        self.assertLess(time.monotonic() - asked, 5)
+        self.assertEqual(self.channel.videos(), [])
+
+    def test_a_cancel_too_late_is_answered_with_the_video(self):
+        r = self.begin("lost=1&once=503&on=query&retry_after=50")
+        self.channel.wait_for("bytes */1500000 503")
+        r.proc.send_signal(signal.SIGTERM)
+        self.arrives(r.end())
+
+    def test_a_cancel_in_doubt_is_an_unknown_outcome(self):
+        r = self.begin("lost=1&once=503&on=query&times=9&retry_after=50")
+        self.channel.wait_for("bytes */1500000 503")
+        asked = time.monotonic()
+        r.proc.send_signal(signal.SIGTERM)
+        self.refused(r.end(), "outcome_unknown")
+        self.assertLess(time.monotonic() - asked, 5)
+
+    def test_later_than_the_deadline_is_not_waited_for(self):
+        begun = time.monotonic()
+        self.refused(self.begin("once=503&retry_after=3600",
+                                {"timeout_s": 30}).end(),
+                     "youtube_unreachable", "503")
+        self.assertLess(time.monotonic() - begun, 20)
+
+    def test_other_bytes_than_were_approved_are_not_sent(self):
+        with open(self.file, "r+b") as f:
+            f.write(b"x" + bytes([self.data[1] ^ 1]))
+        self.refused(self.upload(), "evidence_corrupt")
+        self.assertNotIn("POST", "".join(self.channel.log))
+
+    def test_an_empty_or_missing_file_is_not_sent(self):
+        self.refused(self.upload(file={"path": self.file + "x"}), "io")
+        open(self.file, "w").close()
+        self.refused(self.upload(file={"path": self.file}), "invalid_args",
+                     "empty")
+
+    def test_a_media_type_cannot_bring_a_header_along(self):
+        file = {**self.args["file"], "media_type": "video/mp4\r\nX-Evil: 1"}
+        self.arrives(self.upload(file=file))
+
+    def test_what_is_not_configured_says_what_to_do(self):
+        def refused(code, word, **config):
+            self.config = {**config}
+            r = self.upload()
+            self.refused(r, code, word)
+            return r
+
+        base = self.config
+        r = refused("youtube_not_configured", "No YouTube client")
+        self.assertIn("client-file", r.error["remediation_hint"])
+        os.chmod(self.channel.client, 0o640)
+        refused("youtube_not_configured", "chmod 600", **base)
+        os.chmod(self.channel.client, 0o600)
+        for key, value in (
+                ("base-url", "http://example.org"),
+                ("base-url", "ftp://127.0.0.1"),
+                ("base-url", "https://user:pass@127.0.0.1"),
+                ("token-url", "http://192.0.2.1/token"),
+                ("token-url", "http://localhost.example.org/token"),
+                ("chunk-size", "100k"), ("chunk-size", "300k"),
+                ("chunk-size", "x")):
+            refused("bad_config", key, **{**base, key: value})
+        for text in ("", "[]", '{"client_id":"a","client_secret":"b"}'):
+            with open(self.channel.client, "w") as f:
+                f.write(text)
+            refused("youtube_not_configured", "", **base)
+
+
+if __name__ == "__main__":
+    toolrun.main()
