@@ -8,7 +8,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # Includer (first that fits)   may include of ours     but never
-# OWN stands for a tool's own name: screen_x11.c may include screen_*.h.
+# OWN stands for a tool's own name: screen_x11.c may include screen_*.h. web is
+# the HTTP that talking tools share, built into each of them.
 arrows() { cat <<'TABLE'
 ^common/                ^common/
 ^agent/store/           ^(common|agent/store)/
@@ -17,7 +18,7 @@ arrows() { cat <<'TABLE'
 ^agent/gate/            ^(common|agent/(store|run|ops|gate))/
 ^agent/core/            ^(common|agent/(store|run|ops|gate|core))/
 ^agent/(net/|main\.c$)  ^(common|agent/(store|run|ops|gate|core|net))/
-^agent/tools/           ^(common/|agent/tools/(tool\.h|OWN))
+^agent/tools/           ^(common/|agent/tools/(tool\.h|web\.[ch]|OWN))
 ^agent/                 ^common/
 ^console/(main|cli)     ^(common|console)/
 ^console/link           ^(common/|console/link)
