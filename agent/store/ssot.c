@@ -1,0 +1,349 @@
+/*
+ * See ssot.h. The ref is the only thing that is ever changed, by comparing
+ * and swapping, after the objects it needs are durable. What is in memory is
+ * a cache of what the ref says; any failure forgets it.
+ */
+#include "agent/store/ssot.h"
+
+#include <errno.h>
+#include <git2/sys/repository.h>
+#include <libgen.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/store/ssot_git.h"
+#include "agent/store/ssot_pack.h"
+#include "agent/store/ssot_text.h"
+#include "agent/store/ssot_tree.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define STEP_BYTES (32 << 20)	/* of a pack, about */
+#define TREES_BYTES (4 << 20)	/* kept between batches */
+
+struct head {
+	bool any;
+	git_oid commit, tree;
+	uint64_t seq;
+	char leaf[SHA256_HEX];
+};
+
+struct ssot {
+	char *path, *packs;
+	git_repository *repo;
+	git_odb *odb;
+	struct tree *tree;
+	struct pack *pack;
+	struct head head;	/* what the ref says */
+};
+
+static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
+		  struct err *err)
+{
+	struct ssot *s = ctx;
+	git_odb_object *object;
+	git_oid oid;
+	char *raw;
+
+	git_oid_fromraw(&oid, id);
+	if (git_odb_read(&object, s->odb, &oid)) {
+		ssot_git_error(err, "reading %s", s->path);
+		return NULL;
+	}
+	*len = git_odb_object_size(object);
+	raw = xmalloc(*len + 1);
+	memcpy(raw, git_odb_object_data(object), *len);
+	raw[*len] = 0;
+	git_odb_object_free(object);
+	return raw;
+}
+
+/* Made beside and renamed, so that there is never half a repository. */
+static int create(const char *path, struct err *err)
+{
+	git_repository_init_options o = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+	char *beside = xasprintf("%s.new", path);
+	git_repository *repo = NULL;
+	int rc = -1;
+
+	o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_NO_REINIT |
+		  GIT_REPOSITORY_INIT_MKPATH;
+	o.initial_head = "main";
+	fs_remove_tree(beside);
+	if (fs_mkdir(beside, 0700, err))
+		goto done;
+	if (git_repository_init_ext(&repo, beside, &o)) {
+		ssot_git_error(err, "making the repository %s", path);
+		goto done;
+	}
+	git_repository_free(repo);
+	rmdir(path);		/* an empty one is as good as none */
+	if (rename(beside, path)) {
+		err_sys(err, ERR_io, "making the repository %s", path);
+		goto done;
+	}
+	rc = fs_sync_dir(dirname(beside), err);
+done:
+	free(beside);
+	return rc;
+}
+
+static int foreign(const struct ssot *s, const char *what, struct err *err)
+{
+	err_set(err, ERR_io, "%s: %s; the agent changes nothing there",
+		s->path, what);
+	return err_hint(err, "Move " SSOT_REF " back to the agent's newest "
+			"commit, or move the folder away and restart: it is "
+			"made anew from the journal.");
+}
+
+static int read_commit(struct ssot *s, const git_oid *id, struct err *err)
+{
+	struct head head = {.any = true, .commit = *id};
+	git_commit *commit;
+	bool ours;
+
+	if (git_commit_lookup(&commit, s->repo, id))
+		return ssot_git_error(err, "the newest commit of %s", s->path);
+	git_oid_cpy(&head.tree, git_commit_tree_id(commit));
+	ours = ssot_audit_head(git_commit_message(commit), &head.seq,
+			       head.leaf);
+	git_commit_free(commit);
+	if (!ours)
+		return foreign(s, "the newest commit on main is somebody "
+			       "else's", err);
+	s->head = head;
+	return 0;
+}
+
+/* Only a repository without any ref is one to begin in. */
+static int read_empty(struct ssot *s, struct err *err)
+{
+	git_strarray refs = {0};
+	size_t n;
+
+	if (git_reference_list(&refs, s->repo))
+		return ssot_git_error(err, "reading %s", s->path);
+	n = refs.count;
+	git_strarray_dispose(&refs);
+	if (n)
+		return foreign(s, "it has branches but no main", err);
+	memset(&s->head, 0, sizeof(s->head));
+	return 0;
+}
+
+static int read_head(struct ssot *s, struct err *err)
+{
+	git_oid id;
+	int rc = git_reference_name_to_id(&id, s->repo, SSOT_REF);
+
+	if (rc && rc != GIT_ENOTFOUND)
+		return ssot_git_error(err, "reading %s", s->path);
+	if (rc ? read_empty(s, err) : read_commit(s, &id, err))
+		return -1;
+	tree_reset(s->tree, s->head.any ? s->head.tree.id : NULL);
+	return 0;
+}
+
+static int open_repository(struct ssot *s, struct err *err)
+{
+	int rc = git_repository_open_bare(&s->repo, s->path);
+
+	if (rc == GIT_ENOTFOUND) {
+		/* rmdir as the test: it fails where there is anything. */
+		if (rmdir(s->path) && errno != ENOENT)
+			return foreign(s, "this is not a bare git repository",
+				       err);
+		if (create(s->path, err))
+			return -1;
+		rc = git_repository_open_bare(&s->repo, s->path);
+	}
+	if (rc || git_repository_odb(&s->odb, s->repo) ||
+	    git_repository_set_ident(s->repo, "kircerta", "kircerta@kircerta"))
+		return ssot_git_error(err, "opening %s", s->path);
+	return 0;
+}
+
+int ssot_open(struct ssot **out, const char *path, struct err *err)
+{
+	struct ssot *s = xcalloc(1, sizeof(*s));
+
+	ssot_git_setup();
+	s->path = xstrdup(path);
+	s->packs = xasprintf("%s/objects/pack", path);
+	s->tree = tree_new(load, s);
+	s->pack = pack_new();
+	if (open_repository(s, err) || read_head(s, err)) {
+		ssot_close(s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+void ssot_close(struct ssot *s)
+{
+	if (!s)
+		return;
+	tree_free(s->tree);
+	pack_free(s->pack);
+	git_odb_free(s->odb);
+	git_repository_free(s->repo);
+	free(s->packs);
+	free(s->path);
+	free(s);
+}
+
+uint64_t ssot_seq(const struct ssot *s)
+{
+	return s->head.seq;
+}
+
+const char *ssot_leaf(const struct ssot *s)
+{
+	return s->head.leaf;
+}
+
+static int put_blob(struct ssot *s, const char *path, const void *data,
+		    size_t len, struct err *err)
+{
+	uint8_t id[GIT_RAW];
+
+	pack_add(s->pack, PACK_BLOB, data, len, id);
+	return tree_put(s->tree, path, id, err);
+}
+
+/* Every document of the record into the tree; *n gets how many. */
+static int put_documents(struct ssot *s, const struct record *r, size_t *n,
+			 struct err *err)
+{
+	json_t *put = json_object_get(r->data, "put"), *doc;
+	char path[SSOT_PATH];
+	const char *kind;
+	int rc = 0;
+
+	*n = 0;
+	json_object_foreach (put, kind, doc) {
+		size_t len;
+		char *text;
+
+		if (!ssot_path(r, kind, doc, path))
+			continue;
+		text = json_pretty(doc, &len);
+		rc = put_blob(s, path, text, len, err);
+		free(text);
+		if (rc)
+			return -1;
+		++*n;
+	}
+	return 0;
+}
+
+static void commit(struct ssot *s, const struct record *r, struct head *head)
+{
+	char tree[GIT_OID_HEXSZ + 1], parent[GIT_OID_HEXSZ + 1];
+	struct buf text = {0};
+
+	tree_write(s->tree, s->pack, head->tree.id);
+	hex_of(head->tree.id, GIT_RAW, tree);
+	hex_of(head->commit.id, GIT_RAW, parent);
+	ssot_commit_text(&text, r, tree, head->any ? parent : NULL);
+	pack_add(s->pack, PACK_COMMIT, text.data, text.len, head->commit.id);
+	buf_fini(&text);
+	head->any = true;
+	head->seq = r->seq;
+	hex_of(r->leaf, SHA256_RAW, head->leaf);
+}
+
+/* One record; without a document of ours it leaves no trace. */
+static int add_record(struct ssot *s, const struct record *r,
+		      struct head *head, struct err *err)
+{
+	size_t n;
+
+	if (r->seq <= head->seq)
+		return 0;
+	if (put_documents(s, r, &n, err))
+		return -1;
+	if (!n)
+		return 0;
+	if (!head->any && put_blob(s, "README.md", ssot_readme,
+				   strlen(ssot_readme), err))
+		return -1;
+	commit(s, r, head);
+	return 0;
+}
+
+/* Does the ref still say what we think? */
+static int check_ref(struct ssot *s, struct err *err)
+{
+	git_oid now;
+	int rc = git_reference_name_to_id(&now, s->repo, SSOT_REF);
+
+	if (rc && rc != GIT_ENOTFOUND)
+		return ssot_git_error(err, "reading %s", s->path);
+	if (s->head.any ? rc || !git_oid_equal(&now, &s->head.commit) : !rc)
+		return foreign(s, "main was moved by somebody else", err);
+	return 0;
+}
+
+static int move_ref(struct ssot *s, const struct head *to, struct err *err)
+{
+	const git_oid *from = s->head.any ? &s->head.commit : NULL;
+	git_reference *ref = NULL;
+	int rc;
+
+	rc = git_reference_create_matching(&ref, s->repo, SSOT_REF,
+					   &to->commit, s->head.any, from,
+					   "record");
+	git_reference_free(ref);
+	if (rc == GIT_EMODIFIED || rc == GIT_EEXISTS)
+		return foreign(s, "main was moved by somebody else", err);
+	if (!rc)
+		return 0;
+	ssot_git_error(err, "moving main of %s", s->path);
+	if (rc == GIT_ELOCKED)
+		err_hint(err, "If no git is at work there, remove %s/"
+			 SSOT_REF ".lock; the agent tries again by itself.",
+			 s->path);
+	return -1;
+}
+
+/* Write what was gathered, durable, then let the ref say so. */
+static int finish(struct ssot *s, const struct head *to, struct err *err)
+{
+	if (to->seq == s->head.seq)
+		return 0;
+	if (pack_write(s->pack, s->packs, err) || move_ref(s, to, err))
+		return -1;
+	pack_reset(s->pack);
+	s->head = *to;
+	if (tree_bytes(s->tree) > TREES_BYTES)
+		tree_reset(s->tree, s->head.tree.id);
+	return 0;
+}
+
+int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
+	       struct err *err)
+{
+	struct head head = s->head;
+	int rc = check_ref(s, err);
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		rc = add_record(s, records[i], &head, err);
+		if (!rc && pack_bytes(s->pack) > STEP_BYTES)
+			rc = finish(s, &head, err);
+	}
+	if (!rc)
+		rc = finish(s, &head, err);
+	if (rc) {
+		pack_reset(s->pack);
+		tree_reset(s->tree, s->head.any ? s->head.tree.id : NULL);
+	}
+	return rc;
+}

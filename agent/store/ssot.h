@@ -1,0 +1,51 @@
+/*
+ * The tasks in git: a bare repository that follows the journal, one commit a
+ * change, so that anybody can read it with stock git. Which documents belong
+ * there and where is a table in ssot_text.c:
+ *   task    tasks/<h>/<h>/<h>/<id>.json
+ *   ack     attempts/<h>/<h>/<h>/<task id>/<attempt>-ack.json
+ *   result  attempts/.../<attempt>-result.json
+ *   package evidence/<h>/<h>/<h>/<task id or "none">/<run id>.json
+ * <h> are the first three hex digits of SHA-256(task id), of a package
+ * without a task those of its run id. A file is json_pretty(document).
+ */
+#pragma once
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/store/record.h"
+
+struct err;
+struct ssot;			/* one thread */
+
+/*
+ * Open or create the bare repository (branch main). ERR_io, and nothing is
+ * changed, if the folder is something else or its newest commit is not ours.
+ */
+int ssot_open(struct ssot **out, const char *path, struct err *err);
+void ssot_close(struct ssot *s);
+/* Sequence of the newest record that is in history (its commit trailer). */
+uint64_t ssot_seq(const struct ssot *s);
+/* Its leaf hash, 64 hex digits as the trailer has it; "" if there is none. */
+const char *ssot_leaf(const struct ssot *s);
+/*
+ * Make history of these records, ascending by seq: one commit for each that
+ * carries documents of ours, all objects in one exact pack, then one
+ * compare-and-swap of the ref. Author and dates come from the record, so
+ * that replaying gives the same ids. Skips records already in. Very many are
+ * done in several such steps. -1: what is not in is as if never tried; call
+ * again with the same or more. If somebody else moved the ref it stays where
+ * they put it, and every call says so until ssot_open.
+ */
+int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
+	       struct err *err);
+
+/*
+ * The commits that touched a task, newest last, at most limit of the newest:
+ * array of {commit, at, by, operation, seq, correlation_id, sha}, sha being
+ * the document's blob id there. Looks at 10,000 commits at most and stops
+ * there. Opens its own handle; any thread. ERR_not_found: no such task.
+ */
+json_t *ssot_history(const char *path, const char *task_id, size_t limit,
+		     struct err *err);

@@ -1,0 +1,233 @@
+/* See ssot_tree.h; format: git's tree object, entries in its own order. */
+#include "agent/store/ssot_tree.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+
+#define MODE_DIR 040000
+#define MODE_FILE 0100644
+
+struct entry {
+	char *name;
+	struct dir *dir;	/* NULL: a file, or not read yet */
+	unsigned mode;
+	uint8_t id[GIT_RAW];	/* of a changed folder: out of date */
+};
+
+struct dir {
+	struct entry *list;
+	size_t n, room;
+	bool changed;
+};
+
+struct tree {
+	tree_load *load;
+	void *ctx;
+	struct entry root;
+	size_t bytes;
+};
+
+static void dir_free(struct dir *d)
+{
+	if (!d)
+		return;
+	for (size_t i = 0; i < d->n; i++) {
+		dir_free(d->list[i].dir);
+		free(d->list[i].name);
+	}
+	free(d->list);
+	free(d);
+}
+
+struct tree *tree_new(tree_load *load, void *ctx)
+{
+	struct tree *t = xcalloc(1, sizeof(*t));
+
+	t->load = load;
+	t->ctx = ctx;
+	tree_reset(t, NULL);
+	return t;
+}
+
+void tree_free(struct tree *t)
+{
+	if (!t)
+		return;
+	dir_free(t->root.dir);
+	free(t);
+}
+
+void tree_reset(struct tree *t, const uint8_t root[GIT_RAW])
+{
+	dir_free(t->root.dir);
+	t->bytes = 0;
+	t->root = (struct entry){.mode = MODE_DIR};
+	if (root)
+		memcpy(t->root.id, root, GIT_RAW);
+	else
+		t->root.dir = xcalloc(1, sizeof(struct dir));
+}
+
+size_t tree_bytes(const struct tree *t)
+{
+	return t->bytes;
+}
+
+/* Where an entry is or belongs: a folder is ordered as if "name/". */
+static bool find(const struct dir *d, const char *name, size_t len,
+		 bool folder, size_t *at)
+{
+	size_t low = 0, high = d->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct entry *e = &d->list[mid];
+		size_t have = strlen(e->name), n = have < len ? have : len;
+		int order = memcmp(e->name, name, n);
+
+		if (!order && have == len) {
+			*at = mid;
+			return true;
+		}
+		if (!order) {
+			char a = n < have ? e->name[n] :
+				 e->mode == MODE_DIR ? '/' : 0;
+			char b = n < len ? name[n] : folder ? '/' : 0;
+
+			order = (unsigned char)a - (unsigned char)b;
+		}
+		if (order < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*at = low;
+	return false;
+}
+
+static struct entry *insert(struct tree *t, struct dir *d, size_t at,
+			    const char *name, size_t len, unsigned mode)
+{
+	struct entry *e;
+
+	if (d->n == d->room) {
+		d->room = d->room ? 2 * d->room : 4;
+		d->list = xrealloc(d->list, d->room * sizeof(*d->list));
+	}
+	e = d->list + at;
+	memmove(e + 1, e, (d->n++ - at) * sizeof(*e));
+	*e = (struct entry){.name = xstrndup(name, len), .mode = mode};
+	t->bytes += len + 16 + 2 * sizeof(*e);
+	return e;
+}
+
+/* "<octal mode> <name>\0<id>", again and again. */
+static struct dir *parse(struct tree *t, const char *raw, size_t len)
+{
+	struct dir *d = xcalloc(1, sizeof(*d));
+	const char *at = raw, *end = raw + len;
+
+	while (at < end) {
+		const char *nul = memchr(at, 0, (size_t)(end - at));
+		char *name;
+		unsigned mode;
+		struct entry *e;
+
+		mode = nul ? (unsigned)strtoul(at, &name, 8) : 0;
+		if (!mode || *name != ' ' || end - nul <= GIT_RAW) {
+			dir_free(d);
+			return NULL;
+		}
+		name++;
+		e = insert(t, d, d->n, name, (size_t)(nul - name), mode);
+		memcpy(e->id, nul + 1, GIT_RAW);
+		at = nul + 1 + GIT_RAW;
+	}
+	return d;
+}
+
+/* The folder of an entry, read if it was not yet. */
+static struct dir *open_dir(struct tree *t, struct entry *e, struct err *err)
+{
+	char hex[2 * GIT_RAW + 1], *raw;
+	size_t len;
+
+	if (e->dir)
+		return e->dir;
+	hex_of(e->id, GIT_RAW, hex);
+	if (e->mode != MODE_DIR) {
+		err_set(err, ERR_io, "%s is no folder in the repository",
+			e->name);
+		return NULL;
+	}
+	raw = t->load(t->ctx, e->id, &len, err);
+	if (!raw)
+		return NULL;
+	e->dir = parse(t, raw, len);
+	if (!e->dir)
+		err_set(err, ERR_io, "tree %s is damaged", hex);
+	free(raw);
+	return e->dir;
+}
+
+int tree_put(struct tree *t, const char *path, const uint8_t id[GIT_RAW],
+	     struct err *err)
+{
+	struct entry *e = &t->root;
+
+	for (const char *at = path, *end; *at; at = *end ? end + 1 : end) {
+		struct dir *d = open_dir(t, e, err);
+		bool folder;
+		size_t place;
+
+		if (!d)
+			return -1;
+		d->changed = true;
+		end = strchrnul(at, '/');
+		folder = *end == '/';
+		if (find(d, at, (size_t)(end - at), folder, &place)) {
+			e = &d->list[place];
+			continue;
+		}
+		e = insert(t, d, place, at, (size_t)(end - at),
+			   folder ? MODE_DIR : MODE_FILE);
+		if (folder)
+			e->dir = xcalloc(1, sizeof(struct dir));
+	}
+	if (e->mode != MODE_FILE)
+		return err_set(err, ERR_io, "%s is no file in the repository",
+			       path);
+	memcpy(e->id, id, GIT_RAW);
+	return 0;
+}
+
+static void write_entry(struct entry *e, struct pack *p)
+{
+	struct buf raw = {0};
+
+	if (!e->dir || !e->dir->changed)
+		return;
+	for (size_t i = 0; i < e->dir->n; i++) {
+		struct entry *each = &e->dir->list[i];
+
+		write_entry(each, p);
+		buf_addf(&raw, "%o %s", each->mode, each->name);
+		buf_add(&raw, "", 1);
+		buf_add(&raw, each->id, GIT_RAW);
+	}
+	pack_add(p, PACK_TREE, raw.data, raw.len, e->id);
+	e->dir->changed = false;
+	buf_fini(&raw);
+}
+
+void tree_write(struct tree *t, struct pack *p, uint8_t root[GIT_RAW])
+{
+	write_entry(&t->root, p);
+	memcpy(root, t->root.id, GIT_RAW);
+}
