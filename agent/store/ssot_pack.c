@@ -21,7 +21,6 @@
 #include "common/sha256.h"
 
 #define HEAD 12			/* bytes before the first object */
-#define LEVEL 1
 #define WINDOW_BITS 13		/* objects are small; so is this state */
 #define MEM_LEVEL 6
 
@@ -36,18 +35,26 @@ struct pack {
 	size_t n, room;
 	uint32_t *table;	/* of index + 1 in list, by id; 0: free */
 	size_t slots;		/* a power of two */
-	z_stream z;
+	z_stream text, ids;	/* trees are ids mostly: not worth the time */
 	EVP_MD_CTX *sha1;
 };
+
+static void deflate_init(z_stream *z, int level)
+{
+	if (deflateInit2(z, level, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
+		abort();
+}
 
 struct pack *pack_new(void)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
 
 	p->sha1 = EVP_MD_CTX_new();
-	if (!p->sha1 || deflateInit2(&p->z, LEVEL, Z_DEFLATED, WINDOW_BITS,
-				     MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (!p->sha1)
 		abort();
+	deflate_init(&p->text, 1);
+	deflate_init(&p->ids, 0);
 	pack_reset(p);
 	return p;
 }
@@ -56,7 +63,8 @@ void pack_free(struct pack *p)
 {
 	if (!p)
 		return;
-	deflateEnd(&p->z);
+	deflateEnd(&p->text);
+	deflateEnd(&p->ids);
 	EVP_MD_CTX_free(p->sha1);
 	buf_fini(&p->bytes);
 	free(p->list);
@@ -131,18 +139,19 @@ static void add_header(struct buf *b, enum pack_type type, size_t len)
 	buf_add(b, &byte, 1);
 }
 
-static void add_deflated(struct pack *p, const void *data, size_t len)
+static void add_deflated(struct buf *b, z_stream *z, const void *data,
+			 size_t len)
 {
-	size_t most = deflateBound(&p->z, len);
+	size_t most = deflateBound(z, len);
 
-	deflateReset(&p->z);
-	p->z.next_in = (Bytef *)data;
-	p->z.avail_in = (uInt)len;
-	p->z.next_out = (Bytef *)buf_room(&p->bytes, most);
-	p->z.avail_out = (uInt)most;
-	if (deflate(&p->z, Z_FINISH) != Z_STREAM_END)
+	deflateReset(z);
+	z->next_in = (Bytef *)data;
+	z->avail_in = (uInt)len;
+	z->next_out = (Bytef *)buf_room(b, most);
+	z->avail_out = (uInt)most;
+	if (deflate(z, Z_FINISH) != Z_STREAM_END)
 		abort();
-	p->bytes.len += p->z.total_out;
+	b->len += z->total_out;
 }
 
 void pack_add(struct pack *p, enum pack_type type, const void *data,
@@ -161,7 +170,8 @@ void pack_add(struct pack *p, enum pack_type type, const void *data,
 	if (*slot)
 		return;
 	add_header(&p->bytes, type, len);
-	add_deflated(p, data, len);
+	add_deflated(&p->bytes, type == PACK_TREE ? &p->ids : &p->text, data,
+		     len);
 	memcpy(p->list[p->n].id, id, GIT_RAW);
 	p->list[p->n].at = (uint32_t)at;
 	p->list[p->n].crc = (uint32_t)crc32(
