@@ -317,15 +317,15 @@ class Agent:
         (folder / f"{name}.conf").write_text("\n".join(manifest) + "\n")
         return program
 
-    def publisher(self, name="test.publish", before=""):
+    def publisher(self, name="test.publish", before="", args=None):
         """An external_publish tool that adds a line to a file for each time
         it ran; returns the file, so that effects can be counted."""
         effects = self.dir / f"{name}.effects"
         effects.touch()
         self.tool(name, f"{before}\nopen({str(effects)!r}, 'a').write("
                   "json.dumps(args) + '\\n')\nresult(published=True)",
-                  "external_publish", {"text": {"type": "string",
-                                                "required": "true"}})
+                  "external_publish", args or
+                  {"text": {"type": "string", "required": "true"}})
         return effects
 
 
