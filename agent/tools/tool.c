@@ -267,6 +267,15 @@ static void write_error(const struct err_row *why, const char *detail)
 			     "retryable", why->retryable));
 }
 
+/*
+ * The last line is written once: by whoever takes the lock on stdout, which
+ * is never given back.
+ */
+static void be_last(void)
+{
+	flockfile(stdout);
+}
+
 /* Waits beside the program, which may be blocked in somebody's library. */
 static void *watch(void *data)
 {
@@ -275,6 +284,7 @@ static void *watch(void *data)
 
 	while ((left = tool_left_ms(t)) && tool_wait(t, left))
 		;
+	be_last();
 	write_error(err_row(left ? ERR_cancelled : ERR_timed_out),
 		    left ? "Cancelled." : "The time is over.");
 	_exit(1);
@@ -282,9 +292,13 @@ static void *watch(void *data)
 
 void tool_end_on_cancel(const struct tool *t)
 {
+	/* Its own, as the caller's may be freed while it still waits. */
+	struct tool *own = xmalloc(sizeof(*own));
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, watch, (void *)t))
+	*own = (struct tool){.deadline_us = t->deadline_us,
+			     .cancel_fd = dup(t->cancel_fd)};
+	if (own->cancel_fd < 0 || pthread_create(&thread, NULL, watch, own))
 		tool_fail(err_row(ERR_internal), "no thread: %s",
 			  strerror(errno));
 	pthread_detach(thread);
@@ -318,6 +332,7 @@ void tool_artifact(const char *name, const char *media_type)
 
 int tool_result(json_t *result)
 {
+	be_last();
 	write_json(json_pack("{s:o}", "result", result));
 	return 0;
 }
@@ -330,8 +345,9 @@ void tool_fail(const struct err_row *why, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	be_last();
 	write_error(why, text);
-	exit(1);
+	_exit(1);	/* nothing is buffered, nothing needs giving back */
 }
 
 char *tool_secret(const char *path, const struct err_row *why)

@@ -103,7 +103,7 @@ static void add_field(struct buf *form, const char *name, const char *value)
 			buf_addf(form, "%%%02X", *c);
 }
 
-/* A token goes into a header: RFC 6750's b68token, nothing that could end it. */
+/* It goes into a header: a b64token (RFC 6750), nothing that could end it. */
 static bool token_ok(const char *token)
 {
 	size_t len = token ? strlen(token) : 0;

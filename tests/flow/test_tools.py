@@ -129,6 +129,27 @@ class Protocol(unittest.TestCase):
             self.assertIn(word, r.error["detail"])
 
 
+class Manifests(unittest.TestCase):
+    def test_each_reads_as_git_config_and_starts_a_program(self):
+        folder = os.path.join(toolrun.BUILD, "tools")
+        found = [n for n in os.listdir(folder) if n.endswith(".conf")]
+        self.assertGreaterEqual(len(found), 4)
+        for name in found:
+            text = subprocess.run(
+                ["git", "config", "-f", os.path.join(folder, name), "-l"],
+                check=True, stdout=subprocess.PIPE, text=True).stdout
+            keys = dict(x.split("=", 1) for x in text.splitlines())
+            self.assertEqual(keys["tool.name"] + ".conf", name)
+            self.assertIn(keys["tool.side-effect-level"],
+                          ("read_only", "local_write", "external_publish"))
+            self.assertTrue(os.access(os.path.join(
+                folder, keys["tool.command"].split()[0]), os.X_OK))
+            for arg in {k.rsplit(".", 1)[0] for k in keys
+                        if k.startswith("arg.")}:
+                self.assertIn(arg + ".type", keys)
+                self.assertGreater(len(keys[arg + ".summary"]), 5)
+
+
 class Capture(unittest.TestCase):
     def capture(self, args=None, **more):
         more.setdefault("env", {"DISPLAY": X.name})

@@ -2,6 +2,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -76,6 +77,7 @@ class Run:
         self.log.seek(0)
         self.stderr = self.log.read().decode(errors="replace")
         self.log.close()
+        assert self.code in (0, 1, -signal.SIGKILL), self.stderr
         return self
 
     def path(self, name):
