@@ -17,7 +17,8 @@ arrows() { cat <<'TABLE'
 ^agent/ops/             ^(common|agent/(store|run|ops))/
 ^agent/gate/            ^(common|agent/(store|run|ops|gate))/
 ^agent/core/            ^(common|agent/(store|run|ops|gate|core))/
-^agent/(net/|main\.c$)  ^(common|agent/(store|run|ops|gate|core|net))/
+^agent/net/             ^(common|agent/(store|run|ops|gate|core|net))/
+^agent/[^/]+$           ^(common/|agent/((store|run|ops|gate|core|net)/|[^/]+$))
 ^agent/tools/           ^(common/|agent/tools/(tool\.h|web\.[ch]|OWN))
 ^agent/                 ^common/
 ^console/(main|cli)     ^(common|console)/
@@ -133,7 +134,9 @@ arrows agent/gate/gate.c "agent/core/queue.h"
 arrows agent/core/writer.c "agent/net/route.h"
 arrows agent/net/http.c "agent/tools/tool.h"
 arrows agent/net/http.c "http.h"
+arrows agent/net/http.c "agent/admin.h"
 arrows agent/main.c "console/link.h"
+arrows agent/main.c "agent/tools/tool.h"
 arrows agent/tools/screen_x11.c "agent/store/index.h"
 arrows agent/tools/screen_x11.c "agent/tools/youtube_session.h"
 arrows agent/other/new.c "agent/store/index.h"
