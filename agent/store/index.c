@@ -1,0 +1,226 @@
+/*
+ * See index.h: the writing side. Every apply is one transaction that moves
+ * the cursor as well, so that the index is always that of a point in the
+ * journal, also after a crash.
+ */
+#include "agent/store/index.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/store/index_schema.h"
+#include "agent/store/index_write.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+static int load_cursor(struct index *x, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "SELECT seq,off,leaf FROM meta", err);
+	int got = s ? db_step(&x->db, s, err) : -1;
+
+	if (got < 0)
+		return -1;
+	if (got && sqlite3_column_bytes(s, 2) == SHA256_RAW) {
+		x->cursor.seq = (uint64_t)sqlite3_column_int64(s, 0);
+		x->cursor.off = (uint64_t)sqlite3_column_int64(s, 1);
+		memcpy(x->cursor.leaf, sqlite3_column_blob(s, 2), SHA256_RAW);
+	}
+	sqlite3_reset(s);
+	return 0;
+}
+
+/* 1: these are our tables and they agree with each other. 0: they do not. */
+static int sound(struct index *x, struct err *err)
+{
+	int64_t version, app, last_seq, last_end;
+
+	if (db_number(&x->db, "PRAGMA user_version", &version, err) ||
+	    db_number(&x->db, "PRAGMA application_id", &app, err))
+		return -1;
+	if (version != INDEX_VERSION || app != INDEX_APP)
+		return 0;
+	if (load_cursor(x, err) || index_load_names(x, err) ||
+	    db_number(&x->db, "SELECT max(seq) FROM record", &last_seq, err) ||
+	    db_number(&x->db, "SELECT off+len+1 FROM record"
+		      " ORDER BY seq DESC LIMIT 1", &last_end, err))
+		return -1;
+	return (uint64_t)last_seq == x->cursor.seq &&
+	       (uint64_t)last_end == x->cursor.off;
+}
+
+static int create(struct index *x, struct err *err)
+{
+	char mark[96];
+
+	snprintf(mark, sizeof(mark), "PRAGMA application_id=%d;"
+		 "PRAGMA user_version=%d;COMMIT", INDEX_APP, INDEX_VERSION);
+	return db_run(&x->db, "BEGIN IMMEDIATE;" INDEX_SCHEMA, err) ||
+	       db_run(&x->db, mark, err) ? -1 : 0;
+}
+
+/* 1: open. 0: not ours, or damaged. -1: cannot be opened at all. */
+static int try_open(struct index *x, const char *path, struct err *err)
+{
+	int64_t tables = 0;
+	int rc, code;
+
+	if (db_open(&x->db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		    err))
+		return -1;
+	/* A page lost with the power is found in the journal again. */
+	rc = db_run(&x->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+		    "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16384",
+		    err);
+	if (!rc)
+		rc = db_number(&x->db, "SELECT count(*) FROM sqlite_master",
+			       &tables, err);
+	if (!rc && !tables)
+		rc = create(x, err);
+	code = sqlite3_errcode(x->db.handle);
+	if (!rc) {
+		rc = sound(x, err);
+		code = sqlite3_errcode(x->db.handle);
+	}
+	if (rc == 1)
+		return 1;
+	db_close(&x->db);
+	/* SQLITE_ERROR: a table or column that we count on is not there. */
+	return rc == 0 || db_damaged(code) || code == SQLITE_ERROR ? 0 : -1;
+}
+
+static int set_aside(const char *path, struct err *err)
+{
+	static const char *const beside[] = {"-wal", "-shm"};
+	char *other = xasprintf("%s.damaged", path);
+	int rc = 0;
+
+	log_warn("the index %s is damaged or of another version; it is kept "
+		 "as %s and made anew", path, other);
+	if (rename(path, other))
+		rc = err_sys(err, ERR_io, "setting %s aside", path);
+	free(other);
+	for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
+		other = xasprintf("%s%s", path, beside[i]);
+		unlink(other);
+		free(other);
+	}
+	return rc;
+}
+
+int index_open(struct index **out, const char *path, bool *rebuilt,
+	       struct err *err)
+{
+	struct index *x = xcalloc(1, sizeof(*x));
+	int got;
+
+	x->names = json_object();
+	*rebuilt = false;
+	got = try_open(x, path, err);
+	if (!got) {
+		err_fini(err);
+		*rebuilt = true;
+		x->cursor = (struct index_cursor){0};
+		got = set_aside(path, err) ? -1 : try_open(x, path, err);
+	}
+	if (got == 1) {
+		*out = x;
+		return 0;
+	}
+	index_close(x);
+	return -1;
+}
+
+void index_close(struct index *x)
+{
+	if (!x)
+		return;
+	db_close(&x->db);
+	json_decref(x->names);
+	buf_fini(&x->folded);
+	buf_fini(&x->back);
+	free(x);
+}
+
+struct index_cursor index_cursor(struct index *x)
+{
+	return x->cursor;
+}
+
+/* End a transaction: what is in memory goes the way of what is on disk. */
+static int finish(struct index *x, int rc, struct err *err)
+{
+	if (!rc)
+		rc = db_run(&x->db, "COMMIT", err);
+	if (!rc)
+		return 0;
+	sqlite3_exec(x->db.handle, "ROLLBACK", NULL, NULL, NULL);
+	index_load_names(x, NULL);
+	return -1;
+}
+
+int index_reset(struct index *x, struct err *err)
+{
+	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
+	    finish(x, db_run(&x->db, "DELETE FROM record; DELETE FROM doc;"
+			     "DELETE FROM text;"
+			     "DELETE FROM name WHERE id>1;"
+			     "UPDATE meta SET seq=0,off=0,leaf=zeroblob(32)",
+			     err), err))
+		return -1;
+	x->cursor = (struct index_cursor){0};
+	return index_load_names(x, err);
+}
+
+static int add(struct index *x, struct record *const *records, size_t n,
+	       struct index_cursor *at, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct record *r = records[i];
+
+		if (r->seq <= at->seq)
+			continue;
+		if (r->seq != at->seq + 1)
+			return err_set(err, ERR_internal, "the index is at "
+				       "record %llu and was given %llu",
+				       (unsigned long long)at->seq,
+				       (unsigned long long)r->seq);
+		if (index_add_record(x, r, err) || index_add_docs(x, r, err))
+			return -1;
+		at->seq = r->seq;
+		at->off = r->off + r->len + 1;
+		memcpy(at->leaf, r->leaf, SHA256_RAW);
+	}
+	return 0;
+}
+
+static int store_cursor(struct index *x, const struct index_cursor *at,
+			struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "UPDATE meta SET seq=?1,off=?2,"
+				  "leaf=?3", err);
+
+	if (!s)
+		return -1;
+	sqlite3_bind_int64(s, 1, (int64_t)at->seq);
+	sqlite3_bind_int64(s, 2, (int64_t)at->off);
+	sqlite3_bind_blob(s, 3, at->leaf, SHA256_RAW, SQLITE_STATIC);
+	return db_step(&x->db, s, err);
+}
+
+int index_apply(struct index *x, struct record *const *records, size_t n,
+		struct err *err)
+{
+	struct index_cursor at = x->cursor;
+
+	if (!n || records[n - 1]->seq <= at.seq)
+		return 0;
+	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
+	    finish(x, add(x, records, n, &at, err) ||
+			      store_cursor(x, &at, err), err))
+		return -1;
+	x->cursor = at;
+	return 0;
+}

@@ -1,0 +1,85 @@
+/*
+ * The read model: SQLite beside the journal, following it. Holds the current
+ * document of everything that has one, and where each record lies, so that
+ * answers are spliced from the journal's own bytes. It may be deleted: it is
+ * rebuilt from the journal.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/store/record.h"
+
+struct err;
+struct buf;
+struct index;			/* the one that writes; one thread */
+struct reader;			/* one per reading thread */
+
+/* Where the index stands in the journal: after this record. */
+struct index_cursor { uint64_t seq, off; uint8_t leaf[SHA256_RAW]; };
+
+/*
+ * Open or create; a file that is damaged or of another version is set aside
+ * and made anew (*rebuilt). 0 or -1.
+ */
+int index_open(struct index **out, const char *path, bool *rebuilt,
+	       struct err *err);
+void index_close(struct index *x);
+struct index_cursor index_cursor(struct index *x);
+/* Empty it, when it does not belong to this journal. */
+int index_reset(struct index *x, struct err *err);
+/*
+ * Apply records in order, in one transaction, whole or not at all; skips
+ * those already in, refuses a gap (ERR_internal).
+ */
+int index_apply(struct index *x, struct record *const *records, size_t n,
+		struct err *err);
+
+int reader_open(struct reader **out, const char *path, struct err *err);
+void reader_close(struct reader *r);
+
+/* The document, or NULL (no such, or *err set). New reference. */
+json_t *reader_doc(struct reader *r, const char *kind, const char *id,
+		   struct err *err);
+/*
+ * The full id of kind that text is, or a unique prefix or suffix of at least
+ * 4 characters of. 0; -1 with ERR_not_found or ERR_ambiguous_id.
+ */
+int reader_resolve(struct reader *r, const char *kind, const char *text,
+		   char id[129], struct err *err);
+
+struct doc_filter {		/* NULL or 0: any */
+	const char *kind;
+	const char *state;	/* several, comma separated */
+	const char *task_id, *run_id, *correlation_id, *ref;
+	const char *words;	/* in the title, case-insensitive substring */
+	const char *after_id;	/* exclusive; the cursor */
+	size_t limit;
+};
+/*
+ * Documents by id, ascending. New array, or NULL and *err. A list without a
+ * kind reads all documents; with one it costs what it answers.
+ */
+json_t *reader_docs(struct reader *r, const struct doc_filter *f,
+		    struct err *err);
+
+struct record_filter {		/* NULL or 0: any */
+	const char *types;	/* comma separated; NULL: all but request;
+				   "*": all */
+	const char *task_id, *correlation_id, *run_id, *actor;
+	int status;
+	int64_t since_us, until_us;
+	uint64_t after_seq;	/* exclusive */
+	size_t limit;
+};
+struct record_place { uint64_t seq, off; size_t len; };
+/*
+ * Places of matching records, by seq ascending, *n of them; out has room for
+ * limit. Both times are inclusive. -1 on error.
+ */
+int reader_records(struct reader *r, const struct record_filter *f,
+		   struct record_place *out, size_t *n, struct err *err);
+/* The first record at or after that time; 0 if there is none. */
+uint64_t reader_seq_at(struct reader *r, int64_t ts_us);

@@ -1,0 +1,167 @@
+/* See index_db.h. */
+#include "agent/store/index_db.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wctype.h>
+
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+#include "common/utf8.h"
+
+#define BUSY_MS 5000
+
+int db_open(struct db *d, const char *path, int flags, struct err *err)
+{
+	*d = (struct db){0};
+	if (sqlite3_open_v2(path, &d->handle,
+			    flags | SQLITE_OPEN_NOMUTEX, NULL)) {
+		db_error(d, err);
+		db_close(d);
+		return -1;
+	}
+	sqlite3_busy_timeout(d->handle, BUSY_MS);
+	return 0;
+}
+
+void db_close(struct db *d)
+{
+	for (size_t i = 0; i < d->used; i++) {
+		sqlite3_finalize(d->cache[i].stmt);
+		free(d->cache[i].sql);
+	}
+	sqlite3_close(d->handle);
+	*d = (struct db){0};
+}
+
+bool db_damaged(int rc)
+{
+	rc &= 0xff;
+	return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB;
+}
+
+int db_error(struct db *d, struct err *err)
+{
+	const int rc = sqlite3_errcode(d->handle);
+
+	err_set(err, ERR_io, "the index: %s", sqlite3_errmsg(d->handle));
+	if (!db_damaged(rc))
+		return -1;
+	/* Condemned here, it is set aside by the next index_open. */
+	sqlite3_exec(d->handle, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_exec(d->handle, "PRAGMA user_version=0", NULL, NULL, NULL);
+	return err_hint(err, "Restart the agent: the index is then made anew "
+			"from the journal.");
+}
+
+sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	size_t at;
+
+	for (size_t i = 0; i < d->used; i++)
+		if (!strcmp(d->cache[i].sql, sql)) {
+			sqlite3_reset(d->cache[i].stmt);
+			return d->cache[i].stmt;
+		}
+	if (sqlite3_prepare_v3(d->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       &stmt, NULL)) {
+		db_error(d, err);
+		return NULL;
+	}
+	at = d->used < DB_CACHE ? d->used++ : d->turn++ % DB_CACHE;
+	sqlite3_finalize(d->cache[at].stmt);
+	free(d->cache[at].sql);
+	d->cache[at].sql = xstrdup(sql);
+	d->cache[at].stmt = stmt;
+	return stmt;
+}
+
+int db_step(struct db *d, sqlite3_stmt *s, struct err *err)
+{
+	int rc = sqlite3_step(s);
+
+	if (rc == SQLITE_ROW)
+		return 1;
+	if (rc != SQLITE_DONE)
+		db_error(d, err);
+	sqlite3_reset(s);
+	return rc == SQLITE_DONE ? 0 : -1;
+}
+
+int db_run(struct db *d, const char *sql, struct err *err)
+{
+	return sqlite3_exec(d->handle, sql, NULL, NULL, NULL) ?
+	       db_error(d, err) : 0;
+}
+
+int db_number(struct db *d, const char *sql, int64_t *out, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(d, sql, err);
+	int got = s ? db_step(d, s, err) : -1;
+
+	*out = got == 1 ? sqlite3_column_int64(s, 0) : 0;
+	sqlite3_reset(s);
+	return got < 0 ? -1 : 0;
+}
+
+void db_bind_text(sqlite3_stmt *s, int at, const char *text)
+{
+	sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
+}
+
+void db_bind_hash(sqlite3_stmt *s, int at, const char *text)
+{
+	if (text)
+		sqlite3_bind_int64(s, at, hash64(text));
+	else
+		sqlite3_bind_null(s, at);
+}
+
+int64_t hash64(const char *text)
+{
+	uint8_t raw[SHA256_RAW];
+	int64_t out;
+
+	sha256_raw(text, strlen(text), raw);
+	memcpy(&out, raw, sizeof(out));
+	return out;
+}
+
+static locale_t unicode;
+
+static void load_locale(void)
+{
+	unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+	if (!unicode)
+		unicode = newlocale(LC_CTYPE_MASK, "C", NULL);
+}
+
+static void put_point(struct buf *b, uint32_t p)
+{
+	static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+	int n = p < 0x80 ? 1 : p < 0x800 ? 2 : p < 0x10000 ? 3 : 4;
+	char *at = buf_room(b, 4);
+
+	for (int i = n; i-- > 1; p >>= 6)
+		at[i] = (char)(0x80 | (p & 0x3f));
+	at[0] = (char)(lead[n] | p);
+	at[n] = 0;
+	b->len += (size_t)n;
+}
+
+void fold_case(struct buf *b, const char *text)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	size_t len = strlen(text);
+	uint32_t p;
+
+	pthread_once(&once, load_locale);
+	for (size_t i = 0; i < len;) {
+		i += utf8_decode(text + i, len - i, &p);
+		put_point(b, towlower_l(p, unicode));
+	}
+}

@@ -1,0 +1,259 @@
+/* See index_write.h. */
+#include "agent/store/index_write.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/store/record_line.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+int index_load_names(struct index *x, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "SELECT text,id FROM name", err);
+	int got;
+
+	if (!s)
+		return -1;
+	json_object_clear(x->names);
+	while ((got = db_step(&x->db, s, err)) == 1)
+		json_object_set_new(x->names,
+				    (const char *)sqlite3_column_text(s, 0),
+				    json_integer(sqlite3_column_int64(s, 1)));
+	return got;
+}
+
+/* The number of a name, given now if it has none. 0: NULL. -1: *err. */
+static int64_t name_id(struct index *x, const char *text, struct err *err)
+{
+	const json_t *known = text ? json_object_get(x->names, text) : NULL;
+	sqlite3_stmt *s;
+	int64_t id;
+
+	if (!text || known)
+		return json_integer_value(known);
+	s = db_stmt(&x->db, "INSERT INTO name(text) VALUES(?1)", err);
+	if (!s)
+		return -1;
+	db_bind_text(s, 1, text);
+	if (db_step(&x->db, s, err) < 0)
+		return -1;
+	id = sqlite3_last_insert_rowid(x->db.handle);
+	json_object_set_new(x->names, text, json_integer(id));
+	return id;
+}
+
+static void bind_name(sqlite3_stmt *s, int at, int64_t id)
+{
+	if (id)
+		sqlite3_bind_int64(s, at, id);
+	else
+		sqlite3_bind_null(s, at);
+}
+
+int index_add_record(struct index *x, const struct record *r,
+		     struct err *err)
+{
+	int64_t type = name_id(x, r->type, err);
+	int64_t actor = name_id(x, r->actor, err);
+	sqlite3_stmt *s;
+
+	if (type < 0 || actor < 0)
+		return -1;
+	s = db_stmt(&x->db, "INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?)",
+		    err);
+	if (!s)
+		return -1;
+	sqlite3_bind_int64(s, 1, (int64_t)r->seq);
+	sqlite3_bind_int64(s, 2, (int64_t)r->off);
+	sqlite3_bind_int64(s, 3, (int64_t)r->len);
+	sqlite3_bind_int64(s, 4, r->ts_us);
+	sqlite3_bind_int64(s, 5, type);
+	bind_name(s, 6, actor);
+	db_bind_hash(s, 7, r->correlation_id);
+	db_bind_hash(s, 8, r->task_id);
+	db_bind_hash(s, 9, r->run_id);
+	bind_name(s, 10, r->status);
+	return db_step(&x->db, s, err);
+}
+
+/* The bytes of a document as the record's line has them. */
+static bool lies_in_line(const struct record *r, const char *kind,
+			 struct span *doc)
+{
+	struct line line;
+	struct span put;
+
+	return !line_scan((struct span){r->line, r->len}, &line, NULL) &&
+	       json_span_member(line.data, "put", &put) &&
+	       json_span_member(put, kind, doc);
+}
+
+struct doc {			/* a document's columns */
+	int64_t kind, state;
+	const char *id, *task, *run, *corr, *ref, *title;
+};
+
+enum doc_param {		/* of the statements below */
+	P_N = 1, P_KIND, P_ID, P_BACK, P_SEQ, P_STATE, P_TASK, P_RUN, P_CORR,
+	P_REF, P_TITLE
+};
+
+static const char insert_doc[] =
+	"INSERT INTO doc(n,kind,id,back,seq,state,task,run,corr,ref,title)"
+	" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+static const char update_doc[] =
+	"UPDATE doc SET seq=?5,state=?6,task=?7,run=?8,corr=?9,ref=?10,"
+	"title=?11 WHERE n=?1";
+/* Most updates change no more, and it leaves the other indexes alone. */
+static const char update_state[] =
+	"UPDATE doc SET seq=?5,state=?6 WHERE n=?1";
+
+static bool same_hash(sqlite3_stmt *s, int column, const char *text)
+{
+	return text ? sqlite3_column_type(s, column) == SQLITE_INTEGER &&
+		      sqlite3_column_int64(s, column) == hash64(text) :
+		      sqlite3_column_type(s, column) == SQLITE_NULL;
+}
+
+/* Which statement puts d there, and as which row (0: a new one). */
+static const char *choose(struct index *x, const struct doc *d, int64_t *n,
+			  struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "SELECT n,task,run,corr,ref,title"
+				  " FROM doc WHERE kind=?1 AND id=?2", err);
+	const char *title, *out;
+	int got;
+
+	*n = 0;
+	if (!s)
+		return NULL;
+	sqlite3_bind_int64(s, 1, d->kind);
+	db_bind_text(s, 2, d->id);
+	got = db_step(&x->db, s, err);
+	if (got != 1)
+		return got ? NULL : insert_doc;
+	*n = sqlite3_column_int64(s, 0);
+	title = (const char *)sqlite3_column_text(s, 5);
+	out = same_hash(s, 1, d->task) && same_hash(s, 2, d->run) &&
+	      same_hash(s, 3, d->corr) && same_hash(s, 4, d->ref) &&
+	      !strcmp(title ? title : "", d->title ? d->title : "") ?
+	      update_state : update_doc;
+	sqlite3_reset(s);
+	return out;
+}
+
+static const char *reversed(struct buf *b, const char *text)
+{
+	size_t len = strlen(text);
+	char *at;
+
+	buf_reset(b);
+	at = buf_room(b, len);
+	for (size_t i = 0; i < len; i++)
+		at[i] = text[len - 1 - i];
+	at[len] = 0;
+	b->len = len;
+	return b->data;
+}
+
+static int put_columns(struct index *x, const struct doc *d, uint64_t seq,
+		       int64_t *n, struct err *err)
+{
+	const char *sql = choose(x, d, n, err);
+	sqlite3_stmt *s = sql ? db_stmt(&x->db, sql, err) : NULL;
+
+	if (!s)
+		return -1;
+	if (*n)
+		sqlite3_bind_int64(s, P_N, *n);
+	else
+		sqlite3_bind_null(s, P_N);
+	sqlite3_bind_int64(s, P_SEQ, (int64_t)seq);
+	bind_name(s, P_STATE, d->state);
+	if (sql == insert_doc) {
+		sqlite3_bind_int64(s, P_KIND, d->kind);
+		db_bind_text(s, P_ID, d->id);
+		db_bind_text(s, P_BACK, reversed(&x->back, d->id));
+	}
+	if (sql != update_state) {
+		db_bind_hash(s, P_TASK, d->task);
+		db_bind_hash(s, P_RUN, d->run);
+		db_bind_hash(s, P_CORR, d->corr);
+		db_bind_hash(s, P_REF, d->ref);
+		db_bind_text(s, P_TITLE, d->title);
+	}
+	if (db_step(&x->db, s, err) < 0)
+		return -1;
+	if (!*n)
+		*n = sqlite3_last_insert_rowid(x->db.handle);
+	return 0;
+}
+
+static int put_text(struct index *x, int64_t n, const struct record *r,
+		    const char *kind, const json_t *doc, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "INSERT OR REPLACE INTO text"
+				  " VALUES(?1,?2)", err);
+	char *made = NULL;
+	struct span text;
+	int rc;
+
+	if (!s)
+		return -1;
+	if (!lies_in_line(r, kind, &text))
+		text.at = made = json_line(doc, &text.len);
+	sqlite3_bind_int64(s, 1, n);
+	sqlite3_bind_text(s, 2, text.at, (int)text.len, SQLITE_STATIC);
+	rc = db_step(&x->db, s, err);
+	free(made);
+	return rc;
+}
+
+static const char *first_of(const json_t *doc, const char *a, const char *b,
+			    const char *c)
+{
+	const char *text = json_str(doc, a);
+
+	text = text ? text : json_str(doc, b);
+	return text ? text : json_str(doc, c);
+}
+
+static int put_doc(struct index *x, const struct record *r, const char *kind,
+		   const json_t *doc, struct err *err)
+{
+	const char *title = json_str(doc, "title");
+	struct doc d = {
+		.id = json_str(doc, "id"), .task = json_str(doc, "task_id"),
+		.run = json_str(doc, "run_id"),
+		.corr = json_str(doc, "correlation_id"),
+		.ref = first_of(doc, "sha256", "match_sha256", "ref"),
+	};
+	int64_t n;
+
+	if (!d.id || strlen(d.id) > ID_MAX)
+		return 0;	/* nobody can ask for it */
+	buf_reset(&x->folded);
+	if (title) {
+		fold_case(&x->folded, title);
+		d.title = x->folded.data;
+	}
+	d.kind = name_id(x, kind, err);
+	d.state = name_id(x, json_str(doc, "state"), err);
+	if (d.kind < 0 || d.state < 0 || put_columns(x, &d, r->seq, &n, err))
+		return -1;
+	return put_text(x, n, r, kind, doc, err);
+}
+
+int index_add_docs(struct index *x, const struct record *r, struct err *err)
+{
+	json_t *put = json_object_get(r->data, "put"), *doc;
+	const char *kind;
+
+	json_object_foreach (put, kind, doc)
+		if (put_doc(x, r, kind, doc, err))
+			return -1;
+	return 0;
+}
