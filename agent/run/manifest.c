@@ -188,6 +188,8 @@ static const char *arg_problem(const struct tool_arg *a)
 		return "min and max are for integer and number";
 	if (a->has_min && a->has_max && a->min > a->max)
 		return "min is over max";
+	if (a->secret && !number && a->type != TOOL_STRING)
+		return "only a string or a number can be secret";
 	if (a->max_length && a->type != TOOL_STRING)
 		return "max-length is for string";
 	if (!a->fallback)

@@ -149,6 +149,8 @@ START_TEST(what_is_wrong_in_a_manifest_is_named)
 		{HEAD "[arg \"a\"]\ntype = file\ndefault = here\n", "default"},
 		{HEAD "[arg \"a\"]\nsecret = true\ndefault = k\n",
 		 "cannot have a default"},
+		{HEAD "[arg \"a\"]\ntype = file\nsecret = true\n",
+		 "can be secret"},
 	};
 
 	make_dir();
