@@ -30,6 +30,11 @@ _Noreturn static void become(const char *const argv[], int out, int report,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
+	/*
+	 * Out of the group that a cancel goes to: a second signal makes
+	 * ffmpeg drop the end of the file. It dies with us nevertheless.
+	 */
+	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);

@@ -34,7 +34,8 @@ class Run:
         self.proc = subprocess.Popen(
             [os.path.join(BUILD, "tools", program), word],
             cwd=self.folder.name, env=full, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=self.log)
+            stdout=subprocess.PIPE, stderr=self.log,
+            start_new_session=True)
         try:
             self.proc.stdin.write(json.dumps(request).encode()
                                   if raw is None else raw)
