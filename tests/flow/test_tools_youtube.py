@@ -166,6 +166,8 @@ class Upload(unittest.TestCase):
                 ("once=401&times=2&on=chunk", "youtube_auth", "401"),
                 ("once=403&on=chunk", "youtube_forbidden", "403"),
                 ("once=404", "youtube_protocol", "404"),
+                ("location=http://127.0.0.1:1/x", "youtube_protocol", "own"),
+                ("location=/x", "youtube_protocol", "own"),
                 ("redirect=http://127.0.0.1:1/x", "youtube_refused", "307")):
             with self.subTest(fault):
                 self.refused(self.upload(fault), code, word)
