@@ -1,0 +1,27 @@
+/*
+ * The writer's view of every document: what the newest record said of it,
+ * durable or not, over the read model that follows. One thread.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdint.h>
+
+struct err;
+struct reader;
+struct state;
+
+/* The reader is borrowed and used by this thread only. */
+struct state *state_new(struct reader *r);
+void state_free(struct state *s);
+
+/* Borrowed until the next put of it; never to be changed. NULL: none. */
+json_t *state_doc(struct state *s, const char *kind, const char *id);
+/* The document as of record seq; takes a reference of its own. */
+void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq);
+/*
+ * All documents of a kind in one of the states (comma separated). New array
+ * of references.
+ */
+json_t *state_list(struct state *s, const char *kind, const char *states);
+/* The read model has everything up to seq: forget what it can tell. */
+void state_settle(struct state *s, uint64_t seq);
