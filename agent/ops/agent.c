@@ -1,0 +1,97 @@
+/* What every handler does to the world: record, and arrange for after. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/op.h"
+#include "agent/store/journal.h"
+#include "agent/store/state.h"
+#include "common/err.h"
+#include "common/mem.h"
+
+void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
+		 void (*drop)(void *arg), void *arg)
+{
+	struct after *f = xcalloc(1, sizeof(*f));
+
+	*f = (struct after){.go = go, .drop = drop, .arg = arg};
+	*a->after_tail = f;
+	a->after_tail = &f->next;
+}
+
+static struct entry entry_of(const struct call *c, const struct fact *fact,
+			     const char *correlation_id, char scope[48])
+{
+	struct entry e = {
+		.type = fact->type, .actor = "agent", .status = fact->status,
+		.correlation_id = *correlation_id ? correlation_id : NULL,
+		.task_id = fact->task_id, .run_id = fact->run_id,
+		.data = fact->data, .transport = via_name(c->via),
+	};
+
+	if (c->via == VIA_INTERNAL)
+		return e;
+	e.actor = c->known ? c->who.name : NULL;
+	if (c->known) {
+		scope_text(c->who.scopes, scope);
+		e.scope = scope;
+	}
+	e.method = c->method;
+	e.route = c->op && c->op->route ? c->op->route :
+		  c->op ? c->op->name : c->path;
+	return e;
+}
+
+int agent_record_as(struct agent *a, const struct call *c,
+		    const char *correlation_id, const struct fact *fact,
+		    struct err *err)
+{
+	struct fact own = *fact;
+	struct record *r;
+	const char *kind;
+	struct entry e;
+	char scope[48];
+	json_t *doc;
+
+	if (!own.data)
+		own.data = json_object();
+	if (own.put)
+		json_object_set(own.data, "put", own.put);
+	e = entry_of(c, &own, correlation_id ? correlation_id : "", scope);
+	r = journal_append(a->journal, &e, err);
+	if (r)
+		json_object_foreach (own.put, kind, doc)
+			state_put(a->state, kind, doc, r->seq);
+	json_decref(own.put);
+	json_decref(own.data);
+	return r ? 0 : -1;
+}
+
+int agent_record(struct agent *a, const struct call *c,
+		 const struct fact *fact, struct err *err)
+{
+	return agent_record_as(a, c, c->correlation_id, fact, err);
+}
+
+int agent_deny(struct agent *a, const struct call *c, const char *task_id,
+	       const char *reason, json_t *more, struct err *err)
+{
+	json_t *data = more ? more : json_object(), *v;
+	struct fact fact = {.type = "policy_denied", .task_id = task_id,
+			    .status = 403};
+	struct err own = {0};
+	const char *key;
+
+	json_object_set_new(data, "reason", json_string(reason));
+	fact.data = json_incref(data);
+	if (agent_record(a, c, &fact, &own)) {
+		json_decref(data);
+		err_fini(err);
+		*err = own;
+		return -1;
+	}
+	err_set(err, ERR_policy_denied, "refused: %s", reason);
+	json_object_foreach (data, key, v)
+		err_member(err, key, json_incref(v));
+	json_decref(data);
+	return -1;
+}

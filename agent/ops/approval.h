@@ -1,0 +1,30 @@
+/* Approvals: a person's word on exactly one request. Writer, unless said. */
+#pragma once
+#include <jansson.h>
+
+#include "agent/ops/op.h"
+#include "agent/ops/tool.h"
+
+/* As it is answered, without what is only ours; any thread. New. */
+json_t *approval_shown(const json_t *approval);
+/*
+ * Policy parks this call: join the approval there is, use it if it is given,
+ * or open one and refuse (on_approval deny) or park a run (run).
+ */
+int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
+		 struct err *err);
+/*
+ * May this run start on its approval, with these file hashes? NULL, or the
+ * policy_denied reason. */
+const char *approval_refuses(struct agent *a, const json_t *run,
+			     const json_t *files);
+/* The approval of the run as used, a new document; and its task, or NULL. */
+json_t *approval_used(struct agent *a, const json_t *run, json_t **task);
+/* It can no longer be used: state is stale, cancelled, expired. Records. */
+void approval_end(struct agent *a, const struct call *c, const char *id,
+		  const char *state, const char *why);
+void approval_end_all(struct agent *a, const struct call *c, const char *why);
+void approval_end_of_task(struct agent *a, const struct call *c,
+			  const char *task_id, const char *why);
+void approval_due(struct agent *a, const struct call *c, const char *id);
+void approval_recover(struct agent *a);

@@ -1,0 +1,165 @@
+/* See call.h: a call's life, and how its answer is put into words. */
+#include "agent/ops/call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/ops/op.h"
+#include "agent/store/evidence.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+struct call *call_new(enum via via, const struct op *op)
+{
+	struct call *c = xcalloc(1, sizeof(*c));
+
+	c->via = via;
+	c->op = op;
+	c->fd = -1;
+	c->began_us = clock_mono_us();
+	return c;
+}
+
+void call_free(struct call *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_params; i++) {
+		free(c->params[i].name);
+		free(c->params[i].value);
+	}
+	if (c->bearer)
+		mem_wipe(c->bearer, strlen(c->bearer));
+	if (c->upload)
+		evidence_abort(c->upload);
+	if (c->prepared_free)
+		c->prepared_free(c->prepared);
+	if (c->fd >= 0)
+		close(c->fd);
+	json_decref(c->args);
+	json_decref(c->rpc_id);
+	json_decref(c->answer);
+	err_fini(&c->err);
+	free(c->params);
+	free(c->method);
+	free(c->path);
+	free(c->bearer);
+	free(c->body);
+	free(c->idempotency_key);
+	free(c->if_match);
+	free(c->if_none_match);
+	free(c->range);
+	free(c->text);
+	free(c->location);
+	free(c->etag);
+	free(c->allow);
+	free(c->types);
+	free(c->filter_task);
+	free(c);
+}
+
+void call_param_add(struct call *c, const char *name, const char *value)
+{
+	c->params = xrealloc(c->params, (c->n_params + 1) * sizeof(*c->params));
+	c->params[c->n_params++] = (struct call_param){xstrdup(name),
+						       xstrdup(value)};
+}
+
+const char *call_str(const struct call *c, const char *name)
+{
+	return json_str(c->args, name);
+}
+
+int64_t call_int(const struct call *c, const char *name, int64_t fallback)
+{
+	return json_int(c->args, name, fallback);
+}
+
+int call_answer(struct call *c, json_t *answer)
+{
+	json_decref(c->answer);
+	c->answer = answer;
+	c->status = 200;
+	return 0;
+}
+
+int call_file(struct call *c, int fd, uint64_t off, uint64_t len,
+	      uint64_t size, const char *content_type)
+{
+	c->fd = fd;
+	c->fd_off = off;
+	c->fd_len = len;
+	c->fd_size = size;
+	c->content_type = content_type;
+	return 0;
+}
+
+const char *via_name(enum via via)
+{
+	static const char *const names[] = {"http", "websocket", "internal"};
+
+	return names[via];
+}
+
+/* JSON-RPC 2.0, section 5.1: the code says little, error.data all. */
+static int rpc_code(const struct err *err)
+{
+	switch (err->code) {
+	case ERR_invalid_json:
+		return -32700;
+	case ERR_not_found:
+		return -32601;
+	case ERR_invalid_request:
+	case ERR_invalid_args:
+		return -32602;
+	case ERR_internal:
+		return -32603;
+	default:
+		return -32000;
+	}
+}
+
+static void render_rpc(struct call *c)
+{
+	json_t *frame = json_pack("{s:s,s:O?}", "jsonrpc", "2.0", "id",
+				  c->rpc_id ? c->rpc_id : json_null());
+
+	if (c->err.code) {
+		json_t *problem = err_problem(&c->err, c->correlation_id);
+
+		json_object_set_new(frame, "error", json_pack(
+			"{s:i,s:O,s:o}", "code", rpc_code(&c->err), "message",
+			json_object_get(problem, "title"), "data", problem));
+	} else {
+		json_object_set_new(frame, "result", c->answer ?
+				    json_incref(c->answer) : json_object());
+	}
+	c->text = json_line(frame, &c->text_len);
+	json_decref(frame);
+}
+
+void call_render(struct call *c)
+{
+	if (c->err.code)
+		c->status = err_row(c->err.code)->status;
+	else if (!c->status)
+		c->status = 200;
+	if (c->via == VIA_WEBSOCKET) {
+		render_rpc(c);
+		return;
+	}
+	if (c->err.code) {
+		json_t *problem = err_problem(&c->err, c->correlation_id);
+
+		xfree(c->text);
+		c->text = json_line(problem, &c->text_len);
+		c->content_type = "application/problem+json";
+		json_decref(problem);
+	} else if (!c->text && c->answer) {
+		c->text = json_line(c->answer, &c->text_len);
+	}
+}

@@ -1,0 +1,407 @@
+/*
+ * What people say: they open a review, read the exact bytes, and decide once
+ * with the nonce of that review. Recorded under the correlation id of what
+ * was asked for, so that one id tells the whole story.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/approval.h"
+#include "agent/ops/due.h"
+#include "agent/ops/handlers.h"
+#include "agent/ops/list.h"
+#include "agent/ops/run.h"
+#include "agent/store/settings.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/jcs.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+
+#define NONCE_DIGITS 32
+#define REVIEW_US (15 * 60 * 1000000LL)
+#define REVIEWS_KEPT 16
+
+int op_approval_list(struct agent *a, struct call *c, struct err *err)
+{
+	struct doc_filter f = {.kind = "approval",
+			       .state = call_str(c, "state"),
+			       .task_id = call_str(c, "task_id")};
+	json_t *each;
+	size_t i;
+
+	if (list_docs(a, c, &f, err))
+		return -1;
+	json_array_foreach (json_object_get(c->answer, "items"), i, each)
+		json_array_set_new(json_object_get(c->answer, "items"), i,
+				   approval_shown(each));
+	return 0;
+}
+
+int op_approval_get(struct agent *a, struct call *c, struct err *err)
+{
+	(void)a;
+	if (answer_doc(c, "approval", err))
+		return -1;
+	return call_answer(c, approval_shown(c->answer));
+}
+
+static int wrong_state(const json_t *approval, struct err *err)
+{
+	const char *state = json_str(approval, "state");
+	enum err_code code = !strcmp(state, "expired") ? ERR_approval_expired :
+			     !strcmp(state, "stale") ? ERR_approval_stale :
+						       ERR_already_decided;
+
+	err_set(err, code, "it is %s", state);
+	return err_member(err, "state", json_string(state));
+}
+
+static bool is_over(const json_t *approval)
+{
+	int64_t at = 0;
+
+	return !clock_parse(json_str(approval, "expires_at"), 0, &at) ||
+	       at <= clock_wall_us();
+}
+
+/* The approval of the call, still to be decided. */
+static json_t *pending_of(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *v = state_doc(a->state, "approval", call_str(c, "id"));
+
+	if (!v)
+		err_set(err, ERR_not_found, "no approval %s",
+			call_str(c, "id"));
+	else if (strcmp(json_str(v, "state"), "pending"))
+		wrong_state(v, err);
+	else if (is_over(v))
+		err_set(err, ERR_approval_expired, "its time is over");
+	return err->code ? NULL : v;
+}
+
+static void forget_old(json_t *reviews)
+{
+	while (json_array_size(reviews) > REVIEWS_KEPT)
+		json_array_remove(reviews, 0);
+}
+
+static json_t *review_answer(const json_t *approval, const char *nonce,
+			     struct err *err)
+{
+	char *text = jcs_text(json_object_get(approval, "request"), NULL, err);
+	json_t *out;
+
+	if (!text)
+		return NULL;
+	out = json_pack("{s:s,s:O,s:s,s:o}", "canonical", text,
+			"request_sha256",
+			json_object_get(approval, "request_sha256"), "nonce",
+			nonce, "approval", approval_shown(approval));
+	json_object_set(out, "expires_in_s", json_object_get(
+		json_object_get(out, "approval"), "expires_in_s"));
+	free(text);
+	return out;
+}
+
+int op_approval_review(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *approval = pending_of(a, c, err), *next, *reviews, *answer;
+	char nonce[NONCE_DIGITS + 1], hash[SHA256_HEX], until[CLOCK_TEXT];
+	struct fact fact = {.type = "approval_reviewed"};
+
+	if (!approval)
+		return -1;
+	random_base62(nonce, NONCE_DIGITS);
+	sha256_hex(nonce, NONCE_DIGITS, hash);
+	clock_text(clock_wall_us() + REVIEW_US, until);
+	answer = review_answer(approval, nonce, err);
+	if (!answer)
+		return -1;
+	next = json_copy(approval);
+	reviews = json_copy(json_object_get(approval, "reviews"));
+	json_array_append_new(reviews, json_pack("{s:s,s:s,s:s,s:b}", "by",
+		c->who.name, "nonce_sha256", hash, "expires_at", until,
+		"used", 0));
+	forget_old(reviews);
+	json_object_set_new(next, "reviews", reviews);
+	fact.task_id = json_str(next, "task_id");
+	fact.data = json_pack("{s:O,s:O}", "approval_id",
+			      json_object_get(next, "id"), "request_sha256",
+			      json_object_get(next, "request_sha256"));
+	fact.put = json_pack("{s:O}", "approval", next);
+	if (agent_record_as(a, c, json_str(next, "correlation_id"), &fact,
+			    err)) {
+		json_decref(answer);
+		json_decref(next);
+		return -1;
+	}
+	json_decref(next);
+	return call_answer(c, answer);
+}
+
+/* Index of the review that this nonce opened for this actor; -1: none. */
+static int find_review(const struct call *c, const json_t *approval)
+{
+	const char *nonce = call_str(c, "nonce"), *by, *until;
+	char hash[SHA256_HEX];
+	json_t *each;
+	int64_t at;
+	size_t i;
+
+	sha256_hex(nonce, strlen(nonce), hash);
+	json_array_foreach (json_object_get(approval, "reviews"), i, each) {
+		by = json_str(each, "by");
+		until = json_str(each, "expires_at");
+		if (!strcmp(json_str(each, "nonce_sha256"), hash))
+			return !strcmp(by, c->who.name) &&
+			       !json_is_set(each, "used") &&
+			       clock_parse(until, 0, &at) &&
+			       at > clock_wall_us() ? (int)i : -1;
+	}
+	return -1;
+}
+
+static int digest_check(struct agent *a, const struct call *c,
+			const json_t *approval, struct err *err)
+{
+	const char *said = call_str(c, "request_sha256");
+	const json_t *request = json_object_get(approval, "request");
+
+	if (said && strcmp(said, json_str(approval, "request_sha256")))
+		return err_set(err, ERR_approval_stale,
+			       "this digest is not the approval's");
+	if (strcmp(json_str(request, "policy_sha256"),
+		   a->settings->policy_sha256))
+		return err_set(err, ERR_approval_stale,
+			       "the policy has changed since it was asked");
+	return 0;
+}
+
+static bool has_decided(const json_t *approval, const char *name)
+{
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (json_object_get(approval, "decisions"), i, each)
+		if (!strcmp(json_str(each, "by"), name))
+			return true;
+	return false;
+}
+
+/* Who asked may not decide: neither by name nor by credential. */
+static int other_person(const struct call *c, const json_t *approval,
+			struct err *err)
+{
+	const char *token = json_str(approval, "requester_token");
+
+	if (!strcmp(json_str(approval, "requester"), c->who.name) ||
+	    (token && !strcmp(token, c->who.token_id)))
+		return err_set(err, ERR_self_approval,
+			       "%s asked for it", c->who.name);
+	if (has_decided(approval, c->who.name))
+		return err_set(err, ERR_self_approval,
+			       "%s has decided already; another has to",
+			       c->who.name);
+	return 0;
+}
+
+static void spend_nonce(json_t *next, int review)
+{
+	json_t *reviews = json_deep_copy(json_object_get(next, "reviews"));
+
+	json_object_set_new(json_array_get(reviews, (size_t)review), "used",
+			    json_true());
+	json_object_set_new(next, "reviews", reviews);
+}
+
+static void add_decision(const struct call *c, json_t *next,
+			 const char *decision, const char *now)
+{
+	json_t *list = json_copy(json_object_get(next, "decisions"));
+
+	json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "by",
+		c->who.name, "decision", decision, "at", now, "reason",
+		call_str(c, "reason") ? call_str(c, "reason") : ""));
+	json_object_set_new(next, "decisions", list);
+}
+
+/* The task with the approval on it, a copy; NULL without a task. */
+static json_t *task_approved(struct agent *a, const struct call *c,
+			     const json_t *approval, const char *now)
+{
+	const char *id = json_str(approval, "task_id");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+	json_t *next;
+
+	if (!task)
+		return NULL;
+	next = json_copy((json_t *)task);
+	json_object_set_new(next, "admin_approved", json_true());
+	json_set_str(next, "admin_approved_by", c->who.name);
+	json_set_str(next, "admin_approved_at", now);
+	json_set_str(next, "updated_at", now);
+	if (json_is_set(c->args, "allow_external_publish"))
+		json_object_set_new(next, "allow_external_publish",
+				    json_true());
+	return next;
+}
+
+static int publish_check(struct agent *a, const struct call *c,
+			 const json_t *approval, struct err *err)
+{
+	const char *id = json_str(approval, "task_id");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+
+	if (strcmp(json_str(approval, "kind"), "external_publish") ||
+	    json_is_set(task, "allow_external_publish") ||
+	    json_is_set(c->args, "allow_external_publish"))
+		return 0;
+	agent_deny(a, c, id, "publish_not_allowed", json_pack("{s:O}",
+		   "approval_id", json_object_get(approval, "id")), err);
+	return err_hint(err, "The task does not allow publishing: say "
+			"allow_external_publish true in the decision if it "
+			"shall.");
+}
+
+/* A parked run starts when the grace is over. */
+static void queue_parked(struct agent *a, struct call *c,
+			 const json_t *approval)
+{
+	const char *run_id = json_str(approval, "run_id");
+	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
+	const struct policy *p = settings_policy(a->settings,
+						 json_str(approval, "tool"));
+	struct fact fact = {.type = "run_queued", .run_id = run_id,
+			    .task_id = json_str(approval, "task_id")};
+	char at[CLOCK_TEXT];
+	json_t *next;
+
+	if (!run || strcmp(json_str(run, "state"), "awaiting_approval"))
+		return;
+	next = json_copy((json_t *)run);
+	clock_text(clock_wall_us() + p->grace, at);
+	json_set_str(next, "state", "queued");
+	json_set_str(next, "starts_at", at);
+	fact.data = json_pack("{s:O,s:O,s:s}", "tool",
+			      json_object_get(run, "tool"), "approval_id",
+			      json_object_get(approval, "id"), "starts_at",
+			      at);
+	fact.put = json_pack("{s:o,s:o}", "run", next, "match", json_pack(
+		"{s:O,s:O,s:s}", "id",
+		json_object_get(approval, "match_sha256"), "approval_id",
+		json_object_get(approval, "id"), "run_id", run_id));
+	if (!agent_record_as(a, c, json_str(approval, "correlation_id"),
+			     &fact, NULL))
+		due_add(a->due, clock_mono_us() + p->grace, "run", run_id);
+}
+
+static json_t *decision_data(const struct call *c, const json_t *approval,
+			     const char *decision)
+{
+	return json_pack("{s:O,s:O,s:O,s:s,s:s,s:I,s:I,s:s}",
+		"approval_id", json_object_get(approval, "id"), "tool",
+		json_object_get(approval, "tool"), "request_sha256",
+		json_object_get(approval, "request_sha256"), "decision",
+		decision, "reason", call_str(c, "reason") ?
+		call_str(c, "reason") : "", "decisions",
+		(json_int_t)json_array_size(json_object_get(approval,
+							    "decisions")),
+		"required", json_int(approval, "required", 1),
+		"decided_in", c->correlation_id);
+}
+
+/* Record the decision with all that changes by it; answers the approval. */
+static int decide(struct agent *a, struct call *c, json_t *next,
+		  const char *type, const char *decision, json_t *task,
+		  struct err *err)
+{
+	struct fact fact = {.type = type, .task_id = json_str(next, "task_id")};
+
+	fact.data = decision_data(c, next, decision);
+	fact.put = json_pack("{s:O}", "approval", next);
+	if (task)
+		json_object_set_new(fact.put, "task", task);
+	if (agent_record_as(a, c, json_str(next, "correlation_id"), &fact,
+			    err))
+		return -1;
+	return call_answer(c, approval_shown(next));
+}
+
+int op_approval_approve(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *approval = pending_of(a, c, err), *next, *task = NULL;
+	char now[CLOCK_TEXT];
+	bool granted = false;
+	int review, rc;
+
+	if (!approval || other_person(c, approval, err) ||
+	    digest_check(a, c, approval, err))
+		return -1;
+	review = find_review(c, approval);
+	if (review < 0)
+		return err_set(err, ERR_nonce_used, "open the review again");
+	if (publish_check(a, c, approval, err))
+		return -1;
+	clock_text(clock_wall_us(), now);
+	next = json_copy(approval);
+	spend_nonce(next, review);
+	add_decision(c, next, "approve", now);
+	if ((json_int_t)json_array_size(json_object_get(next, "decisions")) >=
+	    json_int(next, "required", 1)) {
+		json_set_str(next, "state", "approved");
+		json_set_str(next, "approved_at", now);
+		granted = true;
+		task = task_approved(a, c, next, now);
+	}
+	rc = decide(a, c, next, "approval_granted", "approve", task, err);
+	if (!rc && granted)
+		queue_parked(a, c, next);
+	json_decref(next);
+	return rc;
+}
+
+int op_approval_reject(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *approval = pending_of(a, c, err), *next;
+	const char *why = call_str(c, "reason"), *run_id;
+	char now[CLOCK_TEXT], detail[400];
+	int rc;
+
+	if (!approval || digest_check(a, c, approval, err))
+		return -1;
+	clock_text(clock_wall_us(), now);
+	next = json_copy(approval);
+	add_decision(c, next, "reject", now);
+	json_set_str(next, "state", "rejected");
+	rc = decide(a, c, next, "approval_rejected", "reject", NULL, err);
+	run_id = json_str(next, "run_id");
+	snprintf(detail, sizeof(detail), "%s rejected it: %.200s",
+		 c->who.name, why ? why : "no reason given");
+	if (!rc && run_id)
+		run_end(a, c, run_id, ERR_policy_denied, detail);
+	json_decref(next);
+	return rc;
+}
+
+int op_approval_cancel(struct agent *a, struct call *c, struct err *err)
+{
+	const char *id = call_str(c, "id"), *why = call_str(c, "reason");
+	json_t *approval = state_doc(a->state, "approval", id);
+	const char *run_id;
+
+	if (!approval)
+		return err_set(err, ERR_not_found, "no approval %s", id);
+	if (strcmp(json_str(approval, "state"), "pending") &&
+	    strcmp(json_str(approval, "state"), "approved"))
+		return wrong_state(approval, err);
+	approval_end(a, c, id, "cancelled", why);
+	approval = state_doc(a->state, "approval", id);
+	run_id = json_str(approval, "run_id");
+	if (run_id)
+		run_end(a, c, run_id, ERR_cancelled,
+			why && *why ? why : "the approval was taken back");
+	return call_answer(c, approval_shown(approval));
+}

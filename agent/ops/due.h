@@ -1,0 +1,23 @@
+/*
+ * What has to happen at a time: leases, approvals, graces. A heap of
+ * monotonic times; who pops an entry looks at the document itself, so an
+ * entry that is out of date does no harm. One thread.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct due;
+
+struct due_item {
+	int64_t at_us;			/* monotonic */
+	const char *kind;		/* static text: a document's kind */
+	char id[129];
+};
+
+struct due *due_new(void);
+void due_free(struct due *d);
+void due_add(struct due *d, int64_t at_us, const char *kind, const char *id);
+int64_t due_next(const struct due *d);		/* INT64_MAX if empty */
+/* Take the earliest item that is at or before now; false if there is none. */
+bool due_pop(struct due *d, int64_t now_us, struct due_item *out);

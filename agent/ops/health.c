@@ -1,0 +1,204 @@
+/*
+ * Health: one row for each thing the agent needs, with what it means and
+ * what to do. Looked at when asked; a token shows more than the one word.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/ops/handlers.h"
+#include "agent/store/home.h"
+#include "agent/store/index.h"
+#include "agent/store/journal.h"
+#include "agent/store/settings.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define DISK_LOW (256LL << 20)
+
+enum { UP, DEGRADED, DOWN };
+
+static const char *const words[] = {"ok", "degraded", "down"};
+
+struct row {
+	int status;
+	const char *code, *hint, *effect;
+	char detail[200];
+};
+
+typedef void probe_fn(struct agent *a, const json_t *followers,
+		      struct row *row);
+
+static void probe_audit(struct agent *a, const json_t *followers,
+			struct row *row)
+{
+	(void)followers;
+	if (!journal_sealed(a->journal))
+		return;
+	*row = (struct row){DOWN, "audit_unavailable",
+		"Free disk space or repair the disk, then restart the agent.",
+		"nothing happens any more; marked reads answer", ""};
+	snprintf(row->detail, sizeof(row->detail),
+		 "a write or sync of the journal failed");
+}
+
+static void follower_row(const json_t *followers, const char *name,
+			 const char *code, const char *effect,
+			 struct row *row)
+{
+	const json_t *f = json_object_get(followers, name);
+	const char *error = json_str(f, "error");
+	json_int_t lag = json_int(f, "lag", 0);
+
+	if (!error && lag < 10000)
+		return;
+	*row = (struct row){DEGRADED, code,
+		"See detail; it catches up from the journal by itself.",
+		effect, ""};
+	snprintf(row->detail, sizeof(row->detail), "%lld records behind%s%s",
+		 (long long)lag, error ? ": " : "", error ? error : "");
+}
+
+static void probe_index(struct agent *a, const json_t *followers,
+			struct row *row)
+{
+	(void)a;
+	follower_row(followers, "index", "index_behind",
+		     "reads wait for what they ask", row);
+}
+
+static void probe_ssot(struct agent *a, const json_t *followers,
+		       struct row *row)
+{
+	(void)a;
+	follower_row(followers, "ssot", "ssot_behind",
+		     "git shows tasks as they were; nothing is lost", row);
+}
+
+static void probe_evidence(struct agent *a, const json_t *followers,
+			   struct row *row)
+{
+	(void)followers;
+	if (!access(a->home->evidence, W_OK | X_OK))
+		return;
+	*row = (struct row){DOWN, "evidence_unwritable",
+		"Give the agent's user write access to the folder.",
+		"tool runs and uploads fail", ""};
+	snprintf(row->detail, sizeof(row->detail), "%.180s",
+		 a->home->evidence);
+}
+
+static void probe_disk(struct agent *a, const json_t *followers,
+		       struct row *row)
+{
+	struct statvfs st;
+	long long free_bytes;
+
+	(void)followers;
+	if (statvfs(a->home->dir, &st))
+		return;
+	free_bytes = (long long)st.f_bavail * (long long)st.f_frsize;
+	if (free_bytes >= DISK_LOW)
+		return;
+	*row = (struct row){DEGRADED, "disk_low", "Free disk space.",
+		"when it is full, nothing happens any more", ""};
+	snprintf(row->detail, sizeof(row->detail), "%lld MiB are free",
+		 free_bytes >> 20);
+}
+
+static void probe_display(struct agent *a, const json_t *followers,
+			  struct row *row)
+{
+	const char *own = json_str(json_object_get(a->settings->sections,
+						   "screen"), "display");
+
+	(void)followers;
+	if ((own && *own) || getenv("DISPLAY") || getenv("WAYLAND_DISPLAY"))
+		return;
+	*row = (struct row){DOWN, "display_unavailable",
+		"Start the agent with DISPLAY set, or set screen.display.",
+		"screen.* runs fail", ""};
+	snprintf(row->detail, sizeof(row->detail), "no DISPLAY is set");
+}
+
+static void probe_youtube(struct agent *a, const json_t *followers,
+			  struct row *row)
+{
+	const char *file = json_str(json_object_get(a->settings->sections,
+						    "youtube"), "client-file");
+
+	(void)followers;
+	if (file && !access(file, R_OK))
+		return;
+	*row = (struct row){DOWN, "youtube_not_configured",
+		"Set youtube.client-file to a file with client_id, "
+		"client_secret and refresh_token.",
+		"youtube.* runs fail", ""};
+	snprintf(row->detail, sizeof(row->detail), "%.180s",
+		 file ? "the client file cannot be read" :
+			"no client file is set");
+}
+
+static const struct { const char *name; probe_fn *probe; bool vital; }
+probes[] = {
+	{"audit", probe_audit, true}, {"index", probe_index, true},
+	{"ssot", probe_ssot, true}, {"evidence", probe_evidence, true},
+	{"disk", probe_disk, true}, {"display", probe_display, false},
+	{"youtube", probe_youtube, false},
+};
+
+static json_t *row_json(const char *name, const struct row *row)
+{
+	json_t *v = json_pack("{s:s,s:s}", "name", name, "status",
+			      words[row->status]);
+
+	if (row->status == UP)
+		return v;
+	json_set_str(v, "error_code", row->code);
+	json_set_str(v, "detail", row->detail);
+	json_set_str(v, "remediation_hint", row->hint);
+	json_set_str(v, "effect", row->effect);
+	return v;
+}
+
+static const char *current_mode(struct call *c, char mode[32])
+{
+	json_t *doc = reader_doc(c->reader, "mode", "mode", NULL);
+
+	snprintf(mode, 32, "%s", doc ? json_str(doc, "mode") : "normal");
+	json_decref(doc);
+	return mode;
+}
+
+int op_health(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *followers, *rows = json_array();
+	int worst = UP;
+	char mode[32];
+
+	(void)err;
+	followers = a->followers(a->core);
+	for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
+		struct row row = {0};
+
+		probes[i].probe(a, followers, &row);
+		json_array_append_new(rows, row_json(probes[i].name, &row));
+		if (probes[i].vital && row.status > worst)
+			worst = row.status;
+	}
+	if (!c->known) {
+		json_decref(rows);
+		json_decref(followers);
+		return call_answer(c, json_pack("{s:s}", "status",
+			worst == DOWN ? "failing" : words[worst]));
+	}
+	return call_answer(c, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:o}",
+		"status", worst == DOWN ? "failing" : words[worst], "mode",
+		current_mode(c, mode), "version", a->version, "agent",
+		a->settings->name, "seq",
+		(json_int_t)journal_head(a->journal).seq, "uptime_s",
+		(json_int_t)((clock_mono_us() - a->started_us) / 1000000),
+		"components", rows, "followers", followers));
+}

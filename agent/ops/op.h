@@ -1,0 +1,168 @@
+/*
+ * The operations: what can be asked of the agent, once, in ops.def. Router,
+ * websocket, argument check, record and help derive from these rows. And the
+ * agent that a handler acts on.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/ops/call.h"
+
+struct agent;
+struct due;
+struct evidence;
+struct home;
+struct journal;
+struct settings;
+struct state;
+struct supervisor;
+struct tokens;
+struct tools;
+
+/* What an operation does to the world: a column of the policy matrix. */
+enum effect {
+	EFFECT_READ,		/* answers from what is durable, on a worker */
+	EFFECT_DECIDE,		/* an operator's word: approvals, mode */
+	EFFECT_CHANGE,		/* changes tasks and records */
+	EFFECT_TOOL,		/* runs a tool: its level decides */
+	EFFECT_FACT,		/* internal: something happened; never refused */
+	EFFECT_count
+};
+
+enum op_flag {
+	OP_MARKED = 1,		/* a read that works with a sealed journal */
+	OP_OPEN = 2,		/* answers, shorter, without a token */
+	OP_RAW = 4,		/* the body is a file, not JSON */
+	OP_STREAM = 8,		/* the answer is a stream of events */
+	OP_FRESH = 16,		/* an Idempotency-Key keeps no answer */
+};
+
+enum arg_kind {
+	ARG_TEXT,		/* string of min..max bytes */
+	ARG_ID,			/* id of the kind in `of`, may be shortened */
+	ARG_NAME,		/* an id as id_valid(), not looked up */
+	ARG_SHA256, ARG_SHA1,
+	ARG_INT,		/* min..max */
+	ARG_BOOL,
+	ARG_TIME,		/* clock_parse() */
+	ARG_ENUM,		/* one of `of`, separated by | */
+	ARG_OBJECT, ARG_ARRAY,
+};
+
+enum arg_flag {
+	ARG_REQUIRED = 1,
+	ARG_NULL = 2,		/* null is accepted */
+	ARG_ADMIN = 4,		/* only an admin sends it: 403 admin_field */
+	ARG_NEVER = 8,		/* nobody sends it: 403 admin_field */
+};
+
+struct arg {
+	const char *name;
+	enum arg_kind kind;
+	unsigned flags;
+	int64_t min, max;
+	const char *of;
+};
+
+typedef int op_fn(struct agent *a, struct call *c, struct err *err);
+
+struct op {
+	const char *name;	/* "task.create" */
+	const char *method;	/* NULL: not over HTTP */
+	const char *route;	/* "/api/tasks/{id}" */
+	unsigned scopes;	/* any of; 0: nobody from outside */
+	enum effect effect;
+	unsigned flags;
+	op_fn *prepare;		/* on a worker, before the writer; or NULL */
+	op_fn *run;
+	const char *summary;
+	const struct arg *args;	/* ends with a NULL name */
+};
+
+extern const struct op ops[];
+extern const size_t ops_count;
+
+const struct op *op_named(const char *name);	/* the first with this name */
+/*
+ * By name for the websocket: of two rows with one name, the one that changes
+ * something if there are arguments beyond its path, else the read.
+ */
+const struct op *op_for_rpc(const char *name, const json_t *params);
+
+/*
+ * Check c->params and body (or the given JSON object) against op's table and
+ * leave c->args. ERR_invalid_json, invalid_request, admin_field, not_found.
+ */
+int args_check(struct agent *a, struct call *c, json_t *object,
+	       struct err *err);
+/* "/api/tasks/{id}" and the method, for HTTP. See route in net. */
+
+/*
+ * The agent. Fields are set once before any thread starts; what changes
+ * belongs to the writer thread.
+ */
+struct agent {
+	const struct home *home;
+	const struct settings *settings;
+	const char *version;
+	uint8_t redact_key[32];		/* so that secrets can be compared */
+	int64_t started_us;		/* monotonic */
+	struct journal *journal;
+	struct journal_repair *repair;	/* what opening it had to cut */
+	struct evidence *evidence;
+	struct tokens *tokens;
+	struct tools *tools;
+	struct supervisor *runs;
+	/*
+	 * Waits until the read model has all documents that are durable now,
+	 * or all records too; any thread.
+	 */
+	int (*read_wait)(void *core, bool records, struct err *err);
+	/* How far the followers are: for health and lists; any thread. */
+	json_t *(*followers)(void *core);
+	void *core;
+
+	/* The writer's own. */
+	struct state *state;
+	struct due *due;
+	struct after *after, **after_tail;
+	json_t *secret_args;		/* run id: args that are not recorded */
+	unsigned tokens_seen;
+};
+
+/* Something to do once the batch is durable: start, cancel, tell. */
+struct after {
+	struct after *next;
+	void (*go)(struct agent *a, void *arg);
+	void (*drop)(void *arg);	/* if it never becomes durable */
+	void *arg;
+};
+void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
+		 void (*drop)(void *arg), void *arg);
+
+/*
+ * Record something the call caused, and take its documents in. data and put
+ * ({kind: document}) are taken over and may be NULL. Writer only.
+ */
+struct fact {
+	const char *type;
+	const char *task_id, *run_id;
+	json_t *data, *put;
+	int status;		/* 0: none */
+};
+int agent_record(struct agent *a, const struct call *c,
+		 const struct fact *fact, struct err *err);
+/* The same under another correlation id than the call's. */
+int agent_record_as(struct agent *a, const struct call *c,
+		    const char *correlation_id, const struct fact *fact,
+		    struct err *err);
+
+/*
+ * Refuse by policy: records policy_denied with the reason and what is in
+ * more (an object, taken over, or NULL), and sets the same as the error. -1.
+ */
+int agent_deny(struct agent *a, const struct call *c, const char *task_id,
+	       const char *reason, json_t *more, struct err *err);

@@ -1,0 +1,103 @@
+/* What happens without anybody asking: the clock, starts, changed tokens. */
+#include <string.h>
+
+#include "agent/ops/approval.h"
+#include "agent/ops/due.h"
+#include "agent/ops/handlers.h"
+#include "agent/ops/run.h"
+#include "agent/ops/task.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+static const struct {
+	const char *kind;
+	void (*due)(struct agent *a, const struct call *c, const char *id);
+} dues[] = {
+	{"task", task_lease_due},
+	{"approval", approval_due},
+	{"run", run_start_due},
+};
+
+int op_clock(struct agent *a, struct call *c, struct err *err)
+{
+	struct due_item item;
+
+	(void)err;
+	while (due_pop(a->due, clock_mono_us(), &item))
+		for (size_t i = 0; i < ARRAY_LEN(dues); i++)
+			if (!strcmp(dues[i].kind, item.kind))
+				dues[i].due(a, c, item.id);
+	return 0;
+}
+
+int op_recover(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *mode = state_doc(a->state, "mode", "mode");
+
+	(void)err;
+	if (!mode) {			/* so that nobody has to look again */
+		mode = json_pack("{s:s,s:s}", "id", "mode", "mode", "normal");
+		state_put(a->state, "mode", mode, 0);
+		json_decref(mode);
+	}
+	task_recover(a);
+	approval_recover(a);
+	run_recover(a, c);
+	return 0;
+}
+
+/* args: {"type": .., "data": {..}}, from whoever runs the agent. */
+int op_service(struct agent *a, struct call *c, struct err *err)
+{
+	struct fact fact = {
+		.type = json_str(c->args, "type"),
+		.data = json_incref(json_object_get(c->args, "data")),
+	};
+
+	return agent_record(a, c, &fact, err);
+}
+
+static bool same_token(const json_t *x, const json_t *y)
+{
+	return x && json_equal(json_object_get(x, "revoked_at"),
+			       json_object_get(y, "revoked_at"));
+}
+
+static int token_fact(struct agent *a, const struct call *c, json_t *token,
+		      struct err *err)
+{
+	bool revoked = !json_is_null(json_object_get(token, "revoked_at")) &&
+		       json_object_get(token, "revoked_at");
+	struct fact fact = {
+		.type = revoked ? "token_revoked" : "token_created",
+		.data = json_pack("{s:O,s:O,s:O}", "token_id",
+				  json_object_get(token, "id"), "name",
+				  json_object_get(token, "name"), "scopes",
+				  json_object_get(token, "scopes")),
+		.put = json_pack("{s:O}", "token", token),
+	};
+
+	return agent_record(a, c, &fact, err);
+}
+
+/* The file is the operator's; what changed in it is recorded here. */
+int op_tokens_changed(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *list = tokens_list(a->tokens, err), *each;
+	size_t i;
+	int rc = 0;
+
+	if (!list)
+		return -1;
+	json_array_foreach (list, i, each) {
+		json_t *before = state_doc(a->state, "token",
+					   json_str(each, "id"));
+
+		if (!rc && !same_token(before, each))
+			rc = token_fact(a, c, each, err);
+	}
+	json_decref(list);
+	return rc;
+}

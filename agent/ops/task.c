@@ -1,0 +1,388 @@
+/*
+ * Tasks: created, read, changed by compare-and-swap. The document is what
+ * the repository holds; its sha is the git blob id of those bytes.
+ */
+#include "agent/ops/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/handlers.h"
+#include "agent/ops/list.h"
+#include "agent/store/home.h"
+#include "agent/store/index.h"
+#include "agent/store/ssot.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/json.h"
+#include "common/sha256.h"
+
+static void sha_of(const json_t *task, char sha[41], size_t *len)
+{
+	char *text = json_pretty(task, len);
+
+	git_blob_hex(text, *len, sha);
+	free(text);
+}
+
+json_t *task_shown(const json_t *task)
+{
+	json_t *shown = json_copy((json_t *)task);
+	char sha[41];
+	size_t len;
+
+	sha_of(task, sha, &len);
+	json_set_str(shown, "sha", sha);
+	return shown;
+}
+
+static int answer_task(struct call *c, const json_t *task, int status)
+{
+	call_answer(c, task_shown(task));
+	c->status = status;
+	c->etag = strdup(json_str(c->answer, "sha"));
+	return 0;
+}
+
+json_t *task_by_id(struct agent *a, const char *id, struct err *err)
+{
+	json_t *task = state_doc(a->state, "task", id);
+
+	if (!task)
+		err_set(err, ERR_not_found, "no task %s", id ? id : "");
+	return task;
+}
+
+json_t *task_of(struct agent *a, const struct call *c, struct err *err)
+{
+	return task_by_id(a, call_str(c, "id"), err);
+}
+
+const json_t *task_criterion(const json_t *task, const char *ref)
+{
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (json_object_get(task, "acceptance_criteria"), i,
+			    each) {
+		const char *id = json_str(each, "id");
+
+		if (id && ref && !strcmp(id, ref))
+			return each;
+	}
+	return NULL;
+}
+
+int task_save(struct agent *a, const struct call *c,
+	      const char *correlation_id, json_t *task, struct fact fact,
+	      struct err *err)
+{
+	char now[CLOCK_TEXT], sha[41];
+	size_t len;
+
+	clock_text(clock_wall_us(), now);
+	json_set_str(task, "updated_at", now);
+	sha_of(task, sha, &len);
+	if (len > TASK_MAX) {
+		json_decref(task);
+		json_decref(fact.data);
+		json_decref(fact.put);
+		return err_set(err, ERR_task_too_large,
+			       "the task would have %zu bytes, at most %d",
+			       len, TASK_MAX);
+	}
+	if (!fact.put)
+		fact.put = json_object();
+	if (!fact.data)
+		fact.data = json_object();
+	json_set_str(fact.data, "sha", sha);
+	fact.task_id = json_str(task, "id");
+	json_object_set_new(fact.put, "task", task);
+	return agent_record_as(a, c, correlation_id, &fact, err);
+}
+
+int task_in_state(const json_t *task, const char *allowed, struct err *err)
+{
+	const char *state = json_str(task, "state");
+	json_t *list = json_array();
+	size_t len = strlen(state), n;
+	bool in = false;
+
+	for (const char *at = allowed; *at; at += n + (at[n] == ',')) {
+		n = strcspn(at, ",");
+		in |= n == len && !strncmp(at, state, n);
+		json_array_append_new(list, json_stringn(at, n));
+	}
+	if (in) {
+		json_decref(list);
+		return 0;
+	}
+	err_set(err, ERR_invalid_transition, "the task is %s", state);
+	err_member(err, "from", json_string(state));
+	return err_member(err, "allowed", list);
+}
+
+/* Criteria are [{id, text}], ids unique, nothing else in them. */
+static int criteria_check(const json_t *criteria, struct err *err)
+{
+	json_t *each, *seen = json_object();
+	size_t i;
+	int rc = 0;
+
+	json_array_foreach (criteria, i, each) {
+		const char *id = json_str(each, "id");
+		const char *text = json_str(each, "text");
+
+		if (!id || !id_valid(id) || !text || !*text ||
+		    json_object_size(each) != 2)
+			rc = err_set(err, ERR_invalid_request,
+				     "acceptance_criteria[%zu]: must be "
+				     "{\"id\",\"text\"} and nothing else", i);
+		else if (json_object_get(seen, id))
+			rc = err_set(err, ERR_invalid_request,
+				     "acceptance_criteria[%zu]: %s is there "
+				     "twice", i, id);
+		else
+			json_object_set_new(seen, id, json_true());
+		if (rc)
+			break;
+	}
+	json_decref(seen);
+	return rc;
+}
+
+/* Labels are a flat map of strings. */
+static int labels_check(const json_t *labels, struct err *err)
+{
+	const char *key;
+	json_t *each;
+
+	json_object_foreach ((json_t *)labels, key, each)
+		if (!json_is_string(each) && !json_is_null(each))
+			return err_set(err, ERR_invalid_request,
+				       "labels.%.80s: must be a string", key);
+	return 0;
+}
+
+static json_t *arg_or(const struct call *c, const char *name, json_t *fallback)
+{
+	json_t *v = json_object_get(c->args, name);
+
+	if (!v || json_is_null(v))
+		return fallback;
+	json_decref(fallback);
+	return json_incref(v);
+}
+
+static json_t *task_new(const struct call *c)
+{
+	char made[ID_MADE], now[CLOCK_TEXT];
+	const char *id = call_str(c, "id");
+	json_t *t = json_object();
+
+	id_make('t', made);
+	clock_text(clock_wall_us(), now);
+	json_set_str(t, "id", id ? id : made);
+	json_object_set(t, "title", json_object_get(c->args, "title"));
+	json_object_set_new(t, "request_text",
+			    arg_or(c, "request_text", json_string("")));
+	json_object_set_new(t, "source", arg_or(c, "source",
+						json_string("api")));
+	json_set_str(t, "state", "pending");
+	json_set_int(t, "attempt", 1);
+	json_set_str(t, "correlation_id", c->correlation_id);
+	json_set_str(t, "created_at", now);
+	json_set_str(t, "updated_at", now);
+	json_set_str(t, "created_by", c->who.name);
+	json_object_set_new(t, "acceptance_criteria",
+			    arg_or(c, "acceptance_criteria", json_array()));
+	json_object_set_new(t, "side_effect_level",
+			    arg_or(c, "side_effect_level",
+				   json_string("read_only")));
+	json_object_set_new(t, "allow_external_publish",
+			    arg_or(c, "allow_external_publish", json_false()));
+	json_object_set_new(t, "admin_approved", json_false());
+	json_object_set_new(t, "admin_approved_by", json_null());
+	json_object_set_new(t, "admin_approved_at", json_null());
+	json_object_set_new(t, "lease", json_null());
+	json_object_set_new(t, "assignee", arg_or(c, "assignee", json_null()));
+	json_object_set_new(t, "labels", arg_or(c, "labels", json_object()));
+	json_object_set_new(t, "meta", arg_or(c, "meta", json_object()));
+	return t;
+}
+
+int op_task_create(struct agent *a, struct call *c, struct err *err)
+{
+	const char *id = call_str(c, "id");
+	json_t *task;
+
+	if (id && state_doc(a->state, "task", id))
+		return err_set(err, ERR_already_exists, "task %s", id);
+	if (criteria_check(json_object_get(c->args, "acceptance_criteria"),
+			   err) ||
+	    labels_check(json_object_get(c->args, "labels"), err))
+		return -1;
+	task = json_incref(task_new(c));
+	if (task_save(a, c, c->correlation_id, task,
+		      (struct fact){.type = "task_created"}, err)) {
+		json_decref(task);
+		return -1;
+	}
+	answer_task(c, task, 201);
+	if (asprintf(&c->location, "/api/tasks/%s", json_str(task, "id")) < 0)
+		abort();
+	json_decref(task);
+	return 0;
+}
+
+int op_task_get(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *task = reader_doc(c->reader, "task", call_str(c, "id"), err);
+
+	(void)a;
+	if (!task)
+		return err->code ? -1 : err_set(err, ERR_not_found, "no task");
+	answer_task(c, task, 200);
+	json_decref(task);
+	return 0;
+}
+
+int op_task_list(struct agent *a, struct call *c, struct err *err)
+{
+	struct doc_filter f = {.kind = "task", .state = call_str(c, "state"),
+			       .words = call_str(c, "q")};
+	json_t *each;
+	size_t i;
+
+	if (list_docs(a, c, &f, err))
+		return -1;
+	json_array_foreach (json_object_get(c->answer, "items"), i, each)
+		json_array_set_new(json_object_get(c->answer, "items"), i,
+				   task_shown(each));
+	return 0;
+}
+
+int op_task_history(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *items = ssot_history(a->home->ssot, call_str(c, "id"),
+				     (size_t)call_int(c, "limit", 100), err);
+
+	if (!items)
+		return -1;
+	return call_answer(c, json_pack("{s:o,s:n}", "items", items,
+					"next_cursor"));
+}
+
+/* The sha that the caller read: base_sha, else If-Match. NULL: neither. */
+static const char *base_of(struct call *c)
+{
+	const char *base = call_str(c, "base_sha");
+	size_t len;
+
+	if (base || !c->if_match)
+		return base;
+	len = strlen(c->if_match);
+	if (len > 1 && c->if_match[0] == '"' && c->if_match[len - 1] == '"') {
+		memmove(c->if_match, c->if_match + 1, len - 2);
+		c->if_match[len - 2] = 0;
+	}
+	return c->if_match;
+}
+
+static int conflict(struct agent *a, struct call *c, const json_t *task,
+		    const char *base, const char *current, struct err *err)
+{
+	struct fact fact = {
+		.type = "write_conflict", .task_id = json_str(task, "id"),
+		.status = 409,
+		.data = json_pack("{s:s,s:s}", "base_sha", base, "current_sha",
+				  current),
+	};
+
+	if (agent_record(a, c, &fact, err))
+		return -1;
+	err_set(err, ERR_write_conflict, "you read %.12s, it is %.12s now",
+		base, current);
+	err_member(err, "base_sha", json_string(base));
+	err_member(err, "current_sha", json_string(current));
+	err_member(err, "current", task_shown(task));
+	return err_member(err, "retry", json_pack("{s:i,s:s}", "after_ms", 0,
+		"hint", "apply your change to current and send current_sha"));
+}
+
+int task_base_check(struct agent *a, struct call *c, const json_t *task,
+		    bool required, struct err *err)
+{
+	const char *base = base_of(c);
+	char sha[41];
+	size_t len;
+
+	if (!base)
+		return required ? err_set(err, ERR_base_sha_required,
+				"base_sha or If-Match is missing") : 0;
+	sha_of(task, sha, &len);
+	return strcmp(base, sha) ? conflict(a, c, task, base, sha, err) : 0;
+}
+
+static json_t *patch_of(const struct call *c)
+{
+	json_t *patch = json_copy(c->args);
+
+	json_object_del(patch, "id");
+	json_object_del(patch, "base_sha");
+	return patch;
+}
+
+/* A merge patch's null removes; these members are always there. */
+static void fill_removed(json_t *task)
+{
+	static const struct { const char *key, *json; } always[] = {
+		{"request_text", "\"\""}, {"acceptance_criteria", "[]"},
+		{"labels", "{}"}, {"meta", "{}"}, {"assignee", "null"},
+	};
+
+	for (size_t i = 0; i < sizeof(always) / sizeof(*always); i++)
+		if (!json_object_get(task, always[i].key))
+			json_object_set_new(task, always[i].key, json_loads(
+				always[i].json, JSON_DECODE_ANY, NULL));
+}
+
+static bool was_acked(const json_t *task)
+{
+	return strcmp(json_str(task, "state"), "pending") ||
+	       json_int(task, "attempt", 1) > 1;
+}
+
+int op_task_update(struct agent *a, struct call *c, struct err *err)
+{
+	json_t *task = task_of(a, c, err), *patch, *next;
+	json_t *criteria = json_object_get(c->args, "acceptance_criteria");
+	struct fact fact = {.type = "task_updated"};
+
+	if (!task || task_base_check(a, c, task, true, err))
+		return -1;
+	if (criteria && was_acked(task))
+		return err_set(err, ERR_criteria_locked,
+			       "the criteria were acknowledged");
+	if (criteria_check(criteria, err) ||
+	    labels_check(json_object_get(c->args, "labels"), err))
+		return -1;
+	patch = patch_of(c);
+	next = json_merge_patch(task, patch);
+	fill_removed(next);
+	fact.data = json_pack("{s:o}", "patch", patch);
+	json_incref(next);
+	if (task_save(a, c, c->correlation_id, next, fact, err)) {
+		json_decref(next);
+		return -1;
+	}
+	answer_task(c, next, 200);
+	json_decref(next);
+	return 0;
+}
+
+int task_answer(struct call *c, const json_t *task)
+{
+	return answer_task(c, task, 200);
+}

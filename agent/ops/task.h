@@ -1,0 +1,36 @@
+/* What the other operations need of tasks. Writer thread, unless said. */
+#pragma once
+#include <jansson.h>
+
+#include "agent/ops/op.h"
+
+#define TASK_MAX (48 * 1024)	/* bytes of a document as git holds it */
+
+/* The stored document of the task that the call names as id; ERR_not_found. */
+json_t *task_of(struct agent *a, const struct call *c, struct err *err);
+json_t *task_by_id(struct agent *a, const char *id, struct err *err);
+/* A copy with "sha", as it is answered; any thread. */
+json_t *task_shown(const json_t *task);
+/* Answer the whole task with its ETag; 200. */
+int task_answer(struct call *c, const json_t *task);
+/*
+ * Compare the sha that the caller read (base_sha or If-Match) with the
+ * task's. ERR_base_sha_required, or ERR_write_conflict, which is recorded.
+ */
+int task_base_check(struct agent *a, struct call *c, const json_t *task,
+		    bool required, struct err *err);
+/* Criterion of this id, borrowed, or NULL. Any thread. */
+const json_t *task_criterion(const json_t *task, const char *ref);
+/*
+ * Stamp updated_at and record the new document (taken over) as fact says;
+ * fact->put may hold more documents. ERR_task_too_large changes nothing.
+ */
+int task_save(struct agent *a, const struct call *c,
+	      const char *correlation_id, json_t *task, struct fact fact,
+	      struct err *err);
+/* 409 invalid_transition with from and allowed, unless state is in allowed. */
+int task_in_state(const json_t *task, const char *allowed, struct err *err);
+/* A lease or a heartbeat is over: a clock operation calls this. */
+void task_lease_due(struct agent *a, const struct call *c, const char *id);
+/* Put leases back into the clock after a start. */
+void task_recover(struct agent *a);

@@ -1,0 +1,171 @@
+/*
+ * Tools: what there is, and the first half of running one. The second half,
+ * what happens to the run, is run.c; what needs a person, approval.c.
+ */
+#include "agent/ops/tool.h"
+
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/approval.h"
+#include "agent/ops/handlers.h"
+#include "agent/ops/run.h"
+#include "agent/ops/task.h"
+#include "agent/run/supervisor.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+
+int op_tool_list(struct agent *a, struct call *c, struct err *err)
+{
+	(void)err;
+	return call_answer(c, json_pack("{s:o,s:n}", "items",
+					tools_json(a->tools), "next_cursor"));
+}
+
+static void ask_free(void *at)
+{
+	struct tool_ask *ask = at;
+
+	tools_unref(ask->tools);
+	json_decref(ask->args);
+	json_decref(ask->shown);
+	json_decref(ask->files);
+	free(ask);
+}
+
+/*
+ * A secret as it is recorded: a keyed hash, so that two requests with other
+ * secrets are two requests, and nobody can guess a short one from it.
+ */
+static json_t *secret_mark(struct agent *a, const json_t *value)
+{
+	char *text = json_line(value, NULL), hex[SHA256_HEX], mark[64];
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	unsigned len;
+
+	if (!HMAC(EVP_sha256(), a->redact_key, sizeof(a->redact_key),
+		  (unsigned char *)text, strlen(text), mac, &len))
+		abort();
+	hex_of(mac, 8, hex);
+	snprintf(mark, sizeof(mark), "[redacted %s]", hex);
+	mem_wipe(text, strlen(text));
+	free(text);
+	return json_string(mark);
+}
+
+static json_t *args_shown(struct agent *a, const struct tool *t,
+			  const json_t *args)
+{
+	json_t *shown = json_copy((json_t *)args);
+
+	for (size_t i = 0; i < t->n_args; i++) {
+		json_t *v = json_object_get(args, t->args[i].name);
+
+		if (v && t->args[i].secret)
+			json_object_set_new(shown, t->args[i].name,
+					    secret_mark(a, v));
+	}
+	return shown;
+}
+
+static bool has_files(const struct tool *t, const json_t *args)
+{
+	for (size_t i = 0; i < t->n_args; i++)
+		if (t->args[i].type == TOOL_FILE &&
+		    json_object_get(args, t->args[i].name))
+			return true;
+	return false;
+}
+
+int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
+{
+	const char *name = call_str(c, "tool");
+	const struct tool *t = tools_find(a->tools, name);
+	json_t *args = json_object_get(c->args, "args"), *none = NULL;
+	struct tool_ask *ask;
+	int rc = 0;
+
+	if (!t)
+		return err_set(err, ERR_not_found, "no tool %.100s", name);
+	ask = xcalloc(1, sizeof(*ask));
+	ask->tools = tools_ref(a->tools);
+	ask->tool = t;
+	ask->claimed = level_of(call_str(c, "side_effect_level"));
+	c->prepared = ask;
+	c->prepared_free = ask_free;
+	if (ask->claimed != t->level)
+		return 0;		/* policy refuses and records it */
+	if (!args)
+		args = none = json_object();
+	rc = tool_args_check(t, args, &ask->args, err);
+	json_decref(none);
+	if (rc)
+		return -1;
+	ask->shown = args_shown(a, t, ask->args);
+	if (!has_files(t, ask->args))
+		return 0;
+	ask->files = run_hash_files(a->evidence, t, ask->args, err);
+	return ask->files ? 0 : -1;
+}
+
+void tool_weigh(struct agent *a, const struct call *c, struct weight *w)
+{
+	const struct run_report *report;
+	const json_t *run;
+
+	if (c->via != VIA_INTERNAL) {
+		const struct tool_ask *ask = c->prepared;
+
+		*w = (struct weight){ask->tool->name, ask->tool->level,
+				     ask->claimed};
+		return;
+	}
+	report = c->prepared;
+	run = state_doc(a->state, "run", report->run_id);
+	w->tool = run ? json_str(run, "tool") : "";
+	w->level = run ? level_of(json_str(run, "side_effect_level")) :
+			 LEVEL_EXTERNAL_PUBLISH;
+	w->claimed = w->level;
+}
+
+/* What the call cites must exist, and a publish must cite. */
+static int citation_check(struct agent *a, const struct call *c,
+			  const struct tool *t, struct err *err)
+{
+	const char *id = call_str(c, "task_id");
+	const char *ref = call_str(c, "criterion_ref");
+	bool publish = t->level == LEVEL_EXTERNAL_PUBLISH;
+	json_t *task;
+
+	if (!id)
+		return publish || ref ? err_set(err, ERR_invalid_request,
+			"task_id: an external_publish, or a criterion_ref, "
+			"needs the task it serves") : 0;
+	task = task_by_id(a, id, err);
+	if (!task || task_in_state(task, "pending,running,stalled,"
+				   "needs_review,approved", err))
+		return -1;
+	if (ref)
+		return task_criterion(task, ref) ? 0 :
+			err_set(err, ERR_unknown_criterion, "%.100s", ref);
+	if (publish && json_array_size(json_object_get(task,
+						"acceptance_criteria")))
+		return err_set(err, ERR_invalid_request,
+			       "criterion_ref: an external_publish cites the "
+			       "criterion it serves");
+	return 0;
+}
+
+int op_tool_execute(struct agent *a, struct call *c, struct err *err)
+{
+	const struct tool_ask *ask = c->prepared;
+
+	if (citation_check(a, c, ask->tool, err))
+		return -1;
+	return c->parked ? approval_ask(a, c, ask, err) :
+			   run_now(a, c, ask, err);
+}
