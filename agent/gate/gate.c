@@ -1,0 +1,261 @@
+/* See gate.h. */
+#include "agent/gate/gate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/gate/idem.h"
+#include "agent/gate/policy.h"
+#include "agent/ops/op.h"
+#include "agent/ops/run.h"
+#include "agent/store/journal.h"
+#include "agent/store/settings.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/id.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+/* A frame names its operation; after this it is a call like any other. */
+static json_t *read_frame(struct call *c)
+{
+	json_t *frame = json_parse(c->body, c->body_len, &c->err);
+	json_t *params = json_object_get(frame, "params"), *id;
+	const char *version = json_str(frame, "jsonrpc");
+	const char *method = json_str(frame, "method");
+
+	if (!frame)
+		return NULL;
+	id = json_object_get(frame, "id");
+	if (json_is_string(id) || json_is_integer(id))
+		c->rpc_id = json_incref(id);
+	if (!version || strcmp(version, "2.0") || !method || !c->rpc_id ||
+	    (params && !json_is_object(params)))
+		err_set(&c->err, ERR_invalid_request, "not a JSON-RPC 2.0 "
+			"request with method, id and an object of params");
+	else if (!(c->op = op_for_rpc(method, params)))
+		err_set(&c->err, ERR_not_found, "no operation %.100s", method);
+	params = c->err.code ? NULL :
+		 params ? json_incref(params) : json_object();
+	json_decref(frame);
+	return params;
+}
+
+static void wipe_bearer(struct call *c)
+{
+	if (!c->bearer)
+		return;
+	mem_wipe(c->bearer, strlen(c->bearer));
+	xfree(c->bearer);
+}
+
+/* Who is it? A call that has failed already is named where it can be. */
+static void authenticate(struct agent *a, struct call *c)
+{
+	bool open = c->op && c->op->flags & OP_OPEN && !c->bearer;
+	struct err why = {0};
+
+	if (open)
+		return;
+	c->known = c->bearer &&
+		   !tokens_check(a->tokens, c->bearer, &c->who, &why);
+	if (!c->known && !c->err.code)
+		err_set(&c->err, why.code ? why.code : ERR_unauthenticated,
+			"%s", *why.detail ? why.detail : "no valid token");
+	err_fini(&why);
+}
+
+static void scope_wanted(unsigned scopes, char out[48])
+{
+	scope_text(scopes, out);
+	for (char *at = out; *at; at++)
+		if (*at == ',')
+			*at = '/';
+}
+
+static void authorize(struct call *c)
+{
+	char wanted[48];
+
+	if (!c->op || (c->op->flags & OP_OPEN && !c->known) ||
+	    c->op->scopes & c->who.scopes)
+		return;
+	scope_wanted(c->op->scopes, wanted);
+	err_set(&c->err, ERR_insufficient_scope, "%s needs %s", c->op->name,
+		wanted);
+}
+
+void gate_admit(struct agent *a, struct call *c)
+{
+	json_t *object = NULL;
+
+	if (c->via == VIA_WEBSOCKET && !c->op && !c->err.code)
+		object = read_frame(c);
+	if (!correlation_valid(c->correlation_id))
+		id_make('c', c->correlation_id);
+	if (!c->op && !c->err.code) {	/* OPTIONS: the router has answered */
+		wipe_bearer(c);
+		return;
+	}
+	authenticate(a, c);
+	wipe_bearer(c);
+	if (!c->err.code)
+		authorize(c);
+	if (!c->err.code)
+		args_check(a, c, object, &c->err);
+	if (!c->err.code && c->op->prepare)
+		c->op->prepare(a, c, &c->err);
+	if (!c->err.code && c->op->effect == EFFECT_READ)
+		c->op->run(a, c, &c->err);
+	json_decref(object);
+}
+
+bool gate_may(struct agent *a, const struct call *c)
+{
+	struct actor who;
+
+	return c->op && c->bearer &&
+	       !tokens_check(a->tokens, c->bearer, &who, NULL) &&
+	       c->op->scopes & who.scopes;
+}
+
+/* Mode and policy: the call may be parked, or refused and recorded. */
+static int weigh(struct agent *a, struct call *c)
+{
+	const json_t *doc = state_doc(a->state, "mode", "mode");
+	enum mode mode = mode_named(doc ? json_str(doc, "mode") : NULL);
+	struct verdict v;
+	struct weight w;
+
+	if (c->op->effect == EFFECT_TOOL) {
+		tool_weigh(a, c, &w);
+		v = policy_of_tool(a->settings, mode, &w);
+	} else {
+		v = policy_of(mode, c->op->effect);
+	}
+	c->parked = v.rule == RULE_APPROVE;
+	c->denied = v.rule == RULE_DENY;
+	c->reason = v.reason;
+	if (!c->denied || c->via == VIA_INTERNAL)
+		return 0;
+	return agent_deny(a, c, call_str(c, "task_id"), v.reason,
+			  c->op->effect == EFFECT_TOOL ?
+			  json_pack("{s:s}", "tool", w.tool) : NULL, &c->err);
+}
+
+/* A field that only an admin sets was tried: that is a denial, recorded. */
+static void record_refusal(struct agent *a, struct call *c)
+{
+	struct fact fact = {.status = err_row(c->err.code)->status};
+
+	if (c->err.code == ERR_unauthenticated) {
+		fact.type = "auth_failed";
+		fact.data = json_pack("{s:s}", "detail", "no valid token");
+	} else if (c->err.code == ERR_admin_field ||
+		   c->err.code == ERR_self_approval ||
+		   c->err.code == ERR_insufficient_scope) {
+		fact.type = "policy_denied";
+		fact.data = json_pack("{s:s,s:s}", "reason",
+				      err_row(c->err.code)->code, "operation",
+				      c->op->name);
+		json_object_set_new(fact.data, "detail",
+				    json_lossy(c->err.detail));
+	} else {
+		return;
+	}
+	agent_record(a, c, &fact, NULL);
+}
+
+/* The argument that names something of this kind, if the call has one. */
+static const char *named(const struct call *c, const char *kind)
+{
+	if (!c->op || !c->args)
+		return NULL;
+	for (const struct arg *g = c->op->args; g->name; g++)
+		if (g->kind == ARG_ID && !strcmp(g->of, kind))
+			return call_str(c, g->name);
+	return NULL;
+}
+
+static void put_once(json_t *data, const char *key, const char *text)
+{
+	if (text)
+		json_set_str(data, key, text);
+}
+
+/* Exactly one for each request; the answer waits for it. */
+static void record_request(struct agent *a, struct call *c)
+{
+	struct fact fact = {.type = "request", .data = json_object()};
+	struct err err = {0};
+
+	if (c->via == VIA_INTERNAL)
+		return;
+	fact.status = c->err.code ? err_row(c->err.code)->status :
+		      c->status ? c->status : 200;
+	fact.task_id = named(c, "task");
+	fact.run_id = named(c, "run");
+	put_once(fact.data, "operation", c->op ? c->op->name : NULL);
+	put_once(fact.data, "error_code",
+		 c->err.code ? err_row(c->err.code)->code : NULL);
+	if (c->op && c->op->route && c->path && strcmp(c->path, c->op->route))
+		put_once(fact.data, "path", c->path);
+	json_set_int(fact.data, "us", clock_mono_us() - c->began_us);
+	if (agent_record(a, c, &fact, &err)) {
+		err_fini(&c->err);
+		c->err = err;
+	}
+}
+
+/* The journal is sealed: marked reads answer, and say so; nothing else. */
+static bool sealed(struct agent *a, struct call *c)
+{
+	if (!journal_sealed(a->journal))
+		return false;
+	if (c->op && c->op->flags & OP_MARKED && c->op->effect == EFFECT_READ &&
+	    !c->err.code) {
+		c->unrecorded = true;
+	} else {
+		err_fini(&c->err);
+		err_set(&c->err, ERR_audit_unavailable,
+			"the journal cannot be written");
+	}
+	call_render(c);
+	return true;
+}
+
+static void change(struct agent *a, struct call *c)
+{
+	if (idem_replay(a, c))
+		return;
+	if (weigh(a, c) || c->op->run(a, c, &c->err))
+		return;
+	idem_keep(a, c);
+}
+
+void gate_finish(struct agent *a, struct call *c)
+{
+	if (*c->waits_run) {
+		const json_t *run = state_doc(a->state, "run", c->waits_run);
+		int status = run && run_is_over(run) ? 200 : 202;
+
+		call_answer(c, run ? run_shown(run) : json_object());
+		c->status = status;
+	}
+	record_request(a, c);
+	call_render(c);
+}
+
+bool gate_apply(struct agent *a, struct call *c)
+{
+	if (sealed(a, c))
+		return true;
+	if (!c->err.code && c->op && c->op->effect != EFFECT_READ)
+		change(a, c);
+	if (c->err.code)
+		record_refusal(a, c);
+	if (!c->err.code && c->waits_until)
+		return false;
+	gate_finish(a, c);
+	return true;
+}

@@ -1,0 +1,28 @@
+/*
+ * The one door. Every request of every transport comes through here, and
+ * nothing else calls an operation: who is it, may they, in this mode, under
+ * this policy; and whatever its fate, it is recorded.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct agent;
+struct call;
+
+/*
+ * On a worker: authenticate, check scope and arguments, prepare; a read also
+ * runs. Always followed by gate_apply, whatever came out.
+ */
+void gate_admit(struct agent *a, struct call *c);
+/*
+ * On the writer: mode, policy, the change itself; then the request's record.
+ * True: the answer is complete. False: it waits for a run (c->waits_*).
+ */
+bool gate_apply(struct agent *a, struct call *c);
+/* A call that waited is over: its answer now, and its record. */
+void gate_finish(struct agent *a, struct call *c);
+/*
+ * May this bearer call op at all? For a transport that must not take a large
+ * body from just anybody; decides nothing, gate_admit does. Any thread.
+ */
+bool gate_may(struct agent *a, const struct call *c);

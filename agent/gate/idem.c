@@ -1,0 +1,98 @@
+/* See idem.h. The key is the actor's own; the body is compared by hash. */
+#include "agent/gate/idem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/op.h"
+#include "agent/store/state.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+
+#define KEEP_US (24 * 3600 * 1000000LL)
+
+static bool applies(const struct call *c)
+{
+	return c->idempotency_key && c->via != VIA_INTERNAL &&
+	       !(c->op->flags & OP_FRESH);
+}
+
+static void hash_parts(const char *const *parts, char hex[SHA256_HEX])
+{
+	struct buf b = {0};
+
+	for (; *parts; parts++)
+		buf_add(&b, *parts, strlen(*parts) + 1);
+	sha256_hex(b.data, b.len, hex);
+	buf_fini(&b);
+}
+
+static void key_hash(const struct call *c, char hex[SHA256_HEX])
+{
+	hash_parts((const char *const[]){c->who.name, c->idempotency_key,
+					 NULL}, hex);
+}
+
+/* What was asked: the operation and its arguments, whatever the bytes. */
+static void body_hash(const struct call *c, char hex[SHA256_HEX])
+{
+	char *args = json_dumps(c->args, JSON_COMPACT | JSON_SORT_KEYS);
+
+	hash_parts((const char *const[]){c->op->name, args ? args : "", NULL},
+		   hex);
+	free(args);
+}
+
+static void give_again(struct call *c, const json_t *kept)
+{
+	const char *location = json_str(kept, "location");
+
+	call_answer(c, json_incref(json_object_get(kept, "answer")));
+	c->status = (int)json_int(kept, "status", 200);
+	c->location = xstrdup(location);
+	c->etag = xstrdup(json_str(c->answer, "sha"));
+	c->replayed = true;
+}
+
+bool idem_replay(struct agent *a, struct call *c)
+{
+	char key[SHA256_HEX], body[SHA256_HEX];
+	const json_t *kept;
+	int64_t at = 0;
+
+	if (!applies(c))
+		return false;
+	key_hash(c, key);
+	kept = state_doc(a->state, "idem", key);
+	if (!kept || !clock_parse(json_str(kept, "at"), 0, &at) ||
+	    at + KEEP_US < clock_wall_us())
+		return false;
+	body_hash(c, body);
+	if (strcmp(body, json_str(kept, "body_sha256")))
+		err_set(&c->err, ERR_idempotency_mismatch,
+			"the key was first used for another request");
+	else
+		give_again(c, kept);
+	return true;
+}
+
+void idem_keep(struct agent *a, struct call *c)
+{
+	char key[SHA256_HEX], body[SHA256_HEX], now[CLOCK_TEXT];
+	struct fact fact = {.type = "answer_kept", .run_id = NULL};
+
+	if (!applies(c))
+		return;
+	key_hash(c, key);
+	body_hash(c, body);
+	clock_text(clock_wall_us(), now);
+	fact.data = json_pack("{s:s}", "operation", c->op->name);
+	fact.put = json_pack("{s:{s:s,s:s,s:s,s:i,s:s?,s:O?}}", "idem",
+			     "id", key, "body_sha256", body, "at", now,
+			     "status", c->status, "location", c->location,
+			     "answer", c->answer);
+	agent_record(a, c, &fact, &c->err);
+}

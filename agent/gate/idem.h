@@ -1,0 +1,15 @@
+/*
+ * Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): the first
+ * successful answer is kept with the records of what it did, so that the
+ * same request again, also after a crash, has no second effect.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct agent;
+struct call;
+
+/* True: c has its answer already, or an error for another body. */
+bool idem_replay(struct agent *a, struct call *c);
+/* Keep the answer that the call was just given. */
+void idem_keep(struct agent *a, struct call *c);
