@@ -1,0 +1,395 @@
+/* See core.h: the order in which threads begin and end. */
+#include "agent/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/core/threads.h"
+#include "agent/ops/due.h"
+#include "agent/ops/op.h"
+#include "agent/run/supervisor.h"
+#include "agent/store/home.h"
+#include "agent/store/index.h"
+#include "agent/store/journal.h"
+#include "agent/store/settings.h"
+#include "agent/store/ssot.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define READ_WAIT_US 5000000
+#define STOP_US 5000000
+
+static int read_wait(void *core, bool records, struct err *err)
+{
+	struct core *k = core;
+	uint64_t seq = records ? core_seq(k) : atomic_load(&k->doc_seq);
+
+	if (!follower_wait(k->follow_index, seq, READ_WAIT_US))
+		return 0;
+	return err_set(err, ERR_overloaded, "the read model is behind");
+}
+
+static json_t *followers(void *core)
+{
+	struct core *k = core;
+	uint64_t head = core_seq(k);
+
+	return json_pack("{s:o,s:o}", "index",
+			 follower_json(k->follow_index, head), "ssot",
+			 follower_json(k->follow_ssot, head));
+}
+
+static int apply_index(void *core, struct record *const *records, size_t n,
+		       struct err *err)
+{
+	return index_apply(((struct core *)core)->index, records, n, err);
+}
+
+static uint64_t place_index(void *core, uint64_t seq)
+{
+	(void)seq;
+	return index_cursor(((struct core *)core)->index).off;
+}
+
+static int apply_ssot(void *core, struct record *const *records, size_t n,
+		      struct err *err)
+{
+	return ssot_apply(((struct core *)core)->ssot, records, n, err);
+}
+
+/* The index knows where a record lies; from the start where it does not. */
+static uint64_t place_ssot(void *core, uint64_t seq)
+{
+	struct core *k = core;
+	struct record_filter f = {.types = "*", .after_seq = seq, .limit = 1};
+	struct record_place p = {0};
+	struct reader *r;
+	size_t n = 0;
+
+	if (!seq || reader_open(&r, k->agent->home->index, NULL))
+		return 0;
+	if (follower_wait(k->follow_index, seq + 1, 1000000) ||
+	    reader_records(r, &f, &p, &n, NULL))
+		n = 0;
+	reader_close(r);
+	return n ? p.off : 0;
+}
+
+static void service_call(struct core *k, const char *type, json_t *data)
+{
+	queue_put(&k->applying, internal_call("service", json_pack(
+		"{s:s,s:o}", "type", type, "data", data)));
+}
+
+/* Recorded when it begins and when it is over, not for every try. */
+static void ssot_changed(void *core, const char *why)
+{
+	service_call(core, why ? "ssot_sync_failed" : "ssot_synced",
+		     why ? json_pack("{s:s}", "detail", why) : json_object());
+}
+
+/* Does the index belong to this journal? Else it begins anew. */
+static int index_match(struct core *k, struct err *err)
+{
+	struct index_cursor at = index_cursor(k->index);
+	struct journal_head head = journal_head(k->agent->journal);
+
+	if (at.off > head.off || at.seq > head.seq ||
+	    (at.seq == head.seq && memcmp(at.leaf, head.leaf, SHA256_RAW))) {
+		log_warn("the index is not of this journal: rebuilding it");
+		return index_reset(k->index, err);
+	}
+	return 0;
+}
+
+static int open_stores(struct core *k, struct err *err)
+{
+	const struct home *home = k->agent->home;
+	bool rebuilt;
+
+	if (index_open(&k->index, home->index, &rebuilt, err) ||
+	    index_match(k, err) || ssot_open(&k->ssot, home->ssot, err))
+		return -1;
+	if (ssot_seq(k->ssot) > core_seq(k)) {
+		err_set(err, ERR_io, "%s has record %llu, the journal ends "
+			"at %llu", home->ssot,
+			(unsigned long long)ssot_seq(k->ssot),
+			(unsigned long long)core_seq(k));
+		return err_hint(err, "The journal is an older copy than the "
+				"repository: restore the newer journal.");
+	}
+	if (reader_open(&k->reader, home->index, err))
+		return -1;
+	for (int i = 0; i < WORKERS; i++) {
+		k->workers[i].core = k;
+		if (reader_open(&k->workers[i].reader, home->index, err))
+			return -1;
+	}
+	k->agent->state = state_new(k->reader);
+	return 0;
+}
+
+/* The read model must be whole before anything is decided by it. */
+static int follow(struct core *k, struct err *err)
+{
+	struct follower_kind index = {"index", apply_index, place_index, NULL,
+				      k};
+	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
+				     ssot_changed, k};
+	uint64_t head = core_seq(k);
+
+	k->follow_index = follower_start(&index, k->agent->journal,
+					 index_cursor(k->index).seq);
+	k->follow_ssot = follower_start(&ssot, k->agent->journal,
+					ssot_seq(k->ssot));
+	while (follower_wait(k->follow_index, head, 2000000)) {
+		json_t *f = follower_json(k->follow_index, head);
+		const char *why = json_str(f, "error");
+
+		if (why)
+			err_set(err, ERR_io, "index: %s", why);
+		else
+			log_info("building the read model: %lld records left",
+				 (long long)json_int(f, "lag", 0));
+		json_decref(f);
+		if (err->code)
+			return -1;
+	}
+	return 0;
+}
+
+static json_t *started_data(const struct agent *a)
+{
+	return json_pack("{s:s,s:s,s:i,s:s}", "version", a->version, "agent",
+			 a->settings->name, "pid", (int)getpid(),
+			 "policy_sha256", a->settings->policy_sha256);
+}
+
+static json_t *repair_data(const struct journal_repair *r)
+{
+	return json_pack("{s:I,s:I,s:s}", "off", (json_int_t)r->off, "len",
+			 (json_int_t)r->len, "sha256", r->sha256);
+}
+
+/* The first records of a run, before anybody is let in. */
+static int begin(struct core *k, struct err *err)
+{
+	struct agent *a = k->agent;
+	struct call *calls;
+
+	if (a->repair && a->repair->done)
+		service_call(k, "log_repaired", repair_data(a->repair));
+	service_call(k, "agent_started", started_data(a));
+	queue_put(&k->applying, internal_call("recover", NULL));
+	calls = queue_drain(&k->applying, 0);
+	writer_batch(k, calls);
+	return journal_sealed(a->journal) ? err_set(err, ERR_audit_unavailable,
+			"the start could not be recorded") : 0;
+}
+
+int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
+	      void *arg, struct err *err)
+{
+	struct core *k = xcalloc(1, sizeof(*k));
+
+	k->agent = a;
+	k->wake = wake;
+	k->wake_arg = arg;
+	queue_init(&k->todo);
+	queue_init(&k->applying);
+	queue_init(&k->done);
+	atomic_store(&k->doc_seq, core_seq(k));
+	a->core = k;
+	a->read_wait = read_wait;
+	a->followers = followers;
+	a->after_tail = &a->after;
+	a->due = due_new();
+	a->secret_args = json_object();
+	*out = k;
+	if (open_stores(k, err) || follow(k, err) ||
+	    supervisor_open(&a->runs, a->evidence, a->home->spool,
+			    (int)a->settings->max_runs, core_run_report, k,
+			    err) || begin(k, err))
+		return -1;
+	for (int i = 0; i < WORKERS; i++)
+		if (pthread_create(&k->workers[i].thread, NULL, worker_main,
+				   &k->workers[i]))
+			abort();
+	if (pthread_create(&k->writer, NULL, writer_main, k))
+		abort();
+	return 0;
+}
+
+void core_stop(struct core *k, const char *why)
+{
+	struct agent *a = k->agent;
+
+	if (!k->writer)
+		return;
+	queue_close(&k->todo);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_join(k->workers[i].thread, NULL);
+	supervisor_close(a->runs);	/* its last reports are queued now */
+	a->runs = NULL;
+	service_call(k, "agent_stopped", json_pack("{s:s,s:I}", "reason", why,
+		"uptime_s", (json_int_t)((clock_mono_us() - a->started_us) /
+					 1000000)));
+	queue_close(&k->applying);
+	pthread_join(k->writer, NULL);
+	k->writer = 0;
+	follower_stop(k->follow_ssot, STOP_US);
+	follower_stop(k->follow_index, STOP_US);
+	k->follow_ssot = k->follow_index = NULL;
+}
+
+void core_free(struct core *k)
+{
+	struct agent *a;
+
+	if (!k)
+		return;
+	a = k->agent;
+	core_stop(k, "it could not start");
+	follower_stop(k->follow_ssot, 0);
+	follower_stop(k->follow_index, 0);
+	if (a->runs)
+		supervisor_close(a->runs);
+	a->runs = NULL;
+	for (struct call *c = queue_drain(&k->applying, 0), *n; c; c = n) {
+		n = c->next;
+		call_free(c);
+	}
+	for (struct done *d = core_take(k), *n; d; d = n) {
+		n = d->next;
+		done_free(d);
+	}
+	state_free(a->state);
+	due_free(a->due);
+	json_decref(a->secret_args);
+	for (int i = 0; i < WORKERS; i++)
+		reader_close(k->workers[i].reader);
+	reader_close(k->reader);
+	index_close(k->index);
+	ssot_close(k->ssot);
+	queue_fini(&k->todo);
+	queue_fini(&k->applying);
+	queue_fini(&k->done);
+	free(k);
+}
+
+void core_submit(struct core *k, struct call *c)
+{
+	struct done *item = xcalloc(1, sizeof(*item));
+
+	item->call = c;
+	queue_put(&k->todo, item);
+}
+
+void core_work(struct core *k, struct work *w)
+{
+	struct done *item = xcalloc(1, sizeof(*item));
+
+	item->work = w;
+	queue_put(&k->todo, item);
+}
+
+struct done *core_take(struct core *k)
+{
+	return queue_drain(&k->done, 0);
+}
+
+void done_free(struct done *d)
+{
+	if (!d)
+		return;
+	call_free(d->call);
+	for (size_t i = 0; i < d->n_records; i++)
+		record_unref(d->records[i]);
+	free(d->records);
+	free(d);
+}
+
+uint64_t core_seq(struct core *k)
+{
+	return journal_head(k->agent->journal).seq;
+}
+
+static void report_free(void *report)
+{
+	run_report_free(report);
+}
+
+void core_run_report(void *core, struct run_report *report)
+{
+	struct core *k = core;
+	struct call *c = internal_call(report->kind == RUN_READY ?
+				       "run.ready" : "run.report", NULL);
+
+	c->prepared = report;
+	c->prepared_free = report_free;
+	queue_put(&k->applying, c);
+}
+
+/* One waiter for one call: whoever comes last frees it. */
+struct wait {
+	pthread_mutex_t lock;
+	pthread_cond_t answered;
+	struct call *call;
+	bool left;
+};
+
+static void wait_free(struct wait *w)
+{
+	pthread_mutex_destroy(&w->lock);
+	pthread_cond_destroy(&w->answered);
+	free(w);
+}
+
+static void wait_answered(struct call *c, void *arg)
+{
+	struct wait *w = arg;
+	bool left;
+
+	pthread_mutex_lock(&w->lock);
+	left = w->left;
+	w->call = c;
+	pthread_cond_signal(&w->answered);
+	pthread_mutex_unlock(&w->lock);
+	if (left) {
+		call_free(c);
+		wait_free(w);
+	}
+}
+
+struct call *core_call_now(struct core *k, struct call *c, int64_t timeout_us)
+{
+	struct wait *w = xcalloc(1, sizeof(*w));
+	int64_t at = clock_mono_us() + timeout_us;
+	struct timespec t = {at / 1000000, at % 1000000 * 1000};
+	pthread_condattr_t attr;
+	struct call *out;
+	int rc = 0;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->answered, &attr);
+	pthread_condattr_destroy(&attr);
+	c->answered = wait_answered;
+	c->answered_arg = w;
+	core_submit(k, c);
+	pthread_mutex_lock(&w->lock);
+	while (!w->call && !rc)
+		rc = pthread_cond_timedwait(&w->answered, &w->lock, &t);
+	out = w->call;
+	w->left = !out;
+	pthread_mutex_unlock(&w->lock);
+	if (out)
+		wait_free(w);
+	return out;
+}

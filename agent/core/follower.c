@@ -1,0 +1,306 @@
+/*
+ * See follower.h. Memory is bounded: what does not fit is dropped and read
+ * again from the journal, so a slow follower costs disk reads, not memory.
+ */
+#include "agent/core/follower.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/store/journal.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define PENDING_MAX 100000		/* records held in memory */
+#define APPLY_MAX 2048			/* records in one transaction */
+
+struct follower {
+	struct follower_kind kind;
+	struct journal *journal;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	/* under lock */
+	struct record **pending;	/* after seq, without holes */
+	size_t n, cap;
+	uint64_t seq;			/* applied */
+	bool behind;			/* the journal has more than pending */
+	bool stopping, failing;
+	int64_t stop_at;
+	char error[200];
+};
+
+static void until(struct timespec *t, int64_t us)
+{
+	t->tv_sec = us / 1000000;
+	t->tv_nsec = us % 1000000 * 1000;
+}
+
+static void drop(struct record **records, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		record_unref(records[i]);
+}
+
+void follower_feed(struct follower *f, struct record *const *records,
+		   size_t n)
+{
+	pthread_mutex_lock(&f->lock);
+	if (f->behind || f->n + n > PENDING_MAX) {
+		drop(f->pending, f->n);
+		f->n = 0;
+		f->behind = true;
+	} else {
+		if (f->n + n > f->cap) {
+			f->cap = (f->n + n) * 2;
+			f->pending = xrealloc(f->pending,
+					f->cap * sizeof(*f->pending));
+		}
+		for (size_t i = 0; i < n; i++)
+			f->pending[f->n++] = record_ref(records[i]);
+	}
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+}
+
+static void done_with(struct follower *f, uint64_t seq)
+{
+	bool recovered;
+
+	pthread_mutex_lock(&f->lock);
+	f->seq = seq;
+	recovered = f->failing;
+	f->failing = false;
+	*f->error = 0;
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	if (recovered && f->kind.changed)
+		f->kind.changed(f->kind.ctx, NULL);
+}
+
+/* Note the failure, and wait before the next try; false: give up, stop. */
+static bool wait_again(struct follower *f, const char *why, int64_t pause_us)
+{
+	int64_t at = clock_mono_us() + pause_us;
+	struct timespec t;
+	bool first, go_on;
+
+	pthread_mutex_lock(&f->lock);
+	first = !f->failing;
+	f->failing = true;
+	snprintf(f->error, sizeof(f->error), "%s", why);
+	pthread_mutex_unlock(&f->lock);
+	if (first) {
+		log_warn("%s cannot follow the journal: %s", f->kind.name, why);
+		if (f->kind.changed)
+			f->kind.changed(f->kind.ctx, why);
+	}
+	until(&t, at);
+	pthread_mutex_lock(&f->lock);
+	while (!f->stopping && clock_mono_us() < at)
+		pthread_cond_timedwait(&f->changed, &f->lock, &t);
+	go_on = !f->stopping || clock_mono_us() < f->stop_at;
+	pthread_mutex_unlock(&f->lock);
+	return go_on;
+}
+
+static bool apply(struct follower *f, struct record *const *records, size_t n)
+{
+	int64_t pause = 100000;
+	struct err err = {0};
+
+	while (f->kind.apply(f->kind.ctx, records, n, &err)) {
+		bool go_on = wait_again(f, err.detail, pause);
+
+		err_fini(&err);
+		if (!go_on)
+			return false;
+		pause = pause < 5000000 ? pause * 2 : pause;
+	}
+	done_with(f, records[n - 1]->seq);
+	return true;
+}
+
+struct chunk {
+	struct follower *f;
+	struct record *records[APPLY_MAX];
+	size_t n;
+};
+
+static int flush(struct chunk *c)
+{
+	bool ok = !c->n || apply(c->f, c->records, c->n);
+
+	drop(c->records, c->n);
+	c->n = 0;
+	return ok ? 0 : 1;
+}
+
+static int gather(struct record *r, void *data, struct err *err)
+{
+	struct chunk *c = data;
+
+	(void)err;
+	if (r->seq <= c->f->seq)
+		return 0;
+	c->records[c->n++] = record_ref(r);
+	return c->n == APPLY_MAX ? flush(c) : 0;
+}
+
+/* Read from the journal what memory does not have; false: stop. */
+static bool catch_up(struct follower *f)
+{
+	struct chunk *c = xcalloc(1, sizeof(*c));
+	struct err err = {0};
+	bool ok;
+	int rc;
+
+	c->f = f;
+	pthread_mutex_lock(&f->lock);
+	f->behind = false;		/* what is fed from now on is kept */
+	pthread_mutex_unlock(&f->lock);
+	rc = journal_replay(f->journal, f->kind.place(f->kind.ctx, f->seq),
+			    gather, c, &err);
+	if (rc >= 0)
+		rc = flush(c) || rc;
+	drop(c->records, c->n);
+	free(c);
+	ok = rc >= 0 || wait_again(f, err.detail, 1000000);
+	if (rc < 0) {
+		pthread_mutex_lock(&f->lock);
+		f->behind = true;
+		pthread_mutex_unlock(&f->lock);
+	}
+	err_fini(&err);
+	return ok && rc <= 0;
+}
+
+/*
+ * Take what is pending; 0: it is time to end, or to catch up (*behind);
+ * SIZE_MAX: there was only what is applied already.
+ */
+static size_t take(struct follower *f, struct record **out, bool *behind)
+{
+	size_t n = 0, used = 0;
+
+	pthread_mutex_lock(&f->lock);
+	while (!f->n && !f->behind && !f->stopping)
+		pthread_cond_wait(&f->changed, &f->lock);
+	*behind = f->behind;
+	while (!f->behind && used < f->n && n < APPLY_MAX) {
+		if (f->pending[used]->seq > f->seq)
+			out[n++] = f->pending[used];
+		else
+			record_unref(f->pending[used]);
+		used++;
+	}
+	memmove(f->pending, f->pending + used,
+		(f->n - used) * sizeof(*f->pending));
+	f->n -= used;
+	pthread_mutex_unlock(&f->lock);
+	return n ? n : used ? SIZE_MAX : 0;
+}
+
+static void *run(void *arg)
+{
+	struct follower *f = arg;
+	struct record **batch = xcalloc(APPLY_MAX, sizeof(*batch));
+	bool behind = true, ok = true;
+
+	while (ok) {
+		size_t n;
+
+		if (behind && !(ok = catch_up(f)))
+			break;
+		n = take(f, batch, &behind);
+		if (!n && !behind)
+			break;
+		if (!n || n == SIZE_MAX)
+			continue;
+		if (batch[0]->seq != f->seq + 1)
+			behind = true;	/* a hole: the journal has it */
+		else
+			ok = apply(f, batch, n);
+		drop(batch, n);
+	}
+	free(batch);
+	return NULL;
+}
+
+struct follower *follower_start(const struct follower_kind *kind,
+				struct journal *j, uint64_t seq)
+{
+	struct follower *f = xcalloc(1, sizeof(*f));
+	pthread_condattr_t attr;
+
+	f->kind = *kind;
+	f->journal = j;
+	f->seq = seq;
+	pthread_mutex_init(&f->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&f->changed, &attr);
+	pthread_condattr_destroy(&attr);
+	if (pthread_create(&f->thread, NULL, run, f))
+		abort();
+	return f;
+}
+
+int follower_wait(struct follower *f, uint64_t seq, int64_t timeout_us)
+{
+	struct timespec t;
+	int rc = 0;
+
+	until(&t, clock_mono_us() + timeout_us);
+	pthread_mutex_lock(&f->lock);
+	while (f->seq < seq && !rc && !f->stopping)
+		rc = pthread_cond_timedwait(&f->changed, &f->lock, &t);
+	rc = f->seq < seq ? -1 : 0;
+	pthread_mutex_unlock(&f->lock);
+	return rc;
+}
+
+uint64_t follower_seq(struct follower *f)
+{
+	uint64_t seq;
+
+	pthread_mutex_lock(&f->lock);
+	seq = f->seq;
+	pthread_mutex_unlock(&f->lock);
+	return seq;
+}
+
+json_t *follower_json(struct follower *f, uint64_t head)
+{
+	json_t *v;
+
+	pthread_mutex_lock(&f->lock);
+	v = json_pack("{s:I,s:I}", "seq", (json_int_t)f->seq, "lag",
+		      (json_int_t)(head > f->seq ? head - f->seq : 0));
+	if (*f->error)
+		json_object_set_new(v, "error", json_string(f->error));
+	pthread_mutex_unlock(&f->lock);
+	return v;
+}
+
+void follower_stop(struct follower *f, int64_t timeout_us)
+{
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	f->stopping = true;
+	f->stop_at = clock_mono_us() + timeout_us;
+	pthread_cond_broadcast(&f->changed);
+	pthread_mutex_unlock(&f->lock);
+	pthread_join(f->thread, NULL);
+	drop(f->pending, f->n);
+	free(f->pending);
+	pthread_mutex_destroy(&f->lock);
+	pthread_cond_destroy(&f->changed);
+	free(f);
+}

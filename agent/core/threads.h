@@ -1,0 +1,45 @@
+/* The core's inside: what its threads share. Not for others. */
+#pragma once
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "agent/core/core.h"
+#include "agent/core/follower.h"
+#include "agent/core/queue.h"
+
+#define WORKERS 2
+
+struct index;
+struct ssot;
+
+struct worker {
+	struct core *core;
+	struct reader *reader;		/* its own */
+	pthread_t thread;
+};
+
+struct core {
+	struct agent *agent;
+	void (*wake)(void *arg);
+	void *wake_arg;
+	struct queue todo;		/* struct done, to the workers */
+	struct queue applying;		/* struct call, to the writer */
+	struct queue done;		/* struct done, to the loop */
+	struct worker workers[WORKERS];
+	pthread_t writer;
+	struct index *index;
+	struct reader *reader;		/* the writer's */
+	struct ssot *ssot;
+	struct follower *follow_index, *follow_ssot;
+	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
+	struct call *waiting;		/* the writer's: Prefer: wait */
+};
+
+void *worker_main(void *worker);
+void *writer_main(void *core);
+/* One batch through gate, journal and out; takes the calls over. Writer. */
+void writer_batch(struct core *k, struct call *calls);
+/* A call that nobody sent. args are taken over. */
+struct call *internal_call(const char *op, json_t *args);
+void core_answered(struct core *k, struct call *c);

@@ -1,0 +1,211 @@
+/*
+ * The writer: takes all calls that have gathered, applies them in order,
+ * makes their records durable with one sync, and only then lets answers and
+ * events go and effects begin.
+ */
+#include <stdlib.h>
+
+#include "agent/core/threads.h"
+#include "agent/gate/gate.h"
+#include "agent/ops/due.h"
+#include "agent/ops/op.h"
+#include "agent/ops/run.h"
+#include "agent/store/journal.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+struct list { struct call *head, **tail; };
+
+static void list_add(struct list *l, struct call *c)
+{
+	c->next = NULL;
+	*l->tail = c;
+	l->tail = &c->next;
+}
+
+static bool run_over(struct core *k, const char *id)
+{
+	const json_t *run = state_doc(k->agent->state, "run", id);
+
+	return !run || run_is_over(run);
+}
+
+/* Calls whose run is over, or whose patience is, are complete now. */
+static void finish_waiting(struct core *k, struct list *answered)
+{
+	int64_t now = clock_mono_us();
+
+	for (struct call **at = &k->waiting, *c; (c = *at);) {
+		if (c->waits_until > now && !run_over(k, c->waits_run)) {
+			at = &c->next;
+			continue;
+		}
+		*at = c->next;
+		gate_finish(k->agent, c);
+		list_add(answered, c);
+	}
+}
+
+static void apply_one(struct core *k, struct call *c, struct list *answered)
+{
+	if (gate_apply(k->agent, c)) {
+		list_add(answered, c);
+	} else {
+		c->next = k->waiting;
+		k->waiting = c;
+	}
+}
+
+struct call *internal_call(const char *op, json_t *args)
+{
+	struct call *c = call_new(VIA_INTERNAL, op_named(op));
+
+	c->args = args;
+	return c;
+}
+
+static void run_afters(struct agent *a, bool durable)
+{
+	struct after *f = a->after, *next;
+
+	a->after = NULL;
+	a->after_tail = &a->after;
+	for (; f; f = next) {
+		next = f->next;
+		if (durable)
+			f->go(a, f->arg);
+		else
+			f->drop(f->arg);
+		free(f);
+	}
+}
+
+/* Nothing of the batch happened: every answer says so. */
+static void refuse_all(struct call *calls, const struct err *why)
+{
+	for (struct call *c = calls; c; c = c->next) {
+		if (c->unrecorded)
+			continue;
+		err_fini(&c->err);
+		err_set(&c->err, ERR_audit_unavailable, "%s", why->detail);
+		c->stream = false;
+		free(c->text);
+		c->text = NULL;
+		call_render(c);
+	}
+}
+
+void core_answered(struct core *k, struct call *c)
+{
+	struct done *d;
+
+	if (c->answered) {
+		c->answered(c, c->answered_arg);
+	} else if (!c->ticket) {
+		call_free(c);
+	} else {
+		d = xcalloc(1, sizeof(*d));
+		d->call = c;
+		queue_put(&k->done, d);
+	}
+}
+
+static void publish(struct core *k, struct record **records, size_t n)
+{
+	struct done *d;
+
+	if (!n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		if (json_object_get(records[i]->data, "put"))
+			atomic_store(&k->doc_seq, records[i]->seq);
+	follower_feed(k->follow_index, records, n);
+	follower_feed(k->follow_ssot, records, n);
+	d = xcalloc(1, sizeof(*d));
+	d->records = records;
+	d->n_records = n;
+	queue_put(&k->done, d);
+}
+
+static void commit(struct core *k, struct call *answered)
+{
+	struct record **records = NULL;
+	struct err err = {0};
+	size_t n = 0;
+	bool durable;
+
+	durable = !journal_commit(k->agent->journal, &records, &n, &err);
+	if (!durable) {
+		log_error("the journal is sealed: %s", err.detail);
+		refuse_all(answered, &err);
+	}
+	publish(k, records, n);
+	run_afters(k->agent, durable);
+	for (struct call *c = answered, *next; c; c = next) {
+		next = c->next;
+		core_answered(k, c);
+	}
+	err_fini(&err);
+	k->wake(k->wake_arg);
+}
+
+static void clock_call(struct core *k, struct list *answered)
+{
+	if (due_next(k->agent->due) <= clock_mono_us())
+		apply_one(k, internal_call("clock", NULL), answered);
+}
+
+static void tokens_call(struct core *k, struct list *answered)
+{
+	unsigned version = tokens_version(k->agent->tokens);
+
+	if (version == k->agent->tokens_seen)
+		return;
+	k->agent->tokens_seen = version;
+	apply_one(k, internal_call("tokens.changed", NULL), answered);
+}
+
+void writer_batch(struct core *k, struct call *calls)
+{
+	struct list answered = {NULL, &answered.head};
+	struct call *next;
+
+	tokens_call(k, &answered);
+	for (struct call *c = calls; c; c = next) {
+		next = c->next;
+		apply_one(k, c, &answered);
+	}
+	clock_call(k, &answered);
+	finish_waiting(k, &answered);
+	commit(k, answered.head);
+	state_settle(k->agent->state, follower_seq(k->follow_index));
+}
+
+static int64_t next_wake(const struct core *k)
+{
+	int64_t at = due_next(k->agent->due);
+
+	for (const struct call *c = k->waiting; c; c = c->next)
+		if (c->waits_until < at)
+			at = c->waits_until;
+	return at;
+}
+
+void *writer_main(void *core)
+{
+	struct core *k = core;
+	struct call *calls;
+
+	for (;;) {
+		calls = queue_drain(&k->applying, next_wake(k));
+		if (!calls && queue_closed(&k->applying))
+			break;
+		writer_batch(k, calls);
+	}
+	for (struct call *c = k->waiting; c; c = c->next)
+		c->waits_until = 0;
+	writer_batch(k, NULL);		/* who still waits is told */
+	return NULL;
+}
