@@ -64,7 +64,7 @@ $(B)/%.a:
 	@rm -f $@
 	ar rcs $@ $^
 
-$(B)/kircerta-agent: $(B)/agent/main.o $(B)/libagent.a $(B)/libcommon.a
+$(B)/kircerta-agent: $(call objs,agent/*.c) $(B)/libagent.a $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT)
 $(B)/kircerta: $(B)/console/main.o $(B)/libconsole.a $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_CONSOLE)

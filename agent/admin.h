@@ -1,0 +1,27 @@
+/* The commands of kircerta-agent; main.c has their table. */
+#pragma once
+#include <stdlib.h>
+
+struct err;
+
+#define EXIT_USAGE 2
+#define EXIT_VERIFY 6
+
+struct globals { const char *home, *config; };	/* as given, or NULL */
+
+struct command {
+	const char *name, *usage, *help;
+	int (*run)(const struct globals *g, int argc, char **argv);
+};
+
+int cmd_init(const struct globals *g, int argc, char **argv);
+int cmd_run(const struct globals *g, int argc, char **argv);
+int cmd_check(const struct globals *g, int argc, char **argv);
+int cmd_token(const struct globals *g, int argc, char **argv);
+int cmd_audit(const struct globals *g, int argc, char **argv);
+int cmd_version(const struct globals *g, int argc, char **argv);
+
+/* Detail and hint to stderr; EXIT_FAILURE. */
+int say_error(const struct err *err);
+/* Where our own tools are: beside the program, else where it is installed. */
+char *built_in_tools(void);

@@ -1,0 +1,108 @@
+/*
+ * kircerta-agent: a table of commands. `run` builds the agent top-down, runs
+ * it, and tears it down bottom-up.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/admin.h"
+#include "agent/run/spawn.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+static const struct command commands[] = {
+	{"init", "", "make the home: folders, keys, repository, admin token",
+	 cmd_init},
+	{"run", "[--listen HOST:PORT]", "serve until SIGTERM or SIGINT",
+	 cmd_run},
+	{"check", "[--list]", "look at config and environment, with hints",
+	 cmd_check},
+	{"token", "create --name N --scope S [--scope S] [--expires 30d]\n"
+	 "       | list [--json] | revoke ID",
+	 "who may call; create prints the token alone", cmd_token},
+	{"audit", "verify [--json]", "check every record and every link",
+	 cmd_audit},
+	{"version", "", "print the version", cmd_version},
+};
+
+static void usage(FILE *out)
+{
+	fputs("usage: kircerta-agent [--home DIR] [--config FILE] COMMAND ...\n"
+	      "\n", out);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(out, "  %s %s\n       %s\n", commands[i].name,
+			commands[i].usage, commands[i].help);
+	fputs("\nThe home is --home, $KIRCERTA_HOME, "
+	      "$XDG_STATE_HOME/kircerta or ~/.local/state/kircerta.\n"
+	      "Exit: 0 ok, 1 failure, 2 usage, 6 verification failed.\n"
+	      "\nFirst steps:\n"
+	      "  kircerta-agent init && kircerta-agent run\n"
+	      "  kircerta-agent token create --name coordinator "
+	      "--scope tool_runner --scope observer\n", out);
+}
+
+int say_error(const struct err *err)
+{
+	fprintf(stderr, "kircerta-agent: %s\n  %s\n", err->detail,
+		err_hint_of(err));
+	return EXIT_FAILURE;
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"home", required_argument, NULL, 'h'},
+		{"config", required_argument, NULL, 'c'},
+		{"help", no_argument, NULL, '?'},
+		{"version", no_argument, NULL, 'v'},
+		{0},
+	};
+	struct globals g = {0};
+	const struct command *cmd;
+	int opt;
+
+	if (argc > 1 && !strcmp(argv[1], SPAWN_HELPER))
+		return spawn_helper_main(argc, argv);
+	json_setup();
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (opt == 'h')
+			g.home = optarg;
+		else if (opt == 'c')
+			g.config = optarg;
+		else if (opt == 'v')
+			return cmd_version(&g, 0, NULL);
+		else if (!strcmp(argv[optind - 1], "--help"))
+			return usage(stdout), EXIT_SUCCESS;
+		else
+			return usage(stderr), EXIT_USAGE;
+	}
+	cmd = find(argv[optind]);
+	if (!cmd) {
+		if (argv[optind])
+			fprintf(stderr, "kircerta-agent: no command %s\n\n",
+				argv[optind]);
+		return usage(stderr), EXIT_USAGE;
+	}
+	if (argv[optind + 1] && !strcmp(argv[optind + 1], "--help")) {
+		printf("usage: kircerta-agent [--home DIR] %s %s\n\n%s\n",
+		       cmd->name, cmd->usage, cmd->help);
+		return EXIT_SUCCESS;
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 0;			/* each command reads its own options */
+	return cmd->run(&g, argc, argv);
+}

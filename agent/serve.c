@@ -1,0 +1,132 @@
+/* `kircerta-agent run`: build top-down, serve, tear down bottom-up. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "agent/admin.h"
+#include "agent/net/net.h"
+#include "agent/ops/op.h"
+#include "agent/run/tool.h"
+#include "agent/store/evidence.h"
+#include "agent/store/home.h"
+#include "agent/store/journal.h"
+#include "agent/store/settings.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+struct parts {			/* in the order they are built */
+	struct home home;
+	struct settings settings;
+	struct journal_repair repair;
+	struct agent agent;
+	struct net *net;
+};
+
+/* A core file would hold tokens; nobody may attach either. */
+static void keep_secrets_in(void)
+{
+	struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int load_tools(struct agent *a, struct err *err)
+{
+	char *built_in = built_in_tools();
+	const char *dirs[4] = {built_in, a->home->tools_d,
+			       a->settings->tools_dir, NULL};
+	int rc = tools_load(&a->tools, dirs, err);
+
+	free(built_in);
+	return rc;
+}
+
+static int load_redact_key(struct agent *a, struct err *err)
+{
+	char *key;
+	size_t len;
+
+	key = fs_read(a->home->redact_key, sizeof(a->redact_key), &len, err);
+	if (!key)
+		return -1;
+	if (len == sizeof(a->redact_key))
+		memcpy(a->redact_key, key, len);
+	mem_wipe(key, len);
+	free(key);
+	return len == sizeof(a->redact_key) ? 0 : err_set(err, ERR_io,
+		"%s: must have %zu bytes", a->home->redact_key,
+		sizeof(a->redact_key));
+}
+
+static int build(struct parts *p, const struct globals *g,
+		 const char *listen_at, struct err *err)
+{
+	struct agent *a = &p->agent;
+	char *dir = home_path(g->home, err);
+	int rc = dir ? home_open(&p->home, dir, err) : -1;
+
+	free(dir);
+	if (rc || home_lock(&p->home, err) ||
+	    settings_read(&p->settings, g->config ? g->config : p->home.conf,
+			  err))
+		return -1;
+	if (p->settings.log_debug)
+		log_setup(LOG_DEBUG);
+	*a = (struct agent){.home = &p->home, .settings = &p->settings,
+			    .version = KIRCERTA_VERSION,
+			    .repair = &p->repair,
+			    .started_us = clock_mono_us()};
+	if (load_redact_key(a, err) || load_tools(a, err) ||
+	    tokens_open(&a->tokens, p->home.tokens, err) ||
+	    evidence_open(&a->evidence, p->home.evidence, err) ||
+	    journal_open(&a->journal, p->home.audit, &p->repair, err))
+		return -1;
+	return net_open(&p->net, a, listen_at ? listen_at :
+			p->settings.listen, err);
+}
+
+static void tear_down(struct parts *p)
+{
+	net_close(p->net);
+	journal_close(p->agent.journal);
+	evidence_close(p->agent.evidence);
+	tokens_close(p->agent.tokens);
+	tools_unref(p->agent.tools);
+	settings_fini(&p->settings);
+	home_fini(&p->home);
+}
+
+int cmd_run(const struct globals *g, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"listen", required_argument, NULL, 'l'}, {0},
+	};
+	const char *listen_at = NULL;
+	struct parts p = {0};
+	struct err err = {0};
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt != 'l') {
+			fputs("usage: kircerta-agent run "
+			      "[--listen HOST:PORT]\n", stderr);
+			return EXIT_USAGE;
+		}
+		listen_at = optarg;
+	}
+	keep_secrets_in();
+	rc = build(&p, g, listen_at, &err);
+	if (!rc)
+		rc = net_run(p.net, &err);
+	tear_down(&p);
+	if (rc)
+		say_error(&err);
+	err_fini(&err);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
