@@ -112,6 +112,10 @@ class Agent:
                                  + text[-2000:])
         return re.search(r"listening on http://127\.0\.0\.1:(\d+)", text)
 
+    @property
+    def running(self):
+        return self.proc and self.proc.poll() is None
+
     def signal(self, number):
         self.proc.send_signal(number)
 
@@ -152,7 +156,7 @@ class Agent:
                          "runtime error:", "ThreadSanitizer"):
                 assert word not in self.log, f"{word} in the agent's log"
         finally:
-            if self.proc:
+            if self.running:
                 self.kill9()
             if self in _agents:
                 _agents.remove(self)
@@ -309,7 +313,7 @@ class Agent:
         program.chmod(stat.S_IRWXU)
         manifest = ["[tool]", f"\tname = {name}", f"\tsummary = Test {name}",
                     f"\tside-effect-level = {level}",
-                    f"\tcommand = {shlex.quote(program.name)}",
+                    f"\tcommand = ./{shlex.quote(program.name)}",
                     f"\ttimeout = {timeout}"]
         for arg, keys in (args or {}).items():
             manifest += [f'[arg "{arg}"]',

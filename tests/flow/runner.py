@@ -39,7 +39,7 @@ def _run(test, new_agent, shared, seconds):
                 own.append(new_agent())
             elif not shared:
                 shared.append(new_agent())
-            elif not shared[0].proc:
+            elif not shared[0].running:
                 shared[0].start()
             args.append(shared[0] if name == "agent" else own[-1])
         test(*args)
