@@ -182,59 +182,71 @@ static void judge_error(const struct run *r, const struct outcome *o,
 	end->error = error;
 }
 
-/* It ended properly with a result; err is left alone where that is all. */
-static void judge_result(const struct run *r, const struct outcome *o,
-			 const struct filed *filed, struct err *err)
+void ending_unfiled(const struct run *r, struct run_report *end,
+		    const struct err *why)
 {
+	struct err err = {0};
+
+	if (strcmp(end->state, "succeeded"))
+		return;
+	err_set(&err, ERR_io,
+		"it succeeded, but its evidence could not be stored: %s",
+		why->detail);
+	if (publishes(r))
+		make_unknown(&err);
+	end_with(end, &err);
+	err_fini(&err);
+}
+
+/* It ended properly with a result, perhaps after it was told to stop. */
+static void judge_result(const struct run *r, const struct outcome *o,
+			 const struct filed *filed, struct run_report *end)
+{
+	struct err err = {0};
+
+	end->state = "succeeded";
 	if (o->stop != STOP_NONE && !publishes(r)) {
-		stopped(r, o, err);
+		stopped(r, o, &err);
+		end_with(end, &err);
+		err_fini(&err);
 	} else if (filed->err.code) {
-		err_set(err, ERR_io,
-			"it succeeded, but its evidence could not be stored: %s",
-			filed->err.detail);
-		if (publishes(r))
-			make_unknown(err);
+		ending_unfiled(r, end, &filed->err);
 	}
 }
 
 static void judge_break(const struct run *r, const struct outcome *o,
-			const struct filed *filed, struct err *err)
+			const struct filed *filed, struct run_report *end)
 {
-	if (o->exec_errno) {
-		missing(r, o, err);
-		return;
-	}
-	if (o->stop != STOP_NONE)
-		stopped(r, o, err);
+	struct err err = {0};
+
+	if (o->exec_errno)
+		missing(r, o, &err);
+	else if (o->stop != STOP_NONE)
+		stopped(r, o, &err);
 	else
-		broken(r, o, filed->last_words, err);
-	if (publishes(r))
-		make_unknown(err);
+		broken(r, o, filed->last_words, &err);
+	if (publishes(r) && !o->exec_errno)
+		make_unknown(&err);
+	end_with(end, &err);
+	err_fini(&err);
 }
 
 void ending_judge(const struct run *r, const struct outcome *o,
 		  const struct filed *filed, struct run_report *end)
 {
-	struct err err = {0};
 	json_t *clean;
 
 	if (r->said.result)
 		end->result = secrets_cut_json(r->secrets, r->said.result);
-	if (kept_protocol(r, o) && r->said.error) {
+	if (!kept_protocol(r, o))
+		judge_break(r, o, filed, end);
+	else if (r->said.error)
 		judge_error(r, o, end);
-		return;
-	}
-	if (kept_protocol(r, o))
-		judge_result(r, o, filed, &err);
 	else
-		judge_break(r, o, filed, &err);
-	if (!err.code) {
-		end->state = "succeeded";
+		judge_result(r, o, filed, end);
+	if (!end->error)
 		return;
-	}
-	end_with(end, &err);
 	clean = secrets_cut_json(r->secrets, end->error);
 	json_decref(end->error);
 	end->error = clean;
-	err_fini(&err);
 }

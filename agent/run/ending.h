@@ -16,6 +16,9 @@ struct run_report;
 json_t *error_json(const struct err *err);
 /* A run whose tool never started: failed or cancelled, as err says. */
 void ending_unstarted(struct run_report *end, const struct err *err);
+/* Takes a success back whose evidence could not be stored. */
+void ending_unfiled(const struct run *r, struct run_report *end,
+		    const struct err *why);
 /* Sets state, result and error from what happened and what was said. */
 void ending_judge(const struct run *r, const struct outcome *o,
 		  const struct filed *filed, struct run_report *end);

@@ -17,7 +17,6 @@
 #include "agent/store/evidence.h"
 #include "common/clock.h"
 #include "common/json.h"
-#include "common/log.h"
 #include "common/mem.h"
 
 #define CHUNK (256u << 10)
@@ -210,12 +209,10 @@ void filing_store(struct run *r, struct filed *f)
 	store_log(r, f);
 }
 
-void filing_package(struct run *r, struct run_report *end)
+static json_t *package_json(const struct run *r, const struct run_report *end)
 {
 	json_t *p = json_copy(r->package);
-	char now[CLOCK_TEXT], *text;
-	struct err err = {0};
-	size_t len;
+	char now[CLOCK_TEXT];
 
 	clock_text(clock_wall_us(), now);
 	json_set_int(p, "v", 1);
@@ -227,13 +224,23 @@ void filing_package(struct run *r, struct run_report *end)
 	json_object_set(p, "artifacts", end->artifacts);
 	json_object_set(p, "files", r->files);
 	json_set_str(p, "finished_at", now);
-	text = json_pretty(p, &len);
-	if (evidence_store(r->evidence, text, len, end->package_sha256, &err)) {
-		log_error("run %s: its evidence package is not stored: %s",
-			  r->spec->id, err.detail);
-		*end->package_sha256 = 0;
-	}
-	err_fini(&err);
+	return p;
+}
+
+int filing_package(struct run *r, struct run_report *end, struct err *err)
+{
+	json_t *p = package_json(r, end);
+	size_t len;
+	char *text = json_pretty(p, &len);
+	int rc = evidence_store(r->evidence, text, len, end->package_sha256,
+				err);
+
 	free(text);
-	end->package = p;
+	if (!rc) {
+		end->package = p;
+		return 0;
+	}
+	*end->package_sha256 = 0;
+	json_decref(p);
+	return -1;
 }

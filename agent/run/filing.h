@@ -20,4 +20,4 @@ struct filed {
  */
 void filing_store(struct run *r, struct filed *f);
 /* The evidence package of a run that ended: into end, and into evidence. */
-void filing_package(struct run *r, struct run_report *end);
+int filing_package(struct run *r, struct run_report *end, struct err *err);

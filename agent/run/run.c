@@ -20,6 +20,7 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 void run_spec_free(struct run_spec *s)
@@ -251,8 +252,11 @@ struct run_report *run_perform(struct run *r)
 		end->result = json_object();
 	if (!end->artifacts)
 		end->artifacts = json_array();
-	if (atomic_load(&r->gone))
-		filing_package(r, end);
+	if (atomic_load(&r->gone) && filing_package(r, end, &err)) {
+		log_error("run %s: its evidence package is not stored: %s",
+			  r->spec->id, err.detail);
+		ending_unfiled(r, end, &err);
+	}
 	folder_remove(r);
 	err_fini(&err);
 	return end;
