@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/store/ssot_git.h"
+#include "agent/store/ssot_merge.h"
 #include "agent/store/ssot_pack.h"
 #include "agent/store/ssot_text.h"
 #include "agent/store/ssot_tree.h"
@@ -21,10 +22,12 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #define STEP_BYTES (32 << 20)	/* of a pack, about */
 #define TREES_BYTES (4 << 20)	/* kept between batches */
+#define MERGE_EVERY 16		/* batches */
 
 struct head {
 	bool any;
@@ -40,6 +43,7 @@ struct ssot {
 	struct tree *tree;
 	struct pack *pack;
 	struct head head;	/* what the ref says */
+	unsigned batches;	/* since packs were last looked at */
 };
 
 static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
@@ -169,6 +173,29 @@ static int open_repository(struct ssot *s, struct err *err)
 	return 0;
 }
 
+/* libgit2 does not forget packs that are gone: take a new handle. */
+static int reopen(struct ssot *s, struct err *err)
+{
+	git_odb_free(s->odb);
+	git_repository_free(s->repo);
+	s->odb = NULL;
+	s->repo = NULL;
+	return open_repository(s, err);
+}
+
+/* Fewer packs are only faster: if that fails, the log says so. */
+static int merge_packs(struct ssot *s, struct err *err)
+{
+	struct err why = {0};
+	int n = ssot_merge_packs(s->packs, &why);
+
+	s->batches = 0;
+	if (n < 0)
+		log_warn("merging packs: %s", why.detail);
+	err_fini(&why);
+	return n > 0 ? reopen(s, err) : 0;
+}
+
 int ssot_open(struct ssot **out, const char *path, struct err *err)
 {
 	struct ssot *s = xcalloc(1, sizeof(*s));
@@ -178,7 +205,8 @@ int ssot_open(struct ssot **out, const char *path, struct err *err)
 	s->packs = xasprintf("%s/objects/pack", path);
 	s->tree = tree_new(load, s);
 	s->pack = pack_new();
-	if (open_repository(s, err) || read_head(s, err)) {
+	if (open_repository(s, err) || read_head(s, err) ||
+	    merge_packs(s, err)) {
 		ssot_close(s);
 		return -1;
 	}
@@ -317,15 +345,17 @@ static int move_ref(struct ssot *s, const struct head *to, struct err *err)
 /* Write what was gathered, durable, then let the ref say so. */
 static int finish(struct ssot *s, const struct head *to, struct err *err)
 {
+	char name[PACK_NAME];
+
 	if (to->seq == s->head.seq)
 		return 0;
-	if (pack_write(s->pack, s->packs, err) || move_ref(s, to, err))
+	if (pack_write(s->pack, s->packs, name, err) || move_ref(s, to, err))
 		return -1;
 	pack_reset(s->pack);
 	s->head = *to;
 	if (tree_bytes(s->tree) > TREES_BYTES)
 		tree_reset(s->tree, s->head.tree.id);
-	return 0;
+	return ++s->batches < MERGE_EVERY ? 0 : merge_packs(s, err);
 }
 
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,

@@ -149,8 +149,8 @@ static int walk(struct trail *t, git_commit *commit, size_t limit,
 	return rc ? ssot_git_error(err, "reading the history") : 0;
 }
 
-json_t *ssot_history(const char *path, const char *task_id, size_t limit,
-		     struct err *err)
+static json_t *history(const char *path, const char *task_id, size_t limit,
+		       struct err *err)
 {
 	git_commit *commit = NULL;
 	json_t *out = NULL;
@@ -164,5 +164,23 @@ json_t *ssot_history(const char *path, const char *task_id, size_t limit,
 		}
 	}
 	git_repository_free(t.repo);
+	return out;
+}
+
+/* A pack that is merged away under the reader is found in another one. */
+json_t *ssot_history(const char *path, const char *task_id, size_t limit,
+		     struct err *err)
+{
+	struct err why = {0};
+	json_t *out = NULL;
+
+	for (int i = 0; !out && i < 3 && (!i || why.code == ERR_io); i++) {
+		err_fini(&why);
+		memset(&why, 0, sizeof(why));
+		out = history(path, task_id, limit, &why);
+	}
+	if (!out)
+		err_set(err, why.code, "%s", why.detail);
+	err_fini(&why);
 	return out;
 }

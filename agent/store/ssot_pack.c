@@ -154,29 +154,47 @@ static void add_deflated(struct buf *b, z_stream *z, const void *data,
 	b->len += z->total_out;
 }
 
+/* What was added to the bytes since at is this object, if it is new. */
+static void enter(struct pack *p, const uint8_t id[GIT_RAW], size_t at)
+{
+	struct object *o = &p->list[p->n];
+
+	memcpy(o->id, id, GIT_RAW);
+	o->at = (uint32_t)at;
+	o->crc = (uint32_t)crc32(0, (Bytef *)p->bytes.data + at,
+				 (uInt)(p->bytes.len - at));
+	*slot_of(p, id) = (uint32_t)++p->n;
+}
+
 void pack_add(struct pack *p, enum pack_type type, const void *data,
 	      size_t len, uint8_t id[GIT_RAW])
 {
 	static const char *const names[] = {"", "commit", "tree", "blob"};
 	size_t at = p->bytes.len;
-	uint32_t *slot;
 	char head[32];
 	int n;
 
 	n = snprintf(head, sizeof(head), "%s %zu", names[type], len);
 	sha1(p, head, (size_t)n + 1, data, len, id);
 	grow(p);
-	slot = slot_of(p, id);
-	if (*slot)
+	if (*slot_of(p, id))
 		return;
 	add_header(&p->bytes, type, len);
 	add_deflated(&p->bytes, type == PACK_TREE ? &p->ids : &p->text, data,
 		     len);
-	memcpy(p->list[p->n].id, id, GIT_RAW);
-	p->list[p->n].at = (uint32_t)at;
-	p->list[p->n].crc = (uint32_t)crc32(
-		0, (Bytef *)p->bytes.data + at, (uInt)(p->bytes.len - at));
-	*slot = (uint32_t)++p->n;
+	enter(p, id, at);
+}
+
+void pack_add_packed(struct pack *p, const uint8_t id[GIT_RAW],
+		     const void *bytes, size_t len)
+{
+	size_t at = p->bytes.len;
+
+	grow(p);
+	if (*slot_of(p, id))
+		return;
+	buf_add(&p->bytes, bytes, len);
+	enter(p, id, at);
 }
 
 static void add_be32(struct buf *b, uint32_t v)
@@ -240,7 +258,7 @@ static int write_file(const char *folder, const char *name, const char *ext,
 	return rc;
 }
 
-/* Count and checksum around the objects; name is "pack-<checksum>". */
+/* Count and checksum around the objects. */
 static void finish(struct pack *p, uint8_t trailer[GIT_RAW], char *name)
 {
 	struct buf count = {0};
@@ -255,12 +273,12 @@ static void finish(struct pack *p, uint8_t trailer[GIT_RAW], char *name)
 	hex_of(trailer, GIT_RAW, name + 5);
 }
 
-int pack_write(struct pack *p, const char *folder, struct err *err)
+int pack_write(struct pack *p, const char *folder, char name[PACK_NAME],
+	       struct err *err)
 {
 	struct object *sorted = xmalloc((p->n + 1) * sizeof(*sorted));
 	uint8_t trailer[GIT_RAW];
 	struct buf index = {0};
-	char name[64];
 	int rc;
 
 	memcpy(sorted, p->list, p->n * sizeof(*sorted));

@@ -1,0 +1,116 @@
+/* A repository for one test, records to put in, and git to look at it. */
+#pragma once
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/store/record.h"
+#include "agent/store/ssot.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "tests/unit/unit.h"
+
+#define TS 1767323045678901LL	/* 2026-01-02T03:04:05.678901Z */
+
+static char dir[64], path[80];
+
+static inline void setup_dir(void)
+{
+	strcpy(dir, "/tmp/kircerta-ssot-XXXXXX");
+	ck_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/ssot.git", dir);
+}
+
+static inline struct ssot *store_new(void)
+{
+	struct ssot *s;
+	struct err err = {0};
+
+	setup_dir();
+	ck_assert_msg(!ssot_open(&s, path, &err), "%s", err.detail);
+	return s;
+}
+
+static inline void store_end(struct ssot *s)
+{
+	ssot_close(s);
+	fs_remove_tree(dir);
+}
+
+/* Output of a command, its %s being the repository; static. */
+static inline const char *sh(const char *fmt, ...)
+{
+	static char out[16384];
+	char command[1024];
+	va_list ap;
+	size_t n;
+	FILE *p;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	p = popen(command, "r");
+	n = fread(out, 1, sizeof(out) - 1, p);
+	out[n] = 0;
+	if (n && out[n - 1] == '\n')
+		out[n - 1] = 0;
+	ck_assert_msg(pclose(p) == 0, "%s\n%s", command, out);
+	return out;
+}
+
+static inline struct record *record_new(uint64_t seq, const char *type,
+				 const char *task_id, json_t *put)
+{
+	static const uint8_t prev[SHA256_RAW];
+	json_t *data = json_object();
+	struct entry e = {.type = type, .actor = "coordinator",
+			  .correlation_id = "c-1", .task_id = task_id,
+			  .data = data};
+	struct record *r;
+
+	if (put)
+		json_object_set_new(data, "put", put);
+	r = record_make(&e, seq, TS + (int64_t)seq * 1000000, prev, NULL);
+	json_decref(data);
+	return r;
+}
+
+static inline json_t *task_doc(const char *id, const char *title, int n)
+{
+	return json_pack("{s:s,s:s,s:i,s:[{s:s}]}", "id", id, "title", title,
+			 "n", n, "acceptance_criteria", "id", "AC-1");
+}
+
+static inline struct record *task_record(uint64_t seq, const char *id, int n)
+{
+	return record_new(seq, "task_updated", id, json_pack(
+		"{s:o}", "task", task_doc(id, "Record the demo", n)));
+}
+
+static inline int apply_one(struct ssot *s, struct record *r, struct err *err)
+{
+	int rc = ssot_apply(s, &r, 1, err);
+
+	record_unref(r);
+	return rc;
+}
+
+static inline void apply(struct ssot *s, struct record *r)
+{
+	struct err err = {0};
+
+	ck_assert_msg(!apply_one(s, r, &err), "%s", err.detail);
+}
+
+/* "tasks/1/2/3/" and the rest; static. */
+static inline const char *path_of(const char *folder, const char *key,
+			   const char *rest)
+{
+	static char out[200];
+	char h[SHA256_HEX];
+
+	sha256_hex(key, strlen(key), h);
+	snprintf(out, sizeof(out), "%s/%c/%c/%c/%s", folder, h[0], h[1],
+		 h[2], rest);
+	return out;
+}
