@@ -41,7 +41,7 @@ L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON)
 .PHONY: all run check bench install clean deps
 .SECONDARY:
 all: deps
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
 
 # What is not on the machine yet is installed first, and only then.
 deps:
@@ -72,14 +72,14 @@ $(B)/kircerta-preview: $(B)/console/preview.o $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call lib,chafa libpng libjpeg) $(L_COMMON)
 
-# A tool is NAME_main.c, tool.c and its NAME*.c; it sees common and tool.h.
+# A tool is NAME_main.c and its NAME_*.c; it sees common, tool.h and web.h.
+$(B)/libtool.a: $(call objs,agent/tools/tool.c agent/tools/web.c)
 L_screen = $(call lib,xcb xcb-shm xcb-xfixes xcb-randr libpng libturbojpeg)
 L_youtube = $(call lib,libcurl)
 L_notify = $(call lib,libcurl)
 .SECONDEXPANSION:
-$(B)/tools/%: $(B)/agent/tools/%_main.o $(B)/agent/tools/tool.o \
-		$$(filter-out $(B)/agent/tools/$$*_main.o,\
-		$$(call objs,agent/tools/$$*_*.c)) $(B)/libcommon.a
+$(B)/tools/%: $$(call objs,agent/tools/$$*_*.c) \
+		$(B)/libtool.a $(B)/libcommon.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_$*) $(L_COMMON)
 $(B)/tools/%.conf: agent/tools/%.conf
@@ -106,7 +106,7 @@ run: all
 	@contrib/run.sh $(B)
 
 check: deps
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@tests/run.sh $(B)
 
 bench: all

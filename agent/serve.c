@@ -25,6 +25,7 @@ struct parts {			/* in the order they are built */
 	struct journal_repair repair;
 	struct agent agent;
 	struct net *net;
+	char *built_in;			/* the folder of our own tools */
 };
 
 /* A core file would hold tokens; nobody may attach either. */
@@ -36,15 +37,17 @@ static void keep_secrets_in(void)
 	prctl(PR_SET_DUMPABLE, 0);
 }
 
-static int load_tools(struct agent *a, struct err *err)
+static int load_tools(struct agent *a, const char *built_in, struct err *err)
 {
-	char *built_in = built_in_tools();
-	const char *dirs[4] = {built_in, a->home->tools_d,
-			       a->settings->tools_dir, NULL};
-	int rc = tools_load(&a->tools, dirs, err);
+	struct tools *tools;
 
-	free(built_in);
-	return rc;
+	a->tool_dirs[0] = built_in;
+	a->tool_dirs[1] = a->home->tools_d;
+	a->tool_dirs[2] = a->settings->tools_dir;
+	if (tools_load(&tools, a->tool_dirs, err))
+		return -1;
+	a->tools = tools;
+	return 0;
 }
 
 static int load_redact_key(struct agent *a, struct err *err)
@@ -82,7 +85,8 @@ static int build(struct parts *p, const struct globals *g,
 			    .version = KIRCERTA_VERSION,
 			    .repair = &p->repair,
 			    .started_us = clock_mono_us()};
-	if (load_redact_key(a, err) || load_tools(a, err) ||
+	p->built_in = built_in_tools();
+	if (load_redact_key(a, err) || load_tools(a, p->built_in, err) ||
 	    tokens_open(&a->tokens, p->home.tokens, err) ||
 	    evidence_open(&a->evidence, p->home.evidence, err) ||
 	    journal_open(&a->journal, p->home.audit, &p->repair, err))
@@ -98,6 +102,10 @@ static void tear_down(struct parts *p)
 	evidence_close(p->agent.evidence);
 	tokens_close(p->agent.tokens);
 	tools_unref(p->agent.tools);
+	for (size_t i = 0; i < p->agent.n_old_tools; i++)
+		tools_unref(p->agent.old_tools[i]);
+	free(p->agent.old_tools);
+	free(p->built_in);
 	settings_fini(&p->settings);
 	home_fini(&p->home);
 }

@@ -298,6 +298,11 @@ void core_work(struct core *k, struct work *w)
 	queue_put(&k->todo, item);
 }
 
+void core_reload(struct core *k)
+{
+	queue_put(&k->applying, internal_call("tools.reload", NULL));
+}
+
 struct done *core_take(struct core *k)
 {
 	return queue_drain(&k->done, 0);

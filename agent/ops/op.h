@@ -114,7 +114,12 @@ struct agent {
 	struct journal_repair *repair;	/* what opening it had to cut */
 	struct evidence *evidence;
 	struct tokens *tokens;
-	struct tools *tools;
+	/*
+	 * Replaced on request; who uses a set takes a reference, and the
+	 * writer keeps old ones until the end, so that none needs a lock.
+	 */
+	_Atomic(struct tools *) tools;
+	const char *tool_dirs[4];	/* NULL-terminated */
 	struct supervisor *runs;
 	/*
 	 * Waits until the read model has all documents that are durable now,
@@ -128,6 +133,8 @@ struct agent {
 	/* The writer's own. */
 	struct state *state;
 	struct due *due;
+	struct tools **old_tools;
+	size_t n_old_tools;
 	struct after *after, **after_tail;
 	json_t *secret_args;		/* run id: args that are not recorded */
 	unsigned tokens_seen;

@@ -145,7 +145,8 @@ static json_t *full_args(struct agent *a, const json_t *run)
 
 static struct run_spec *spec_of(struct agent *a, const json_t *run)
 {
-	const struct tool *t = tools_find(a->tools, json_str(run, "tool"));
+	struct tools *set = a->tools;
+	const struct tool *t = tools_find(set, json_str(run, "tool"));
 	json_t *args = t ? full_args(a, run) : NULL;
 	struct run_spec *spec;
 
@@ -156,7 +157,7 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 	spec->task_id = xstrdup(json_str(run, "task_id"));
 	spec->criterion_ref = xstrdup(json_str(run, "criterion_ref"));
 	spec->correlation_id = xstrdup(json_str(run, "correlation_id"));
-	spec->tools = tools_ref(a->tools);
+	spec->tools = tools_ref(set);
 	spec->tool = t;
 	spec->args = args;
 	spec->timeout_us = json_int(run, "timeout_s", 60) * 1000000;

@@ -6,9 +6,11 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
+#include "agent/run/tool.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 static const struct {
@@ -100,4 +102,37 @@ int op_tokens_changed(struct agent *a, struct call *c, struct err *err)
 	}
 	json_decref(list);
 	return rc;
+}
+
+static json_t *tools_names(const struct tools *t)
+{
+	json_t *list = tools_json(t), *names = json_array(), *each;
+	size_t i;
+
+	json_array_foreach (list, i, each)
+		json_array_append(names, json_object_get(each, "name"));
+	json_decref(list);
+	return names;
+}
+
+/* A bad manifest leaves the tools as they are, and says which line. */
+int op_tools_reload(struct agent *a, struct call *c, struct err *err)
+{
+	struct fact fact = {.type = "tools_loaded"};
+	struct tools *next = NULL;
+
+	if (tools_load(&next, a->tool_dirs, err)) {
+		log_error("the tools stay as they are: %s", err->detail);
+		fact.type = "tools_refused";
+		fact.data = json_object();
+		json_set_str(fact.data, "detail", err->detail);
+		err_fini(err);
+		return agent_record(a, c, &fact, err);
+	}
+	a->old_tools = xrealloc(a->old_tools, (a->n_old_tools + 1) *
+				sizeof(*a->old_tools));
+	a->old_tools[a->n_old_tools++] = a->tools;
+	a->tools = next;
+	fact.data = json_pack("{s:o}", "tools", tools_names(next));
+	return agent_record(a, c, &fact, err);
 }

@@ -43,7 +43,7 @@ static void ask_free(void *at)
  */
 static json_t *secret_mark(struct agent *a, const json_t *value)
 {
-	char *text = json_line(value, NULL), hex[SHA256_HEX], mark[64];
+	char *text = json_line(value, NULL), hex[17], mark[64];
 	uint8_t mac[EVP_MAX_MD_SIZE];
 	unsigned len;
 
@@ -84,7 +84,8 @@ static bool has_files(const struct tool *t, const json_t *args)
 int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 {
 	const char *name = call_str(c, "tool");
-	const struct tool *t = tools_find(a->tools, name);
+	struct tools *set = a->tools;
+	const struct tool *t = tools_find(set, name);
 	json_t *args = json_object_get(c->args, "args"), *none = NULL;
 	struct tool_ask *ask;
 	int rc = 0;
@@ -92,7 +93,7 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	if (!t)
 		return err_set(err, ERR_not_found, "no tool %.100s", name);
 	ask = xcalloc(1, sizeof(*ask));
-	ask->tools = tools_ref(a->tools);
+	ask->tools = tools_ref(set);
 	ask->tool = t;
 	ask->claimed = level_of(call_str(c, "side_effect_level"));
 	c->prepared = ask;
