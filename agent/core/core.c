@@ -22,6 +22,7 @@
 #include "common/mem.h"
 
 #define READ_WAIT_US 5000000
+#define HISTORY_US 2000000
 #define STOP_US 5000000
 
 static int read_wait(void *core, bool records, struct err *err)
@@ -32,6 +33,13 @@ static int read_wait(void *core, bool records, struct err *err)
 	if (!follower_wait(k->follow_index, seq, READ_WAIT_US))
 		return 0;
 	return err_set(err, ERR_overloaded, "the read model is behind");
+}
+
+static void history_wait(void *core)
+{
+	struct core *k = core;
+
+	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
 }
 
 static json_t *followers(void *core)
@@ -206,6 +214,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	atomic_store(&k->doc_seq, core_seq(k));
 	a->core = k;
 	a->read_wait = read_wait;
+	a->history_wait = history_wait;
 	a->followers = followers;
 	a->after_tail = &a->after;
 	a->due = due_new();

@@ -126,6 +126,8 @@ struct agent {
 	 * or all records too; any thread.
 	 */
 	int (*read_wait)(void *core, bool records, struct err *err);
+	/* Waits a moment until the git history has them too; any thread. */
+	void (*history_wait)(void *core);
 	/* How far the followers are: for health and lists; any thread. */
 	json_t *(*followers)(void *core);
 	void *core;

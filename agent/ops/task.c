@@ -265,7 +265,10 @@ int op_task_list(struct agent *a, struct call *c, struct err *err)
 
 int op_task_history(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *items = ssot_history(a->home->ssot, call_str(c, "id"),
+	json_t *items;
+
+	a->history_wait(a->core);
+	items = ssot_history(a->home->ssot, call_str(c, "id"),
 				     (size_t)call_int(c, "limit", 100), err);
 
 	if (!items)
