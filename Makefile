@@ -36,7 +36,7 @@ BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 L_COMMON = $(call lib,jansson libgit2 libcrypto)
 L_AGENT = $(call lib,sqlite3 libwebsockets libuv zlib) $(L_COMMON)
-L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON)
+L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON) -lm
 
 .PHONY: all run check bench install clean deps
 .SECONDARY:

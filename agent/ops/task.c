@@ -269,8 +269,7 @@ int op_task_history(struct agent *a, struct call *c, struct err *err)
 
 	a->history_wait(a->core);
 	items = ssot_history(a->home->ssot, call_str(c, "id"),
-				     (size_t)call_int(c, "limit", 100), err);
-
+			     (size_t)call_int(c, "limit", 100), err);
 	if (!items)
 		return -1;
 	return call_answer(c, json_pack("{s:o,s:n}", "items", items,
