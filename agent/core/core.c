@@ -200,6 +200,15 @@ static int begin(struct core *k, struct err *err)
 			"the start could not be recorded") : 0;
 }
 
+/* Named, so that top and perf say which one is busy. */
+static void begin_thread(pthread_t *t, const char *name,
+			 void *(*start)(void *), void *arg)
+{
+	if (pthread_create(t, NULL, start, arg))
+		abort();
+	pthread_setname_np(*t, name);
+}
+
 int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	      void *arg, struct err *err)
 {
@@ -226,11 +235,9 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 			    err) || begin(k, err))
 		return -1;
 	for (int i = 0; i < WORKERS; i++)
-		if (pthread_create(&k->workers[i].thread, NULL, worker_main,
-				   &k->workers[i]))
-			abort();
-	if (pthread_create(&k->writer, NULL, writer_main, k))
-		abort();
+		begin_thread(&k->workers[i].thread, "worker", worker_main,
+			     &k->workers[i]);
+	begin_thread(&k->writer, "writer", writer_main, k);
 	return 0;
 }
 

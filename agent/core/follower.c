@@ -248,6 +248,7 @@ struct follower *follower_start(const struct follower_kind *kind,
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&f->thread, NULL, run, f))
 		abort();
+	pthread_setname_np(f->thread, kind->name);
 	return f;
 }
 
