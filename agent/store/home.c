@@ -136,10 +136,15 @@ static int usable(const struct home *h, struct err *err)
 int home_open(struct home *h, const char *dir, struct err *err)
 {
 	home_paths(h, dir);
-	if (!usable(h, err))
-		return 0;
-	home_fini(h);
-	return -1;
+	if (usable(h, err)) {
+		home_fini(h);
+		return -1;
+	}
+	if (access(h->conf, F_OK) && !access(HOME_CONF_ELSE, F_OK)) {
+		free(h->conf);
+		h->conf = xstrdup(HOME_CONF_ELSE);
+	}
+	return 0;
 }
 
 static int held(const struct home *h, int fd, struct err *err)

@@ -14,6 +14,9 @@
 
 struct err;
 
+/* Counts where the home has no agent.conf of its own. */
+#define HOME_CONF_ELSE "/etc/kircerta/agent.conf"
+
 struct home {			/* paths, all owned, all absolute */
 	char *dir, *conf, *admin_token, *tokens, *lock_file;
 	char *keys, *journal_key, *journal_vkey, *redact_key;
@@ -29,7 +32,8 @@ struct home {			/* paths, all owned, all absolute */
 char *home_path(const char *option, struct err *err);
 
 /*
- * The paths of a home that home_init has made. ERR_io with what to do if it
+ * The paths of a home that home_init has made; conf is the one that counts,
+ * whether it is there or not. ERR_io with what to do if it
  * is not there, not ours to use, or open to others. On -1 *h needs no fini.
  */
 int home_open(struct home *h, const char *dir, struct err *err);
@@ -42,7 +46,7 @@ int home_redact_key(const struct home *h, uint8_t key[32], struct err *err);
 /*
  * Make everything that is missing and leave what is there as it is; name is
  * the agent's in its verifier key (NULL: the host's). Says what it made, a
- * line each, on out (may be NULL).
+ * line each, on out (may be NULL). No agent.conf where HOME_CONF_ELSE is.
  */
 int home_init(const char *dir, const char *name, FILE *out, struct err *err);
 

@@ -101,7 +101,7 @@ static int make_conf(struct making *m, struct err *err)
 	FILE *out;
 	int rc;
 
-	if (!missing(m->home.conf))
+	if (!missing(m->home.conf) || !missing(HOME_CONF_ELSE))
 		return 0;
 	out = open_memstream(&text, &len);
 	if (!out)

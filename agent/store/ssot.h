@@ -36,7 +36,7 @@ const char *ssot_leaf(const struct ssot *s);
  * that replaying gives the same ids. Skips records already in. Very many are
  * done in several such steps. -1: what is not in is as if never tried; call
  * again with the same or more. If somebody else moved the ref it stays where
- * they put it, and every call says so until ssot_open.
+ * they put it, and every call says so until it is moved back.
  */
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err);

@@ -42,10 +42,11 @@ START_TEST(a_ref_that_somebody_moved_stays_where_it_is)
 {
 	struct ssot *s = store_new(), *again;
 	struct err err = {0};
-	char theirs[64];
+	char theirs[64], ours[64];
 
 	for (uint64_t seq = 1; seq <= 3; seq++)
 		apply(s, task_record(seq, "t-1", (int)seq));
+	strcpy(ours, sh("git -C %s rev-parse main", path));
 	strcpy(theirs, sh("git -C %s rev-parse main~1", path));
 	sh("git -C %s update-ref refs/heads/main %s", path, theirs);
 	for (int i = 0; i < 2; i++) {
@@ -56,6 +57,8 @@ START_TEST(a_ref_that_somebody_moved_stays_where_it_is)
 		err_fini(&err);
 	}
 	ck_assert_str_eq(sh("git -C %s rev-parse main", path), theirs);
+	sh("git -C %s update-ref refs/heads/main %s", path, ours);
+	apply(s, task_record(4, "t-1", 4));
 	/* A commit of somebody else's on top is not built on either. */
 	sh("git -C %s update-ref refs/heads/main $(git -C %s -c user.name=x "
 	   "-c user.email=x@x commit-tree -m theirs -p main 'main^{tree}')",
