@@ -345,6 +345,8 @@ def fail(code, detail, hint="Mend the test.", retryable=False):
 '''
 
 
-def main(seconds=60):
-    """Runs the calling file's tests; seconds is the most one may take."""
-    runner.main(Agent, _agents, seconds * SLOW)
+def main(seconds=60, new_agent=Agent):
+    """Runs the calling file's tests; seconds is the most one may take.
+    new_agent() makes the agents of the parameters, where they need tools or
+    configuration of the file's own."""
+    runner.main(new_agent, _agents, seconds * SLOW)
