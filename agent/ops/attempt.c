@@ -10,6 +10,7 @@
 #include "agent/ops/task.h"
 #include "agent/ops/run.h"
 #include "agent/store/evidence.h"
+#include "agent/store/record.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -124,19 +125,12 @@ static int mismatch(struct agent *a, struct call *c, const json_t *task,
 	return -1;
 }
 
-/* The id under which an attempt's document is kept. */
-static void attempt_id(const json_t *task, const char *what, char out[200])
-{
-	snprintf(out, 200, "%s.%lld.%s", json_str(task, "id"),
-		 (long long)json_int(task, "attempt", 1), what);
-}
-
 static json_t *attempt_doc(const struct call *c, const json_t *task,
 			   const char *what)
 {
 	char id[200], now[CLOCK_TEXT];
 
-	attempt_id(task, what, id);
+	task_attempt_id(task, what, id);
 	clock_text(clock_wall_us(), now);
 	return json_pack("{s:s,s:O,s:I,s:s,s:s,s:s}", "id", id, "task_id",
 			 json_object_get(task, "id"), "attempt",
@@ -155,6 +149,33 @@ static int doc_fits(const json_t *doc, struct err *err)
 			"bytes, at most %d", len, ATTEMPT_DOC_MAX);
 }
 
+static size_t length_of(const json_t *doc)
+{
+	size_t len;
+	char *text = json_line(doc, &len);
+
+	free(text);
+	return len;
+}
+
+/*
+ * The attempt's document goes into the task's record; into one of its own
+ * before that where both are too long for one line.
+ */
+static int put_doc(struct agent *a, const struct call *c, const json_t *task,
+		   const char *kind, json_t *doc, struct fact *fact,
+		   struct err *err)
+{
+	struct fact alone = {.type = "attempt_kept",
+			     .task_id = json_str(task, "id"),
+			     .put = json_pack("{s:o}", kind, doc)};
+
+	if (length_of(task) + length_of(doc) > RECORD_LINE_MAX - 4096)
+		return agent_record(a, c, &alone, err);
+	fact->put = alone.put;
+	return 0;
+}
+
 /* Save the task and, beside it, the attempt's document (taken over). */
 static int save_both(struct agent *a, struct call *c, json_t *task,
 		     const char *kind, json_t *doc, const char *type,
@@ -167,8 +188,10 @@ static int save_both(struct agent *a, struct call *c, json_t *task,
 		json_decref(task);
 		return -1;
 	}
-	if (doc)
-		fact.put = json_pack("{s:o}", kind, doc);
+	if (doc && put_doc(a, c, task, kind, doc, &fact, err)) {
+		json_decref(task);
+		return -1;
+	}
 	fact.data = json_pack("{s:O,s:O}", "attempt",
 			      json_object_get(task, "attempt"), "state",
 			      json_object_get(task, "state"));

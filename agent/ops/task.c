@@ -350,10 +350,31 @@ static void fill_removed(json_t *task)
 				always[i].json, JSON_DECODE_ANY, NULL));
 }
 
-static bool was_acked(const json_t *task)
+void task_attempt_id(const json_t *task, const char *what, char out[200])
 {
-	return strcmp(json_str(task, "state"), "pending") ||
-	       json_int(task, "attempt", 1) > 1;
+	snprintf(out, 200, "%s.%lld.%s", json_str(task, "id"),
+		 (long long)json_int(task, "attempt", 1), what);
+}
+
+/* In this attempt or one before; a resumed task is pending again. */
+static bool was_acked(struct agent *a, const json_t *task)
+{
+	char id[200];
+
+	task_attempt_id(task, "ack", id);
+	return json_int(task, "attempt", 1) > 1 ||
+	       state_doc(a->state, "ack", id);
+}
+
+/* Names alone: the values are in the document beside them. */
+static json_t *names_of(const json_t *patch)
+{
+	json_t *names = json_array(), *value;
+	const char *key;
+
+	json_object_foreach ((json_t *)patch, key, value)
+		json_array_append_new(names, json_string(key));
+	return names;
 }
 
 int op_task_update(struct agent *a, struct call *c, struct err *err)
@@ -364,7 +385,7 @@ int op_task_update(struct agent *a, struct call *c, struct err *err)
 
 	if (!task || task_base_check(a, c, task, true, err))
 		return -1;
-	if (criteria && was_acked(task))
+	if (criteria && was_acked(a, task))
 		return err_set(err, ERR_criteria_locked,
 			       "the criteria were acknowledged");
 	if (criteria_check(criteria, err) ||
@@ -373,7 +394,8 @@ int op_task_update(struct agent *a, struct call *c, struct err *err)
 	patch = patch_of(c);
 	next = json_merge_patch(task, patch);
 	fill_removed(next);
-	fact.data = json_pack("{s:o}", "patch", patch);
+	fact.data = json_pack("{s:o}", "changed", names_of(patch));
+	json_decref(patch);
 	json_incref(next);
 	if (task_save(a, c, c->correlation_id, next, fact, err)) {
 		json_decref(next);
