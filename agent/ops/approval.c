@@ -18,12 +18,9 @@
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
-#include "common/jcs.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/sha256.h"
-
-#define REQUEST_MAX (12 * 1024)
 
 json_t *approval_shown(const json_t *approval)
 {
@@ -41,20 +38,6 @@ json_t *approval_shown(const json_t *approval)
 	return shown;
 }
 
-/* Only name, sha256 and size are part of what is approved. */
-static json_t *artifacts_of(const json_t *files)
-{
-	json_t *out = json_array(), *each;
-	size_t i;
-
-	json_array_foreach (files, i, each)
-		json_array_append_new(out, json_pack("{s:O,s:O,s:O}",
-			"name", json_object_get(each, "name"), "sha256",
-			json_object_get(each, "sha256"), "size",
-			json_object_get(each, "size")));
-	return out;
-}
-
 static json_t *or_null(const json_t *v)
 {
 	return v ? json_incref((json_t *)v) : json_null();
@@ -68,48 +51,8 @@ static json_t *request_of(struct agent *a, const struct call *c,
 		ask->shown, "task_id",
 		or_null(json_object_get(c->args, "task_id")), "criterion_ref",
 		or_null(json_object_get(c->args, "criterion_ref")),
-		"artifacts", artifacts_of(ask->files), "policy_sha256",
+		"artifacts", approval_files(ask->files), "policy_sha256",
 		a->settings->policy_sha256, "requester", c->who.name);
-}
-
-/* Digest of the canonical form. ERR_invalid_args where there is none. */
-static int digest_of(const json_t *request, char hex[SHA256_HEX],
-		     struct err *err)
-{
-	struct err own = {0};
-	size_t len;
-	char *text = jcs_text(request, &len, &own);
-
-	if (!text) {
-		err_set(err, ERR_invalid_args, "%s", own.detail);
-		err_fini(&own);
-		return -1;
-	}
-	sha256_hex(text, len, hex);
-	free(text);
-	return len <= REQUEST_MAX ? 0 : err_set(err, ERR_invalid_args,
-		"the request has %zu bytes, at most %d can be approved", len,
-		REQUEST_MAX);
-}
-
-static int64_t time_member(const json_t *doc, const char *key)
-{
-	const char *text = json_str(doc, key);
-	int64_t at = 0;
-
-	return text && clock_parse(text, 0, &at) ? at : 0;
-}
-
-static bool in_time(const json_t *approval)
-{
-	return time_member(approval, "expires_at") > clock_wall_us();
-}
-
-static bool is_state(const json_t *doc, const char *state)
-{
-	const char *is = json_str(doc, "state");
-
-	return is && !strcmp(is, state);
 }
 
 static json_t *approval_make(struct agent *a, const struct call *c,
@@ -231,7 +174,7 @@ static int open_new(struct agent *a, struct call *c,
 
 	id_make('a', id);
 	json_set_str(request, "approval_id", id);
-	if (digest_of(request, digest, err))
+	if (approval_digest(request, digest, err))
 		return -1;
 	approval = approval_make(a, c, ask, request, match);
 	json_set_str(approval, "request_sha256", digest);
@@ -240,7 +183,7 @@ static int open_new(struct agent *a, struct call *c,
 			     match_make(match, id, NULL));
 	if (!agent_record(a, c, &fact, err)) {
 		due_add(a->due, clock_mono_us() +
-			time_member(approval, "expires_at") - clock_wall_us(),
+			doc_time(approval, "expires_at") - clock_wall_us(),
 			"approval", id);
 		rc = park(a, c, ask, approval, err);
 	}
@@ -254,7 +197,7 @@ static int use(struct agent *a, struct call *c, const struct tool_ask *ask,
 {
 	const struct policy *p = settings_policy(a->settings, ask->tool->name);
 	const char *run_id = json_str(approval, "run_id");
-	int64_t start = time_member(approval, "approved_at") + p->grace;
+	int64_t start = doc_time(approval, "approved_at") + p->grace;
 	struct fact fact = {.type = "run_queued",
 			    .task_id = json_str(approval, "task_id")};
 	json_t *run, *next;
@@ -289,7 +232,7 @@ static const json_t *unknown_run(struct agent *a, const json_t *match)
 	const char *id = json_str(match, "run_id");
 	const json_t *run = id ? state_doc(a->state, "run", id) : NULL;
 
-	return run && is_state(run, "outcome_unknown") ? run : NULL;
+	return run && doc_is(run, "outcome_unknown") ? run : NULL;
 }
 
 int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
@@ -299,7 +242,7 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 	char match[SHA256_HEX];
 	int rc;
 
-	if (digest_of(request, match, err)) {
+	if (approval_digest(request, match, err)) {
 		json_decref(request);
 		return -1;
 	}
@@ -313,202 +256,15 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 				"tool", json_object_get(request, "tool"),
 				"run_id", json_object_get(match_doc,
 							  "run_id")), err);
-	else if (approval && is_state(approval, "pending") &&
-		 in_time(approval))
+	else if (approval && doc_is(approval, "pending") &&
+		 approval_in_time(approval))
 		rc = park(a, c, ask, approval, err);
-	else if (approval && is_state(approval, "approved") &&
-		 in_time(approval))
+	else if (approval && doc_is(approval, "approved") &&
+		 approval_in_time(approval))
 		rc = use(a, c, ask, approval, match, err);
 	else
 		rc = open_new(a, c, ask, request, match, err);
 	json_decref(approval);
 	json_decref(request);
 	return rc;
-}
-
-/* Same names, hashes and sizes, in the same order? */
-static bool same_files(const json_t *approval, const json_t *files)
-{
-	json_t *now = artifacts_of(files);
-	bool same = json_equal(now, json_object_get(
-		json_object_get(approval, "request"), "artifacts"));
-
-	json_decref(now);
-	return same;
-}
-
-static bool same_mode(struct agent *a, const json_t *approval)
-{
-	const json_t *mode = state_doc(a->state, "mode", "mode");
-
-	return is_state(approval, "approved") &&
-	       !strcmp(json_str(approval, "mode"),
-		       mode ? json_str(mode, "mode") : "normal");
-}
-
-/* The digest again, from the bytes that were approved: nothing drifted. */
-static bool same_request(struct agent *a, const json_t *approval)
-{
-	const json_t *request = json_object_get(approval, "request");
-	char digest[SHA256_HEX];
-
-	return !digest_of(request, digest, NULL) &&
-	       !strcmp(digest, json_str(approval, "request_sha256")) &&
-	       !strcmp(json_str(request, "policy_sha256"),
-		       a->settings->policy_sha256);
-}
-
-const char *approval_refuses(struct agent *a, const json_t *run,
-			     const json_t *files)
-{
-	const char *id = json_str(run, "approval_id");
-	const json_t *approval = id ? state_doc(a->state, "approval", id) :
-				      NULL;
-	const json_t *task;
-
-	if (!approval)
-		return "approval_required";
-	if (is_state(approval, "used"))
-		return "approval_used";
-	if (is_state(approval, "expired") || !in_time(approval))
-		return "approval_expired";
-	if (!same_mode(a, approval) || !same_request(a, approval) ||
-	    !same_files(approval, files) ||
-	    strcmp(json_str(approval, "run_id"), json_str(run, "id")))
-		return "approval_stale";
-	if (strcmp(json_str(approval, "kind"), "external_publish"))
-		return NULL;
-	task = state_doc(a->state, "task", json_str(run, "task_id"));
-	return json_is_set(task, "allow_external_publish") ? NULL :
-							"publish_not_allowed";
-}
-
-/* The task without its approval, a copy; NULL if it shows none. */
-static json_t *task_cleared(struct agent *a, const json_t *approval)
-{
-	const char *id = json_str(approval, "task_id");
-	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
-	char now[CLOCK_TEXT];
-	json_t *next;
-
-	if (!task || !json_is_set(task, "admin_approved"))
-		return NULL;
-	next = json_copy((json_t *)task);
-	clock_text(clock_wall_us(), now);
-	json_object_set_new(next, "admin_approved", json_false());
-	json_object_set_new(next, "admin_approved_by", json_null());
-	json_object_set_new(next, "admin_approved_at", json_null());
-	json_set_str(next, "updated_at", now);
-	return next;
-}
-
-json_t *approval_used(struct agent *a, const json_t *run, json_t **task)
-{
-	const char *id = json_str(run, "approval_id");
-	const json_t *approval = id ? state_doc(a->state, "approval", id) :
-				      NULL;
-	char now[CLOCK_TEXT];
-	json_t *next;
-
-	*task = NULL;
-	if (!approval)
-		return NULL;
-	next = json_copy((json_t *)approval);
-	clock_text(clock_wall_us(), now);
-	json_set_str(next, "state", "used");
-	json_set_str(next, "used_at", now);
-	*task = task_cleared(a, approval);
-	return next;
-}
-
-void approval_end(struct agent *a, const struct call *c, const char *id,
-		  const char *state, const char *why)
-{
-	json_t *approval = state_doc(a->state, "approval", id), *next, *task;
-	struct fact fact = {0};
-	char type[64];
-
-	if (!approval || !(is_state(approval, "pending") ||
-			   is_state(approval, "approved")))
-		return;
-	next = json_copy(approval);
-	json_set_str(next, "state", state);
-	snprintf(type, sizeof(type), "approval_%s", state);
-	fact.type = type;
-	fact.task_id = json_str(next, "task_id");
-	fact.data = json_pack("{s:s,s:O,s:s}", "approval_id", id, "tool",
-			      json_object_get(next, "tool"), "reason",
-			      why ? why : "");
-	fact.put = json_pack("{s:O}", "approval", next);
-	task = task_cleared(a, next);
-	if (task)
-		json_object_set_new(fact.put, "task", task);
-	agent_record_as(a, c, json_str(next, "correlation_id"), &fact, NULL);
-	json_decref(next);
-}
-
-/* The approval's run, if it only waits for it, goes with it. */
-static void end_with_run(struct agent *a, const struct call *c,
-			 const json_t *approval, const char *state,
-			 enum err_code code, const char *why)
-{
-	const char *run_id = json_str(approval, "run_id");
-	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
-	json_t *kept = json_incref((json_t *)approval);
-
-	approval_end(a, c, json_str(kept, "id"), state, why);
-	if (run && !is_state(run, "running"))
-		run_end(a, c, json_str(kept, "run_id"), code, why);
-	json_decref(kept);
-}
-
-static void end_where(struct agent *a, const struct call *c,
-		      const char *task_id, const char *why)
-{
-	json_t *list = state_list(a->state, "approval", "pending,approved");
-	json_t *each;
-	size_t i;
-
-	json_array_foreach (list, i, each) {
-		const char *task = json_str(each, "task_id");
-
-		if (!task_id || (task && !strcmp(task, task_id)))
-			end_with_run(a, c, each, "stale", ERR_cancelled, why);
-	}
-	json_decref(list);
-}
-
-void approval_end_all(struct agent *a, const struct call *c, const char *why)
-{
-	end_where(a, c, NULL, why);
-}
-
-void approval_end_of_task(struct agent *a, const struct call *c,
-			  const char *task_id, const char *why)
-{
-	end_where(a, c, task_id, why);
-}
-
-void approval_due(struct agent *a, const struct call *c, const char *id)
-{
-	const json_t *approval = state_doc(a->state, "approval", id);
-
-	if (approval && (is_state(approval, "pending") ||
-			 is_state(approval, "approved")) &&
-	    time_member(approval, "expires_at") <= clock_wall_us() + 1000)
-		end_with_run(a, c, approval, "expired", ERR_approval_expired,
-			     "its time is over; nothing was sent");
-}
-
-void approval_recover(struct agent *a)
-{
-	json_t *list = state_list(a->state, "approval", "pending,approved");
-	json_t *each;
-	size_t i;
-
-	json_array_foreach (list, i, each)
-		due_add(a->due, clock_mono_us() +
-			time_member(each, "expires_at") - clock_wall_us(),
-			"approval", json_str(each, "id"));
-	json_decref(list);
 }

@@ -7,6 +7,14 @@
 
 /* As it is answered, without what is only ours; any thread. New. */
 json_t *approval_shown(const json_t *approval);
+/* The part of files that is approved: [{name,sha256,size}]. New. */
+json_t *approval_files(const json_t *files);
+/* SHA-256 of a request's RFC 8785 form. ERR_invalid_args if there is none. */
+int approval_digest(const json_t *request, char hex[65], struct err *err);
+bool approval_in_time(const json_t *approval);
+/* A document's state is this; a time of it, 0 where there is none. */
+bool doc_is(const json_t *doc, const char *state);
+int64_t doc_time(const json_t *doc, const char *key);
 /*
  * Policy parks this call: join the approval there is, use it if it is given,
  * or open one and refuse (on_approval deny) or park a run (run).

@@ -1,0 +1,262 @@
+/*
+ * What becomes of an approval: used by exactly one run, of exactly the
+ * request that was approved; or over, and then its run is too.
+ */
+#include "agent/ops/approval.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/due.h"
+#include "agent/ops/run.h"
+#include "agent/ops/task.h"
+#include "agent/store/settings.h"
+#include "agent/store/state.h"
+#include "common/clock.h"
+#include "common/jcs.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/sha256.h"
+
+#define REQUEST_MAX (12 * 1024)
+
+/* Only name, sha256 and size are part of what is approved. */
+json_t *approval_files(const json_t *files)
+{
+	json_t *out = json_array(), *each;
+	size_t i;
+
+	json_array_foreach (files, i, each)
+		json_array_append_new(out, json_pack("{s:O,s:O,s:O}",
+			"name", json_object_get(each, "name"), "sha256",
+			json_object_get(each, "sha256"), "size",
+			json_object_get(each, "size")));
+	return out;
+}
+
+/* Digest of the canonical form. ERR_invalid_args where there is none. */
+int approval_digest(const json_t *request, char hex[SHA256_HEX],
+		     struct err *err)
+{
+	struct err own = {0};
+	size_t len;
+	char *text = jcs_text(request, &len, &own);
+
+	if (!text) {
+		err_set(err, ERR_invalid_args, "%s", own.detail);
+		err_fini(&own);
+		return -1;
+	}
+	sha256_hex(text, len, hex);
+	free(text);
+	return len <= REQUEST_MAX ? 0 : err_set(err, ERR_invalid_args,
+		"the request has %zu bytes, at most %d can be approved", len,
+		REQUEST_MAX);
+}
+
+int64_t doc_time(const json_t *doc, const char *key)
+{
+	const char *text = json_str(doc, key);
+	int64_t at = 0;
+
+	return text && clock_parse(text, 0, &at) ? at : 0;
+}
+
+bool approval_in_time(const json_t *approval)
+{
+	return doc_time(approval, "expires_at") > clock_wall_us();
+}
+
+bool doc_is(const json_t *doc, const char *state)
+{
+	const char *is = json_str(doc, "state");
+
+	return is && !strcmp(is, state);
+}
+
+/* Same names, hashes and sizes, in the same order? */
+static bool same_files(const json_t *approval, const json_t *files)
+{
+	json_t *now = approval_files(files);
+	bool same = json_equal(now, json_object_get(
+		json_object_get(approval, "request"), "artifacts"));
+
+	json_decref(now);
+	return same;
+}
+
+static bool same_mode(struct agent *a, const json_t *approval)
+{
+	const json_t *mode = state_doc(a->state, "mode", "mode");
+
+	return doc_is(approval, "approved") &&
+	       !strcmp(json_str(approval, "mode"),
+		       mode ? json_str(mode, "mode") : "normal");
+}
+
+/* The digest again, from the bytes that were approved: nothing drifted. */
+static bool same_request(struct agent *a, const json_t *approval)
+{
+	const json_t *request = json_object_get(approval, "request");
+	char digest[SHA256_HEX];
+
+	return !approval_digest(request, digest, NULL) &&
+	       !strcmp(digest, json_str(approval, "request_sha256")) &&
+	       !strcmp(json_str(request, "policy_sha256"),
+		       a->settings->policy_sha256);
+}
+
+const char *approval_refuses(struct agent *a, const json_t *run,
+			     const json_t *files)
+{
+	const char *id = json_str(run, "approval_id");
+	const json_t *approval = id ? state_doc(a->state, "approval", id) :
+				      NULL;
+	const json_t *task;
+
+	if (!approval)
+		return "approval_required";
+	if (doc_is(approval, "used"))
+		return "approval_used";
+	if (doc_is(approval, "expired") || !approval_in_time(approval))
+		return "approval_expired";
+	if (!same_mode(a, approval) || !same_request(a, approval) ||
+	    !same_files(approval, files) ||
+	    strcmp(json_str(approval, "run_id"), json_str(run, "id")))
+		return "approval_stale";
+	if (strcmp(json_str(approval, "kind"), "external_publish"))
+		return NULL;
+	task = state_doc(a->state, "task", json_str(run, "task_id"));
+	return json_is_set(task, "allow_external_publish") ? NULL :
+							"publish_not_allowed";
+}
+
+/* The task without its approval, a copy; NULL if it shows none. */
+static json_t *task_cleared(struct agent *a, const json_t *approval)
+{
+	const char *id = json_str(approval, "task_id");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+	char now[CLOCK_TEXT];
+	json_t *next;
+
+	if (!task || !json_is_set(task, "admin_approved"))
+		return NULL;
+	next = json_copy((json_t *)task);
+	clock_text(clock_wall_us(), now);
+	json_object_set_new(next, "admin_approved", json_false());
+	json_object_set_new(next, "admin_approved_by", json_null());
+	json_object_set_new(next, "admin_approved_at", json_null());
+	json_set_str(next, "updated_at", now);
+	return next;
+}
+
+json_t *approval_used(struct agent *a, const json_t *run, json_t **task)
+{
+	const char *id = json_str(run, "approval_id");
+	const json_t *approval = id ? state_doc(a->state, "approval", id) :
+				      NULL;
+	char now[CLOCK_TEXT];
+	json_t *next;
+
+	*task = NULL;
+	if (!approval)
+		return NULL;
+	next = json_copy((json_t *)approval);
+	clock_text(clock_wall_us(), now);
+	json_set_str(next, "state", "used");
+	json_set_str(next, "used_at", now);
+	*task = task_cleared(a, approval);
+	return next;
+}
+
+void approval_end(struct agent *a, const struct call *c, const char *id,
+		  const char *state, const char *why)
+{
+	json_t *approval = state_doc(a->state, "approval", id), *next, *task;
+	struct fact fact = {0};
+	char type[64];
+
+	if (!approval || !(doc_is(approval, "pending") ||
+			   doc_is(approval, "approved")))
+		return;
+	next = json_copy(approval);
+	json_set_str(next, "state", state);
+	snprintf(type, sizeof(type), "approval_%s", state);
+	fact.type = type;
+	fact.task_id = json_str(next, "task_id");
+	fact.data = json_pack("{s:s,s:O,s:s}", "approval_id", id, "tool",
+			      json_object_get(next, "tool"), "reason",
+			      why ? why : "");
+	fact.put = json_pack("{s:O}", "approval", next);
+	task = task_cleared(a, next);
+	if (task)
+		json_object_set_new(fact.put, "task", task);
+	agent_record_as(a, c, json_str(next, "correlation_id"), &fact, NULL);
+	json_decref(next);
+}
+
+/* The approval's run, if it only waits for it, goes with it. */
+static void end_with_run(struct agent *a, const struct call *c,
+			 const json_t *approval, const char *state,
+			 enum err_code code, const char *why)
+{
+	const char *run_id = json_str(approval, "run_id");
+	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
+	json_t *kept = json_incref((json_t *)approval);
+
+	approval_end(a, c, json_str(kept, "id"), state, why);
+	if (run && !doc_is(run, "running"))
+		run_end(a, c, json_str(kept, "run_id"), code, why);
+	json_decref(kept);
+}
+
+static void end_where(struct agent *a, const struct call *c,
+		      const char *task_id, const char *why)
+{
+	json_t *list = state_list(a->state, "approval", "pending,approved");
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (list, i, each) {
+		const char *task = json_str(each, "task_id");
+
+		if (!task_id || (task && !strcmp(task, task_id)))
+			end_with_run(a, c, each, "stale", ERR_cancelled, why);
+	}
+	json_decref(list);
+}
+
+void approval_end_all(struct agent *a, const struct call *c, const char *why)
+{
+	end_where(a, c, NULL, why);
+}
+
+void approval_end_of_task(struct agent *a, const struct call *c,
+			  const char *task_id, const char *why)
+{
+	end_where(a, c, task_id, why);
+}
+
+void approval_due(struct agent *a, const struct call *c, const char *id)
+{
+	const json_t *approval = state_doc(a->state, "approval", id);
+
+	if (approval && (doc_is(approval, "pending") ||
+			 doc_is(approval, "approved")) &&
+	    doc_time(approval, "expires_at") <= clock_wall_us() + 1000)
+		end_with_run(a, c, approval, "expired", ERR_approval_expired,
+			     "its time is over; nothing was sent");
+}
+
+void approval_recover(struct agent *a)
+{
+	json_t *list = state_list(a->state, "approval", "pending,approved");
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (list, i, each)
+		due_add(a->due, clock_mono_us() +
+			doc_time(each, "expires_at") - clock_wall_us(),
+			"approval", json_str(each, "id"));
+	json_decref(list);
+}
