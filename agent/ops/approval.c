@@ -203,8 +203,9 @@ static int use(struct agent *a, struct call *c, const struct tool_ask *ask,
 	json_t *run, *next;
 	char at[CLOCK_TEXT];
 
-	if (run_id)
-		return run_answer(c, state_doc(a->state, "run", run_id));
+	run = run_id ? state_doc(a->state, "run", run_id) : NULL;
+	if (run && !run_is_over(run))
+		return run_answer(c, run);
 	run = run_make(a, c, ask, "queued", approval);
 	fact.run_id = json_str(run, "id");
 	clock_text(start, at);

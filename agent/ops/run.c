@@ -147,7 +147,9 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 {
 	struct tools *set = a->tools;
 	const struct tool *t = tools_find(set, json_str(run, "tool"));
-	json_t *args = t ? full_args(a, run) : NULL;
+	bool same = t && t->level == level_of(json_str(run,
+						"side_effect_level"));
+	json_t *args = same ? full_args(a, run) : NULL;
 	struct run_spec *spec;
 
 	if (!args)
@@ -253,7 +255,8 @@ void run_start_due(struct agent *a, const struct call *c, const char *id)
 		agent_after(a, go_prepare, drop_spec, spec);
 	else
 		close_run(a, c, run, "cancelled", ERR_agent_restarted,
-			  "its tool or its secret arguments are gone");
+			  "its tool has changed, or its secret "
+			  "arguments are gone");
 }
 
 void run_end(struct agent *a, const struct call *c, const char *id,
