@@ -1,12 +1,17 @@
 /* See json_span.h. Both directions of escaping stand here, side by side. */
 #include "agent/store/json_span.h"
 
+#include <stdint.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/utf8.h"
 
 #define DEPTH_MAX 256		/* what we write has some 40 */
+
+/* Bytes that stand for themselves in a string. */
+static const bool plain[256] = {
+	[0x20 ... 0x21] = true, [0x23 ... 0x5b] = true, [0x5d ... 0x7f] = true,
+};
 
 static const char short_escape[] = "\"\\bfnrt", stands_for[] = "\"\\\b\f\n\r\t";
 
@@ -37,73 +42,87 @@ static size_t escape(const char *text, size_t len, char *out)
 	return 6;
 }
 
+/* Bytes of the character that is not plain at text; 0 if not ours. */
+static size_t special(const char *text, size_t len)
+{
+	uint32_t point;
+	size_t n;
+	char c;
+
+	if (*text == '\\')
+		return escape(text, len, &c);
+	if (!(*text & 0x80))
+		return 0;
+	n = utf8_decode(text, len, &point);
+	return n > 1 ? n : 0;
+}
+
 size_t json_span_string(struct span s)
 {
 	size_t i = 1, n;
-	uint32_t point;
-	char c;
 
 	if (s.len < 2 || *s.at != '"')
 		return 0;
-	while (i < s.len) {
-		c = s.at[i];
-		if (c == '"')
-			return i + 1;
-		if ((unsigned char)c < 0x20)
+	for (;;) {
+		while (i < s.len && plain[(unsigned char)s.at[i]])
+			i++;
+		if (i == s.len)
 			return 0;
-		if (c == '\\') {
-			n = escape(s.at + i, s.len - i, &c);
-		} else if (c & 0x80) {
-			n = utf8_decode(s.at + i, s.len - i, &point);
-			n = n == 1 ? 0 : n;
-		} else {
-			n = 1;
-		}
+		if (s.at[i] == '"')
+			return i + 1;
+		n = special(s.at + i, s.len - i);
 		if (!n)
 			return 0;
 		i += n;
 	}
-	return 0;
 }
 
-void json_span_put(struct buf *b, const char *text)
+/* Write what is not plain at text; *n gets the bytes that it took. */
+static char *write_special(char *o, const char *text, size_t len, size_t *n)
 {
-	size_t len = strlen(text), n;
-	char *o = buf_room(b, 6 * len + 2), *start = o;
 	static const char digit[] = "0123456789abcdef";
+	const unsigned char c = (unsigned char)*text;
 	const char *at;
 	uint32_t point;
 
-	*o++ = '"';
-	for (size_t i = 0; i < len; i += n) {
-		unsigned char c = (unsigned char)text[i];
+	*n = 1;
+	if (c >= 0x80) {
+		*n = utf8_decode(text, len, &point);
+		if (*n > 1)
+			return mempcpy(o, text, *n);
+		return mempcpy(o, "\xef\xbf\xbd", 3);
+	}
+	at = memchr(stands_for, c, sizeof(stands_for) - 1);
+	if (at) {
+		*o++ = '\\';
+		*o++ = short_escape[at - stands_for];
+		return o;
+	}
+	o = mempcpy(o, "\\u00", 4);
+	*o++ = digit[c >> 4];
+	*o++ = digit[c & 15];
+	return o;
+}
 
-		n = 1;
-		if (c >= 0x80) {
-			n = utf8_decode(text + i, len - i, &point);
-			memcpy(o, n > 1 ? text + i : "\xef\xbf\xbd",
-			       n > 1 ? n : 3);
-			o += n > 1 ? n : 3;
-		} else if (c >= 0x20 && c != '"' && c != '\\') {
-			*o++ = (char)c;
-		} else if ((at = memchr(stands_for, c,
-					sizeof(stands_for) - 1))) {
-			*o++ = '\\';
-			*o++ = short_escape[at - stands_for];
-		} else {
-			memcpy(o, "\\u00", 4);
-			o[4] = digit[c >> 4];
-			o[5] = digit[c & 15];
-			o += 6;
+char *json_span_write(char *o, const char *text, size_t len)
+{
+	*o++ = '"';
+	for (size_t i = 0, n; i < len;) {
+		for (n = i; n < len && plain[(unsigned char)text[n]]; n++)
+			;
+		o = mempcpy(o, text + i, n - i);
+		i = n;
+		if (i < len) {
+			o = write_special(o, text + i, len - i, &n);
+			i += n;
 		}
 	}
 	*o++ = '"';
-	b->len += (size_t)(o - start);
+	return o;
 }
 
-bool json_span_text(struct span s, struct buf *b)
+bool json_span_read(struct span s, char *o)
 {
-	char *o = buf_room(b, s.len), *start = o;
 	bool whole = true;
 
 	for (size_t i = 1; i + 1 < s.len; o++) {
@@ -111,8 +130,7 @@ bool json_span_text(struct span s, struct buf *b)
 		i += *o == '\\' ? escape(s.at + i, s.len - i, o) : 1;
 		whole &= *o != 0;
 	}
-	*o++ = 0;
-	b->len += (size_t)(o - start);
+	*o = 0;
 	return whole;
 }
 

@@ -3,6 +3,7 @@
  * UTF-8, the fewest escapes. Checked and picked apart without building it.
  */
 #pragma once
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,8 +21,16 @@ bool json_span_ok(struct span value);
 /* A member of an object that is ok; key is plain, without escapes. */
 bool json_span_member(struct span object, const char *key,
 		      struct span *value);
+/*
+ * What a good string stands for, to out, which has room for its length, and
+ * a NUL; false if there is a NUL in it.
+ */
+bool json_span_read(struct span string, char *out);
 
-/* Append text as a JSON string; U+FFFD for each byte that is not UTF-8. */
-void json_span_put(struct buf *b, const char *text);
-/* Append what a string stands for, and a NUL; false if it has one in it. */
-bool json_span_text(struct span string, struct buf *b);
+/*
+ * Write text as a string to out, which has room for 6 * len + 2; returns the
+ * end. U+FFFD stands in for each byte that is not UTF-8.
+ */
+char *json_span_write(char *out, const char *text, size_t len);
+/* Append a whole value, members in the order they were set. */
+void json_span_dump(struct buf *b, const json_t *value);

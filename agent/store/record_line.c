@@ -1,23 +1,22 @@
 /*
  * See record_line.h. The envelope is most of the work per record, so it is
- * rendered and read by hand, from one table.
+ * written and read by hand, both from one table.
  */
 #include "agent/store/record_line.h"
 
-#include <stdbool.h>
 #include <string.h>
 
+#include "agent/store/record_time.h"
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/err.h"
-
-#define TS_MAX 253402300799999999	/* the last microsecond of 9999 */
 
 #define KEY_SEQ "{\"seq\":"
 #define KEY_TS ",\"ts\":\""
 #define KEY_DATA ",\"data\":"
 #define KEY_PREV ",\"prev\":\""
-#define TAIL_LEN (sizeof(KEY_PREV) - 1 + 2 * SHA256_RAW + 2)
+#define LEN(key) (sizeof(key) - 1)
+#define HEX (2 * SHA256_RAW)
+#define TAIL (LEN(KEY_PREV) + HEX + 2)	/* everything behind data */
 
 struct field {
 	const char *key;	/* with comma, quotes and colon */
@@ -25,7 +24,7 @@ struct field {
 	bool number;
 };
 
-#define FIELD(name, number) {",\"" #name "\":", sizeof(",\"" #name "\":") - 1, \
+#define FIELD(name, number) {",\"" #name "\":", LEN(",\"" #name "\":"), \
 			     offsetof(struct entry, name), number},
 #define TEXT(name) FIELD(name, false)
 #define NUMBER(name) FIELD(name, true)
@@ -33,56 +32,96 @@ static const struct field fields[LINE_COUNT] = { LINE_FIELDS(TEXT, NUMBER) };
 #undef TEXT
 #undef NUMBER
 
-static void put_field(struct buf *b, const struct field *f,
-		      const struct entry *e)
+/* The text that a field has; NULL for a number and for null. */
+static const char *text_of(const struct field *f, const struct entry *e)
 {
 	const void *at = (const char *)e + f->offset;
-	const char *text = f->number ? NULL : *(const char *const *)at;
-	int number = f->number ? *(const int *)at : 0;
 
-	buf_add(b, f->key, f->key_len);
+	return f->number ? NULL : *(const char *const *)at;
+}
+
+static int number_of(const struct field *f, const struct entry *e)
+{
+	const void *at = (const char *)e + f->offset;
+
+	return f->number ? *(const int *)at : 0;
+}
+
+static char *put_number(char *out, uint64_t n)
+{
+	char text[20], *at = text + sizeof(text);
+
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	return mempcpy(out, at, (size_t)(text + sizeof(text) - at));
+}
+
+static char *put_field(char *out, const struct field *f,
+		       const struct entry *e)
+{
+	const char *text = text_of(f, e);
+	int number = number_of(f, e);
+
+	out = mempcpy(out, f->key, f->key_len);
+	if (text)
+		return json_span_write(out, text, strlen(text));
 	if (number > 0)
-		buf_addf(b, "%d", number);
-	else if (text)
-		json_span_put(b, text);
-	else
-		buf_add(b, "null", 4);
+		return put_number(out, (uint64_t)number);
+	return mempcpy(out, "null", 4);
 }
 
-static int put_piece(const char *piece, size_t len, void *b)
+/* Room that everything before data takes at most. */
+static size_t head_room(const struct entry *e)
 {
-	buf_add(b, piece, len);
-	return 0;
+	size_t room = 128;
+
+	for (size_t i = 0; i < LINE_COUNT; i++) {
+		const char *text = text_of(&fields[i], e);
+
+		room += fields[i].key_len + 22 + 6 * (text ? strlen(text) : 0);
+	}
+	return room;
 }
 
-int line_render(struct buf *b, const struct entry *e, uint64_t seq,
-		int64_t ts_us, const uint8_t prev[SHA256_RAW])
+void line_render(struct buf *b, const struct entry *e, uint64_t seq,
+		 int64_t ts_us, const uint8_t prev[SHA256_RAW])
 {
-	char ts[CLOCK_TEXT], hex[SHA256_HEX];
+	char *start = buf_room(b, head_room(e)), *out = start;
 
-	ts_us = ts_us < 0 ? 0 : ts_us > TS_MAX ? TS_MAX : ts_us;
-	clock_text(ts_us, ts);
-	hex_of(prev, SHA256_RAW, hex);
-	buf_room(b, 1000);
-	buf_addf(b, KEY_SEQ "%llu" KEY_TS "%s\"", (unsigned long long)seq, ts);
+	out = mempcpy(out, KEY_SEQ, LEN(KEY_SEQ));
+	out = put_number(out, seq);
+	out = mempcpy(out, KEY_TS, LEN(KEY_TS));
+	record_time_write(out, ts_us < 0 ? 0 : ts_us > RECORD_TIME_MAX ?
+			       RECORD_TIME_MAX : ts_us);
+	out += RECORD_TIME;
+	*out++ = '"';
 	for (size_t i = 0; i < LINE_COUNT; i++)
-		put_field(b, &fields[i], e);
-	buf_adds(b, KEY_DATA);
-	if (!e->data || !json_object_size(e->data))
+		out = put_field(out, &fields[i], e);
+	out = mempcpy(out, KEY_DATA, LEN(KEY_DATA));
+	b->len += (size_t)(out - start);
+	if (e->data)
+		json_span_dump(b, e->data);
+	else
 		buf_add(b, "{}", 2);
-	else if (json_dump_callback(e->data, put_piece, b, JSON_COMPACT))
-		return -1;
-	buf_adds(b, KEY_PREV);
-	buf_add(b, hex, 2 * SHA256_RAW);
-	buf_add(b, "\"}", 2);
-	return 0;
+	start = out = buf_room(b, TAIL + 1);
+	out = mempcpy(out, KEY_PREV, LEN(KEY_PREV));
+	hex_of(prev, SHA256_RAW, out);
+	out = mempcpy(out + HEX, "\"}", 3);
+	b->len += TAIL;
 }
 
 struct scan { const char *at, *end; };
 
+static size_t left(const struct scan *s)
+{
+	return (size_t)(s->end - s->at);
+}
+
 static bool take(struct scan *s, const char *text, size_t len)
 {
-	if ((size_t)(s->end - s->at) < len || memcmp(s->at, text, len))
+	if (left(s) < len || memcmp(s->at, text, len))
 		return false;
 	s->at += len;
 	return true;
@@ -91,88 +130,42 @@ static bool take(struct scan *s, const char *text, size_t len)
 /* A positive decimal without leading zeros, of at most max digits. */
 static bool take_number(struct scan *s, size_t max, uint64_t *out)
 {
-	const char *start = s->at;
+	size_t i = 0;
 	uint64_t n = 0;
 
-	while (s->at < s->end && *s->at >= '0' && *s->at <= '9' &&
-	       (size_t)(s->at - start) <= max)
-		n = n * 10 + (uint64_t)(*s->at++ - '0');
+	while (i <= max && i < left(s) && s->at[i] >= '0' && s->at[i] <= '9')
+		n = n * 10 + (uint64_t)(s->at[i++] - '0');
+	if (!i || i > max || *s->at == '0')
+		return false;
+	s->at += i;
 	*out = n;
-	if (n && *start != '0' && (size_t)(s->at - start) <= max)
-		return true;
-	s->at = start;
-	return false;
+	return true;
+}
+
+static bool take_time(struct scan *s, int64_t *us)
+{
+	if (left(s) < RECORD_TIME || !record_time_read(s->at, us))
+		return false;
+	s->at += RECORD_TIME;
+	return true;
 }
 
 static bool take_field(struct scan *s, const struct field *f,
 		       struct line *line, struct span *out)
 {
-	uint64_t n = 0;
+	uint64_t n;
 
 	if (!take(s, f->key, f->key_len))
 		return false;
 	out->at = s->at;
 	if (take(s, "null", 4))
 		;
-	else if (f->number && take_number(s, 9, &n))
-		line->status = (int)n;
 	else if (!f->number)
-		s->at += json_span_string(
-			(struct span){s->at, (size_t)(s->end - s->at)});
+		s->at += json_span_string((struct span){s->at, left(s)});
+	else if (take_number(s, 9, &n))
+		line->status = (int)n;
 	out->len = (size_t)(s->at - out->at);
 	return out->len > 0;
-}
-
-/* Digits at the places where the pattern has a 0, else the same byte. */
-static bool looks_like(const char *text, const char *pattern)
-{
-	for (; *pattern; pattern++, text++)
-		if (*pattern == '0' ? *text < '0' || *text > '9' :
-				      *text != *pattern)
-			return false;
-	return true;
-}
-
-static int digits(const char *at, int n)
-{
-	int v = 0;
-
-	while (n--)
-		v = v * 10 + *at++ - '0';
-	return v;
-}
-
-/* Days since 1970 of a date in the Gregorian calendar; -1 if it is none. */
-static int64_t days(int y, int m, int d)
-{
-	static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243,
-				     273, 304, 334, 365};
-	bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
-	int past = y - 1;
-
-	if (y < 1970 || m < 1 || m > 12 || d < 1 ||
-	    d > before[m] - before[m - 1] + (leap && m == 2))
-		return -1;
-	return past * 365 + past / 4 - past / 100 + past / 400 - 719162 +
-	       before[m - 1] + (leap && m > 2) + d - 1;
-}
-
-static bool take_ts(struct scan *s, int64_t *us)
-{
-	static const char pattern[] = "0000-00-00T00:00:00.000000Z";
-	const char *t = s->at;
-	int64_t day;
-	int hour, min, sec;
-
-	if ((size_t)(s->end - t) < sizeof(pattern) || !looks_like(t, pattern))
-		return false;
-	day = days(digits(t, 4), digits(t + 5, 2), digits(t + 8, 2));
-	hour = digits(t + 11, 2), min = digits(t + 14, 2);
-	sec = digits(t + 17, 2);
-	*us = (day * 86400 + hour * 3600 + min * 60 + sec) * 1000000 +
-	      digits(t + 20, 6);
-	s->at += sizeof(pattern) - 1;
-	return day >= 0 && hour < 24 && min < 60 && sec < 60;
 }
 
 static int nibble(char c)
@@ -193,38 +186,37 @@ static bool take_hash(struct scan *s, uint8_t raw[SHA256_RAW])
 	return true;
 }
 
-static int wrong(const struct scan *s, const char *start, const char *want,
+static int wrong(const struct scan *s, struct span text, const char *want,
 		 struct err *err)
 {
 	return err_set(err, ERR_invalid_json, "no good %s at byte %zu", want,
-		       (size_t)(s->at - start));
+		       (size_t)(s->at - text.at));
 }
 
 int line_scan(struct span text, struct line *line, struct err *err)
 {
 	struct scan s = {text.at, text.at + text.len};
-	const char *const start = text.at;
 
 	*line = (struct line){0};
 	if (text.len > RECORD_LINE_MAX)
 		return err_set(err, ERR_invalid_json, "over %d bytes",
 			       RECORD_LINE_MAX);
-	if (!take(&s, KEY_SEQ, sizeof(KEY_SEQ) - 1) ||
+	if (!take(&s, KEY_SEQ, LEN(KEY_SEQ)) ||
 	    !take_number(&s, 18, &line->seq))
-		return wrong(&s, start, "seq", err);
-	if (!take(&s, KEY_TS, sizeof(KEY_TS) - 1) ||
-	    !take_ts(&s, &line->ts_us) || !take(&s, "\"", 1))
-		return wrong(&s, start, "ts", err);
+		return wrong(&s, text, "seq", err);
+	if (!take(&s, KEY_TS, LEN(KEY_TS)) || !take_time(&s, &line->ts_us) ||
+	    !take(&s, "\"", 1))
+		return wrong(&s, text, "ts", err);
 	for (size_t i = 0; i < LINE_COUNT; i++)
 		if (!take_field(&s, &fields[i], line, &line->field[i]))
-			return wrong(&s, start, fields[i].key + 1, err);
-	if (!take(&s, KEY_DATA, sizeof(KEY_DATA) - 1) ||
-	    (size_t)(s.end - s.at) < TAIL_LEN + 2 || *s.at != '{')
-		return wrong(&s, start, "data", err);
-	line->data = (struct span){s.at, (size_t)(s.end - s.at) - TAIL_LEN};
+			return wrong(&s, text, fields[i].key + 1, err);
+	if (!take(&s, KEY_DATA, LEN(KEY_DATA)) || left(&s) < TAIL + 2 ||
+	    *s.at != '{')
+		return wrong(&s, text, "data", err);
+	line->data = (struct span){s.at, left(&s) - TAIL};
 	s.at += line->data.len;
-	if (!take(&s, KEY_PREV, sizeof(KEY_PREV) - 1) ||
+	if (!take(&s, KEY_PREV, LEN(KEY_PREV)) ||
 	    !take_hash(&s, line->prev) || !take(&s, "\"}", 2))
-		return wrong(&s, start, "prev", err);
+		return wrong(&s, text, "prev", err);
 	return 0;
 }

@@ -31,8 +31,8 @@ struct line {			/* points into the bytes it was made of */
 	uint8_t prev[SHA256_RAW];
 };
 
-/* Append the line to b. -1 if data cannot be written as JSON. */
-int line_render(struct buf *b, const struct entry *e, uint64_t seq,
-		int64_t ts_us, const uint8_t prev[SHA256_RAW]);
+/* Append the line to b. */
+void line_render(struct buf *b, const struct entry *e, uint64_t seq,
+		 int64_t ts_us, const uint8_t prev[SHA256_RAW]);
 /* Take a line apart. 0, or -1 and ERR_invalid_json. */
 int line_scan(struct span text, struct line *line, struct err *err);

@@ -13,7 +13,10 @@
 #include <unistd.h>
 
 #include "agent/store/journal.h"
+#include "agent/store/json_span.h"
+#include "agent/store/record_time.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/fs.h"
 
@@ -186,6 +189,88 @@ START_TEST(what_is_made_is_what_is_parsed)
 	record_unref(a);
 	record_unref(b);
 	json_decref(e.data);
+}
+END_TEST
+
+START_TEST(times_are_written_as_the_clock_writes_them)
+{
+	char text[CLOCK_TEXT], own[CLOCK_TEXT] = "";
+	int64_t back;
+
+	for (int64_t us = 0; us <= RECORD_TIME_MAX; us += 3123456789123) {
+		clock_text(us, text);
+		record_time_write(own, us);
+		ck_assert_str_eq(own, text);
+		ck_assert(record_time_read(own, &back) && back == us);
+	}
+}
+END_TEST
+
+START_TEST(data_is_written_as_jansson_writes_it)
+{
+	static const char *const cases[] = {
+		"{}", "[]", "{\"a\":[]}", "[[],{},[{}]]", "true", "[null,false]",
+		"0", "-1", "9223372036854775807", "-9223372036854775808",
+		"0.1", "-1.5e-300", "1e300", "\"\"",
+		"{\"b\":1,\"a\":{\"\xc3\xa9\":\"\\\"\\\\\\n/\x7f\"}}",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *v = json_loads(cases[i], JSON_DECODE_ANY, NULL);
+		char *want = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		struct buf b = {0};
+
+		json_span_dump(&b, v);
+		ck_assert_int_eq(b.len, strlen(want));
+		ck_assert_mem_eq(b.data, want, b.len);
+		ck_assert(json_span_ok((struct span){b.data, b.len}));
+		buf_fini(&b);
+		free(want);
+		json_decref(v);
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_compact_json_is_noticed)
+{
+	static const char *const cases[] = {
+		"", "{", "}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}",
+		"{\"a\" :1}", "{a:1}", "[1,]", "[1 ,2]", "[1", "[1}", "01",
+		"1.", ".5", "+1", "1e", "-", "tru", "nul", "\"", "\"\\\"",
+		"\"\\x\"", "\"\\u12\"", "\"\x01\"", "\"\xc3\"", "{}{}",
+		"\"\xed\xa0\x80\"", "{\"a\":\"\xff\"}",
+	};
+	char deep[600];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		ck_assert_msg(!json_span_ok((struct span){
+			cases[i], strlen(cases[i])}), "%s", cases[i]);
+	memset(deep, '[', 300);
+	memset(deep + 300, ']', 300);
+	ck_assert(!json_span_ok((struct span){deep, 600}));
+	ck_assert(json_span_ok((struct span){deep + 50, 500}));
+}
+END_TEST
+
+START_TEST(a_member_is_found_where_it_lies)
+{
+	static const char text[] = "{\"a\":{\"b\":1},\"bb\":[\"}\"],"
+				   "\"b\":\"x,\\\"\"}";
+	static const struct { const char *key, *want; } cases[] = {
+		{"a", "{\"b\":1}"}, {"bb", "[\"}\"]"},
+		{"b", "\"x,\\\"\""}, {"c", NULL}, {"", NULL},
+	};
+	struct span got;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool found = json_span_member((struct span){
+			text, sizeof(text) - 1}, cases[i].key, &got);
+
+		ck_assert_int_eq(found, cases[i].want != NULL);
+		if (found)
+			ck_assert(got.len == strlen(cases[i].want) &&
+				  !memcmp(got.at, cases[i].want, got.len));
+	}
 }
 END_TEST
 
@@ -906,6 +991,10 @@ END_TEST
 TESTS("journal",
       a_line_has_exactly_these_bytes,
       what_is_made_is_what_is_parsed,
+      times_are_written_as_the_clock_writes_them,
+      data_is_written_as_jansson_writes_it,
+      what_is_no_compact_json_is_noticed,
+      a_member_is_found_where_it_lies,
       a_line_that_we_would_not_write_is_no_record,
       data_nested_as_deep_as_a_request_may_be_is_read_back,
       each_record_names_the_hash_of_the_one_before,
