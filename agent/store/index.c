@@ -32,10 +32,14 @@ static int load_cursor(struct index *x, struct err *err)
 	return 0;
 }
 
+#define LAST(table)							\
+	"SELECT * FROM (SELECT seq,off+len+1 AS end FROM " table	\
+	" ORDER BY seq DESC LIMIT 1)"
+
 /* 1: these are our tables and they agree with each other. 0: they do not. */
 static int sound(struct index *x, struct err *err)
 {
-	int64_t version, app, last_seq, last_end;
+	int64_t version, app, seq, off;
 
 	if (db_number(&x->db, "PRAGMA user_version", &version, err) ||
 	    db_number(&x->db, "PRAGMA application_id", &app, err))
@@ -43,12 +47,13 @@ static int sound(struct index *x, struct err *err)
 	if (version != INDEX_VERSION || app != INDEX_APP)
 		return 0;
 	if (load_cursor(x, err) || index_load_names(x, err) ||
-	    db_number(&x->db, "SELECT max(seq) FROM record", &last_seq, err) ||
-	    db_number(&x->db, "SELECT off+len+1 FROM record"
-		      " ORDER BY seq DESC LIMIT 1", &last_end, err))
+	    db_number(&x->db, "SELECT seq FROM (" LAST("request")
+		      " UNION ALL " LAST("event") ") ORDER BY seq DESC", &seq,
+		      err) ||
+	    db_number(&x->db, "SELECT end FROM (" LAST("request") " UNION ALL "
+		      LAST("event") ") ORDER BY seq DESC", &off, err))
 		return -1;
-	return (uint64_t)last_seq == x->cursor.seq &&
-	       (uint64_t)last_end == x->cursor.off;
+	return (uint64_t)seq == x->cursor.seq && (uint64_t)off == x->cursor.off;
 }
 
 static int create(struct index *x, struct err *err)
@@ -72,7 +77,7 @@ static int try_open(struct index *x, const char *path, struct err *err)
 		return -1;
 	/* A page lost with the power is found in the journal again. */
 	rc = db_run(&x->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-		    "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-16384",
+		    "PRAGMA wal_autocheckpoint=8000; PRAGMA cache_size=-16384",
 		    err);
 	if (!rc)
 		rc = db_number(&x->db, "SELECT count(*) FROM sqlite_master",
@@ -164,8 +169,8 @@ static int finish(struct index *x, int rc, struct err *err)
 int index_reset(struct index *x, struct err *err)
 {
 	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
-	    finish(x, db_run(&x->db, "DELETE FROM record; DELETE FROM doc;"
-			     "DELETE FROM text;"
+	    finish(x, db_run(&x->db, "DELETE FROM request; DELETE FROM event;"
+			     "DELETE FROM doc; DELETE FROM text;"
 			     "DELETE FROM name WHERE id>1;"
 			     "UPDATE meta SET seq=0,off=0,leaf=zeroblob(32)",
 			     err), err))

@@ -17,7 +17,7 @@
 
 #define INDEX_VERSION 1		/* of the tables; PRAGMA user_version */
 #define INDEX_APP 0x6b697263	/* "kirc"; PRAGMA application_id */
-#define NAME_REQUEST 1		/* the name of the type that indexes split by */
+#define NAME_REQUEST 1		/* the type that has a table of its own */
 
 struct err;
 

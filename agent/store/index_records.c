@@ -13,111 +13,123 @@
 enum param { P_AFTER = 1, P_UPTO, P_CORR, P_RUN, P_TASK, P_ACTOR, P_STATUS,
 	     P_LIMIT, P_TYPES };
 
-/* Time of a record; INT64_MAX if it is not there. -1: *err. */
-static int time_of(struct reader *r, uint64_t seq, int64_t *ts,
-		   struct err *err)
+enum table { REQUEST, EVENT, TABLES };
+
+/* The first record from seq on, as its seq and time; seq 0: none. */
+static int look(struct reader *r, enum table table, uint64_t from,
+		uint64_t *seq, int64_t *ts, struct err *err)
 {
-	sqlite3_stmt *s = db_stmt(&r->db, "SELECT ts FROM record WHERE seq=?1",
-				  err);
+	static const char *const sql[TABLES] = {
+		"SELECT seq,ts FROM request WHERE seq>=?1 ORDER BY seq LIMIT 1",
+		"SELECT seq,ts FROM event WHERE seq>=?1 ORDER BY seq LIMIT 1",
+	};
+	sqlite3_stmt *s = db_stmt(&r->db, sql[table], err);
 	int got;
 
 	if (!s)
 		return -1;
-	sqlite3_bind_int64(s, 1, (int64_t)seq);
+	sqlite3_bind_int64(s, 1, (int64_t)from);
 	got = db_step(&r->db, s, err);
-	*ts = got == 1 ? sqlite3_column_int64(s, 0) : INT64_MAX;
+	*seq = got == 1 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	*ts = got == 1 ? sqlite3_column_int64(s, 1) : 0;
 	sqlite3_reset(s);
 	return got < 0 ? -1 : 0;
 }
 
-/* The first seq at or after ts_us; one beyond the last if there is none. */
-static int bisect(struct reader *r, int64_t ts_us, uint64_t *seq,
-		  uint64_t *last, struct err *err)
+/* *seq of the first record of the table at or after ts_us; 0: none. */
+static int bisect(struct reader *r, enum table table, int64_t ts_us,
+		  uint64_t *seq, struct err *err)
 {
-	uint64_t low = 1, high;
+	static const char *const last[TABLES] = {
+		"SELECT max(seq) FROM request", "SELECT max(seq) FROM event",
+	};
+	uint64_t low = 1, high, found;
 	int64_t n, ts;
 
-	if (db_number(&r->db, "SELECT max(seq) FROM record", &n, err))
+	if (db_number(&r->db, last[table], &n, err))
 		return -1;
-	*last = (uint64_t)n;
-	high = *last + 1;
-	while (low < high) {
+	for (high = (uint64_t)n + 1; low < high;) {
 		uint64_t middle = low + (high - low) / 2;
 
-		if (time_of(r, middle, &ts, err))
+		if (look(r, table, middle, &found, &ts, err))
 			return -1;
-		if (ts < ts_us)
-			low = middle + 1;
+		if (found && ts < ts_us)
+			low = found + 1;
 		else
 			high = middle;
 	}
-	*seq = low;
+	return look(r, table, low, seq, &ts, err);
+}
+
+/* Over the tables that are asked for; UINT64_MAX: none. */
+static int first_since(struct reader *r, const bool asked[TABLES],
+		       int64_t ts_us, uint64_t *first, struct err *err)
+{
+	uint64_t seq;
+
+	*first = UINT64_MAX;
+	for (enum table t = 0; t < TABLES; t++) {
+		if (!asked[t])
+			continue;
+		if (bisect(r, t, ts_us, &seq, err))
+			return -1;
+		if (seq && seq < *first)
+			*first = seq;
+	}
 	return 0;
 }
 
 uint64_t reader_seq_at(struct reader *r, int64_t ts_us)
 {
-	uint64_t seq, last;
+	static const bool both[TABLES] = {true, true};
+	uint64_t seq;
 
-	return bisect(r, ts_us, &seq, &last, NULL) || seq > last ? 0 : seq;
+	return first_since(r, both, ts_us, &seq, NULL) || seq == UINT64_MAX ?
+	       0 : seq;
 }
 
-/* The seqs that the filter's times and after_seq leave: *after < s <= *upto. */
+/* The seqs that times and after_seq leave: *after < seq <= *upto. */
 static int seq_range(struct reader *r, const struct record_filter *f,
-		     uint64_t *after, uint64_t *upto, struct err *err)
+		     const bool asked[TABLES], uint64_t *after,
+		     uint64_t *upto, struct err *err)
 {
-	uint64_t seq, last;
+	uint64_t since = 0, beyond = UINT64_MAX;
 
-	*after = f->after_seq > INT64_MAX ? INT64_MAX : f->after_seq;
-	*upto = INT64_MAX;
-	if (f->since_us) {
-		if (bisect(r, f->since_us, &seq, &last, err))
-			return -1;
-		if (seq - 1 > *after)
-			*after = seq - 1;
-	}
-	if (f->until_us && f->until_us < INT64_MAX) {
-		if (bisect(r, f->until_us + 1, &seq, &last, err))
-			return -1;
-		*upto = seq - 1;
-	}
+	if ((f->since_us && first_since(r, asked, f->since_us, &since, err)) ||
+	    (f->until_us && f->until_us < INT64_MAX &&
+	     first_since(r, asked, f->until_us + 1, &beyond, err)))
+		return -1;
+	*after = since > f->after_seq + 1 ? since - 1 : f->after_seq;
+	*upto = beyond - 1;
+	if (*after > INT64_MAX)
+		*after = INT64_MAX;
+	if (*upto > INT64_MAX)
+		*upto = INT64_MAX;
 	return 0;
 }
 
-enum family { EVENTS, REQUESTS };
-
-static const char *pick_index(const struct record_filter *f,
-			      enum family family, bool typed)
+/* The index to walk; the rarest filter has it. NULL: the table itself. */
+static const char *pick_index(const struct record_filter *f, bool typed)
 {
-	static const char *const names[][2] = {
-		{"event_corr", "request_corr"}, {"event_run", "request_run"},
-		{"event_task", "request_task"},
-		{"event_actor", "request_actor"},
-		{"event_status", "request_status"},
-	};
-	const bool set[] = {f->correlation_id, f->run_id, f->task_id,
-			    f->actor, f->status > 0};
-
-	for (size_t i = 0; i < ARRAY_LEN(set); i++) {
-		if (i == 3 && typed && f->actor)
-			return "event_type_actor";
-		if (i == 4 && typed)
-			return "event_type";
-		if (set[i])
-			return names[i][family];
-	}
-	return family == EVENTS ? "event_seq" : NULL;
+	return f->correlation_id ? "corr" : f->run_id ? "run" :
+	       f->task_id ? "task" : f->actor && typed ? "type_actor" :
+	       typed ? "type" : f->actor ? "actor" :
+	       f->status >= 400 ? "status" : NULL;
 }
 
 static void add_arm(struct buf *sql, const struct record_filter *f,
-		    enum family family, size_t type)
+		    enum table table, size_t type)
 {
-	const char *index = pick_index(f, family, type > 0);
+	static const char *const names[TABLES] = {"request", "event"};
+	const char *index = pick_index(f, type > 0), *name = names[table];
 
-	buf_addf(sql, "SELECT seq,off,len FROM record %s%s WHERE %s",
-		 index ? "INDEXED BY " : "NOT INDEXED", index ? index : "",
-		 family == EVENTS ? NOT_REQUEST : IS_REQUEST);
-	buf_adds(sql, " AND seq>?1 AND seq<=?2");
+	buf_addf(sql, "%sSELECT seq,off,len FROM %s ",
+		 sql->len ? " UNION ALL " : "", name);
+	if (index)
+		buf_addf(sql, "INDEXED BY %s_%s ", name, index);
+	else
+		buf_adds(sql, "NOT INDEXED ");
+	buf_adds(sql, "WHERE seq>?1 AND seq<=?2");
 	if (type)
 		buf_addf(sql, " AND type=?%zu", type);
 	if (f->correlation_id)
@@ -130,31 +142,22 @@ static void add_arm(struct buf *sql, const struct record_filter *f,
 		buf_adds(sql, " AND actor=?6");
 	if (f->status > 0)
 		buf_adds(sql, " AND status=?7");
-}
-
-/* Of every type: the two tables, merged. */
-static void build_all(struct buf *sql, const struct record_filter *f)
-{
-	buf_reset(sql);
-	add_arm(sql, f, EVENTS, 0);
-	buf_adds(sql, " UNION ALL ");
-	add_arm(sql, f, REQUESTS, 0);
-	buf_adds(sql, " ORDER BY seq LIMIT ?8");
+	if (f->status >= 400)
+		buf_adds(sql, " AND " STATUS_RARE);
 }
 
 /* One walk per type: SQLite merges them by seq, and sorts nothing. */
 static void build(struct buf *sql, const struct record_filter *f,
-		  const int64_t *types, size_t n)
+		  const bool asked[TABLES], const int64_t *types, size_t n)
 {
 	buf_reset(sql);
-	for (size_t i = 0; i < n || !i; i++) {
-		const bool request = n && types[i] == NAME_REQUEST;
-
-		if (i)
-			buf_adds(sql, " UNION ALL ");
-		add_arm(sql, f, request ? REQUESTS : EVENTS,
-			n && !request ? P_TYPES + i : 0);
-	}
+	for (size_t i = 0; i < n; i++)
+		if (types[i] != NAME_REQUEST)
+			add_arm(sql, f, EVENT, P_TYPES + i);
+	if (!n && asked[EVENT])
+		add_arm(sql, f, EVENT, 0);
+	if (asked[REQUEST])
+		add_arm(sql, f, REQUEST, 0);
 	buf_adds(sql, " ORDER BY seq LIMIT ?8");
 }
 
@@ -174,10 +177,25 @@ static int collect(struct reader *r, sqlite3_stmt *s,
 	return got < 0 ? -1 : 0;
 }
 
+static void bind(sqlite3_stmt *s, const struct record_filter *f,
+		 int64_t actor, const int64_t *types, size_t n)
+{
+	db_bind_hash(s, P_CORR, f->correlation_id);
+	db_bind_hash(s, P_RUN, f->run_id);
+	db_bind_hash(s, P_TASK, f->task_id);
+	sqlite3_bind_int64(s, P_ACTOR, actor);
+	sqlite3_bind_int64(s, P_STATUS, f->status);
+	sqlite3_bind_int64(s, P_LIMIT, (int64_t)f->limit);
+	for (size_t i = 0; i < n; i++)
+		sqlite3_bind_int64(s, P_TYPES + (int)i, types[i]);
+}
+
 int reader_records(struct reader *r, const struct record_filter *f,
 		   struct record_place *out, size_t *n, struct err *err)
 {
 	const bool all = f->types && !strcmp(f->types, "*");
+	const bool listed = f->types && !all;
+	bool asked[TABLES] = {[REQUEST] = all, [EVENT] = !listed};
 	int64_t types[NAMES_MAX], actor = 0;
 	uint64_t after, upto;
 	sqlite3_stmt *s;
@@ -186,27 +204,21 @@ int reader_records(struct reader *r, const struct record_filter *f,
 	*n = 0;
 	if (f->actor)
 		actor = reader_name(r, f->actor, strlen(f->actor), err);
-	if (actor < 0 || seq_range(r, f, &after, &upto, err) ||
-	    (f->types && !all && reader_names(r, f->types, types, &n_types, err)))
+	if (actor < 0 ||
+	    (listed && reader_names(r, f->types, types, &n_types, err)))
 		return -1;
-	if ((f->actor && !actor) || (f->types && !all && !n_types))
+	if ((f->actor && !actor) || (listed && !n_types))
 		return 0;
-	if (all)
-		build_all(&r->sql, f);
-	else
-		build(&r->sql, f, types, n_types);
+	for (size_t i = 0; i < n_types; i++)
+		asked[types[i] == NAME_REQUEST ? REQUEST : EVENT] = true;
+	if (seq_range(r, f, asked, &after, &upto, err))
+		return -1;
+	build(&r->sql, f, asked, types, n_types);
 	s = db_stmt(&r->db, r->sql.data, err);
 	if (!s)
 		return -1;
+	bind(s, f, actor, types, n_types);
 	sqlite3_bind_int64(s, P_AFTER, (int64_t)after);
 	sqlite3_bind_int64(s, P_UPTO, (int64_t)upto);
-	db_bind_hash(s, P_CORR, f->correlation_id);
-	db_bind_hash(s, P_RUN, f->run_id);
-	db_bind_hash(s, P_TASK, f->task_id);
-	sqlite3_bind_int64(s, P_ACTOR, actor);
-	sqlite3_bind_int64(s, P_STATUS, f->status);
-	sqlite3_bind_int64(s, P_LIMIT, (int64_t)f->limit);
-	for (size_t i = 0; i < n_types; i++)
-		sqlite3_bind_int64(s, P_TYPES + (int)i, types[i]);
 	return collect(r, s, out, f->limit, n, err);
 }

@@ -62,8 +62,9 @@ int index_add_record(struct index *x, const struct record *r,
 
 	if (type < 0 || actor < 0)
 		return -1;
-	s = db_stmt(&x->db, "INSERT INTO record VALUES(?,?,?,?,?,?,?,?,?,?)",
-		    err);
+	s = db_stmt(&x->db, type == NAME_REQUEST ?
+		    "INSERT INTO request VALUES(?,?,?,?,?,?,?,?,?,?)" :
+		    "INSERT INTO event VALUES(?,?,?,?,?,?,?,?,?,?)", err);
 	if (!s)
 		return -1;
 	sqlite3_bind_int64(s, 1, (int64_t)r->seq);
