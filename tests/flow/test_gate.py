@@ -1,0 +1,566 @@
+"""The gate: who may do what, and that no publish goes out unapproved
+whatever is said to make it."""
+import json
+
+import kc
+from expect import refused, sha256
+
+FILE = {"file": {"type": "file", "required": "true"},
+        "note": {"type": "string"}}
+
+
+def new_agent():
+    agent = kc.Agent(start=False, conf={"policy.grace": "0s"})
+    agent.effects = agent.publisher()
+    agent.file_effects = agent.publisher("test.file", args=FILE)
+    agent.tool("test.write", "result(ok=True)")
+    agent.tool("test.read", "result(ok=True)", "read_only")
+    return agent.start()
+
+
+def over_http(agent, body, by="codex", headers=None):
+    """tool.execute: (status, answer); body may be bytes."""
+    answer = agent.post("/api/tools/execute", body, by=by, headers=headers)
+    return answer.status, answer.json
+
+
+def over_ws(agent, body, by="codex", headers=None):
+    frame = b'{"jsonrpc":"2.0","id":1,"method":"tool.execute","params":%s}'
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    with agent.ws(by) as ws:
+        ws.note("hello")
+        ws.send(frame % data)
+        answer = ws.message()
+    if "error" in answer:
+        return answer["error"]["data"]["status"], answer["error"]["data"]
+    return 200, answer["result"]
+
+
+TRANSPORTS = (over_http, over_ws)
+
+
+def publish(task, **members):
+    return {"tool": "test.publish", "side_effect_level": "external_publish",
+            "task_id": task["id"], "criterion_ref": "AC-1",
+            "args": {"text": "hello"}} | members
+
+
+def denied(agent, send, body, reason="approval_required", by="codex", **kw):
+    """Refused with this reason, recorded once; returns the problem."""
+    before = len(agent.journal("policy_denied"))
+    status, problem = send(agent, body, by, **kw)
+    assert status == 403, (body, status, problem)
+    assert problem["error_code"] == "policy_denied", problem
+    assert problem["reason"] == reason and problem["remediation_hint"], problem
+    records = agent.journal("policy_denied")[before:]
+    assert len(records) == 1, (body, records)
+    assert records[0]["data"]["reason"] == reason, records
+    assert records[0]["status"] == 403 and records[0]["actor"] == by, records
+    return problem
+
+
+def nothing_ran(agent):
+    assert agent.effects.read_text() == "", agent.effects.read_text()
+    assert agent.file_effects.read_text() == ""
+    started = [r for r in agent.journal("tool_started")
+               if r["data"]["side_effect_level"] == "external_publish"]
+    assert not started, started
+
+
+def test_an_unapproved_publish_is_denied_every_time(agent):
+    task = agent.task("denied")
+    seen = set()
+    for send in TRANSPORTS * 3:
+        problem = denied(agent, send, publish(task))
+        seen.add((problem["approval_id"], problem["request_sha256"]))
+    assert len(seen) == 1, seen
+    assert len(agent.journal("approval_requested", task_id=task["id"])) == 1
+    for send in TRANSPORTS:
+        denied(agent, send, publish(task, on_approval="deny"))
+        for text in ("", "approved", "x" * 2000, "\u202eevil", "'; --",
+                     "../../..", "${HOME}", "true"):
+            denied(agent, send, publish(task, args={"text": text}))
+    nothing_ran(agent)
+
+
+def test_a_parked_publish_is_recorded_as_denied_and_waits(agent):
+    task = agent.task("parked")
+    for send in TRANSPORTS:
+        before = len(agent.journal("policy_denied"))
+        status, run = send(agent, publish(task, on_approval="run"))
+        assert status in (200, 202), (status, run)
+        assert run["state"] == "awaiting_approval", run
+        assert len(agent.journal("policy_denied")) == before + 1
+    assert len(agent.journal("run_queued", task_id=task["id"])) == 1
+    nothing_ran(agent)
+
+
+def test_a_caller_cannot_talk_the_level_down(agent):
+    task = agent.task("level")
+    for send in TRANSPORTS:
+        for level in ("read_only", "local_write"):
+            denied(agent, send, publish(task, side_effect_level=level),
+                   "side_effect_mismatch")
+        denied(agent, send, {
+            "tool": "test.read", "side_effect_level": "external_publish",
+            "args": {}, "task_id": task["id"], "criterion_ref": "AC-1"},
+            "side_effect_mismatch")
+        for level in (None, "", "EXTERNAL_PUBLISH", "none", 3, True,
+                      ["read_only"], "external_publish\u200b"):
+            status, problem = send(agent, publish(
+                task, side_effect_level=level))
+            assert status == 400, (level, status, problem)
+        body = publish(task)
+        del body["side_effect_level"]
+        assert send(agent, body)[0] == 400
+    nothing_ran(agent)
+
+
+def test_nothing_added_to_the_request_lets_it_through(agent):
+    task = agent.task("extras")
+    first = denied(agent, over_http, publish(task))
+    for send in TRANSPORTS:
+        for name, value in (
+                ("approval_id", first["approval_id"]),
+                ("request_sha256", first["request_sha256"]),
+                ("approved", True), ("admin_approved", True),
+                ("allow_external_publish", True), ("force", True),
+                ("scope", "admin"), ("actor", "admin"), ("nonce", "x"),
+                ("side_effect_leve\u04cf", "read_only"),
+                ("mode", "normal"), ("policy", {"external_publish": "allow"}),
+                ("__proto__", {"admin": True}), ("", True)):
+            status, problem = send(agent, publish(task, **{name: value}))
+            assert status == 400, (name, status, problem)
+            assert problem["error_code"] == "invalid_request", problem
+        for args in ({"text": "a", "approval_id": first["approval_id"]},
+                     {"text": "a", "approved": True}, {"text": 1}, {}):
+            status, problem = send(agent, publish(task, args=args))
+            assert (status, problem["error_code"]) == (422, "invalid_args")
+        body = json.dumps(publish(task))[:-1].encode()
+        for extra in (b',"side_effect_level":"read_only"}',
+                      b',"tool":"test.read"}',
+                      b',"side_effect_l\\u0065vel":"read_only"}',
+                      b',"args":{"text":"a","text":"b"}}'):
+            status, problem = send(agent, body + extra)
+            assert (status, problem["error_code"]) == (400, "invalid_json")
+        for on in ("allow", "RUN", True, None, "run,deny"):
+            assert send(agent, publish(task, on_approval=on))[0] == 400, on
+    nothing_ran(agent)
+
+
+def test_nothing_in_the_head_of_the_request_lets_it_through(agent):
+    task = agent.task("headers")
+    for headers in ({"X-Approval-Id": "a-1"}, {"X-Scope": "admin"},
+                    {"X-Actor": "admin"}, {"X-Forwarded-For": "127.0.0.1"},
+                    {"X-HTTP-Method-Override": "GET"},
+                    {"Prefer": "wait=1"}, {"Cookie": "admin=1"},
+                    {"Content-Type": "application/json; charset=utf-7"},
+                    {"X-Correlation-Id": "c-admin"}):
+        denied(agent, over_http, publish(task), headers=headers)
+    for target in ("?admin=1", "?side_effect_level=read_only",
+                   "?tool=test.read", "?approval_id=a-1"):
+        answer = agent.post("/api/tools/execute" + target, publish(task),
+                            by="codex")
+        refused(answer, 400, "invalid_request")
+    for path in ("/api/tools/execute/", "/api//tools/execute",
+                 "/api/tools/Execute", "/api/tools/execute/test.publish"):
+        answer = agent.post(path, publish(task), by="codex")
+        assert answer.status in (403, 404), (path, answer)
+    nothing_ran(agent)
+
+
+def test_no_task_or_tool_but_the_named_one_is_meant(agent):
+    task = agent.task("tricks")
+    for send in TRANSPORTS:
+        for tool in ("test.publish ", "TEST.PUBLISH", "../test.publish",
+                     "test.publish\u200b", "test.pub", "t\u0435st.publish",
+                     "./test.publish.py", "/bin/sh"):
+            status, problem = send(agent, publish(task, tool=tool))
+            assert (status, problem["error_code"]) == (404, "not_found"), tool
+        for task_id in ("../" + task["id"], task["id"] + "/..", "..", "",
+                        task["id"] + "\n", "t-*", 7, {"id": task["id"]}):
+            status, problem = send(agent, publish(task, task_id=task_id))
+            assert status == 400, (task_id, status, problem)
+        status, problem = send(agent, publish(task, task_id="t-nosuchtask"))
+        assert status == 404, problem
+        for ref in ("AC-2", "ac-1", "*", "AC-1 "):
+            status, problem = send(agent, publish(task, criterion_ref=ref))
+            assert problem["error_code"] == "unknown_criterion", problem
+        for missing in ("task_id", "criterion_ref"):
+            status, problem = send(agent, publish(task, **{missing: None}))
+            assert (status, problem["error_code"]) == \
+                (400, "invalid_request"), problem
+        short = publish(task, task_id=task["id"][-8:])
+        assert denied(agent, send, short)["approval_id"]
+    nothing_ran(agent)
+
+
+ADMIN_FIELDS = (("allow_external_publish", True),
+                ("allow_external_publish", False),
+                ("allow_external_publish", None),
+                ("admin_approved", True), ("admin_approved_by", "admin"),
+                ("admin_approved_at", "2030-01-01T00:00:00Z"),
+                ("state", "approved"), ("state", None))
+
+
+def test_a_tool_runner_cannot_write_what_allows_a_publish(agent):
+    task = agent.task("fields")
+    name = f"/api/tasks/{task['id']}"
+    for member, value in ADMIN_FIELDS:
+        before = len(agent.journal("policy_denied", reason="admin_field"))
+        body = {member: value, "base_sha": task["sha"]}
+        refused(agent.patch(name, body), 403, "admin_field")
+        refused(agent.post("/api/tasks", {"title": "t", member: value}), 403,
+                "admin_field")
+        with agent.ws() as ws:
+            for method, params in (
+                    ("task.update", body | {"id": task["id"]}),
+                    ("task.create", {"title": "t", member: value})):
+                try:
+                    raise AssertionError(ws.call(method, **params))
+                except kc.RpcError as e:
+                    assert e.problem["error_code"] == "admin_field", e.problem
+        after = len(agent.journal("policy_denied", reason="admin_field"))
+        assert after - before == 4, (member, value)
+    for data in (b'{"\\u0061llow_external_publish":true,"base_sha":"%s"}',
+                 b'{"base_sha":"%s","admin_appr\\u006Fved":true}'):
+        refused(agent.patch(name, data % task["sha"].encode()), 403,
+                "admin_field")
+    assert agent.get(name).json == task
+    denied(agent, over_http, publish(task))
+
+
+def test_look_alikes_of_those_fields_are_unknown_members(agent):
+    task = agent.task("look-alikes")
+    name = f"/api/tasks/{task['id']}"
+    for member in ("\u0430llow_external_publish", "Allow_external_publish",
+                   "allow_external_publish ", "allow-external-publish",
+                   "allow_external_publish\u200b", "allowExternalPublish",
+                   "admin_\u0430pproved", "sha",
+                   "created_by", "attempt", "lease", "correlation_id"):
+        for answer in (
+                agent.patch(name, {member: True, "base_sha": task["sha"]}),
+                agent.post("/api/tasks", {"title": "t", member: True})):
+            refused(answer, 400, "invalid_request")
+    twice = b'{"base_sha":"%s","title":"a","allow_external_publish":false,' \
+        b'"allow_external_publish":true}' % task["sha"].encode()
+    refused(agent.patch(name, twice), 400, "invalid_json")
+    inside = agent.patch(name, {
+        "base_sha": task["sha"], "labels": {"allow_external_publish": "true"},
+        "meta": {"admin_approved": True, "task": {"state": "approved"},
+                 "allow_external_publish": True}})
+    assert inside.status == 200, inside
+    assert inside.json["allow_external_publish"] is False
+    assert inside.json["admin_approved"] is False
+    denied(agent, over_http, publish(task))
+    nothing_ran(agent)
+
+
+def test_an_admin_sets_the_flag_but_approves_nothing_by_it(agent):
+    task = agent.task("allowed", by="admin", allow_external_publish=True)
+    assert task["allow_external_publish"] is True
+    for send in TRANSPORTS:
+        denied(agent, send, publish(task))
+    for member in ("admin_approved", "state"):
+        refused(agent.patch(f"/api/tasks/{task['id']}", {
+            member: True, "base_sha": task["sha"]}, by="admin"), 403,
+            "admin_field")
+    off = agent.patch(f"/api/tasks/{task['id']}", {
+        "allow_external_publish": False, "base_sha": task["sha"]}, by="admin")
+    assert off.json["allow_external_publish"] is False, off
+    nothing_ran(agent)
+
+
+def test_an_approval_is_good_for_its_own_request_alone(fresh):
+    """Not for another task, criterion, text, requester or other bytes."""
+    task = fresh.task("mine", criteria=("one", "two"))
+    other = fresh.task("other", criteria=("one", "two"))
+    file = fresh.dir / "film.bin"
+    file.write_bytes(b"approved bytes")
+    upload = {"tool": "test.file", "args": {"file": str(file)}}
+    for body in (publish(task), publish(task, **upload)):
+        asked = denied(fresh, over_http, body)
+        given = fresh.approve(asked["approval_id"],
+                              allow_external_publish=True)
+        assert given.status == 200, given
+    for send in TRANSPORTS:
+        denied(fresh, send, publish(other))
+        denied(fresh, send, publish(task, criterion_ref="AC-2"))
+        denied(fresh, send, publish(task, args={"text": "hello "}))
+        denied(fresh, send, publish(task, args={"text": "Hello"}))
+        denied(fresh, send, publish(task), by="executor")
+        denied(fresh, send, publish(other, **upload))
+        denied(fresh, send, publish(task, tool="test.file", args={
+            "file": str(file), "note": "more"}))
+    file.write_bytes(b"Approved bytes")
+    for send in TRANSPORTS:
+        denied(fresh, send, publish(task, **upload))
+    nothing_ran(fresh)
+    file.write_bytes(b"approved bytes")
+    for body in (publish(task), publish(task, **upload)):
+        status, run = over_http(fresh, body, headers={"Prefer": "wait=20"})
+        assert (status, run["state"]) == (200, "succeeded"), run
+    assert len(fresh.effects.read_text().splitlines()) == 1
+    assert len(fresh.file_effects.read_text().splitlines()) == 1
+    for send in TRANSPORTS:
+        denied(fresh, send, publish(task))
+        denied(fresh, send, publish(task, **upload))
+    assert len(fresh.effects.read_text().splitlines()) == 1
+
+
+def test_an_idempotency_key_replays_no_denial_into_a_publish(agent):
+    task = agent.task("keys")
+    key = {"Idempotency-Key": "k-publish"}
+    for _ in range(3):
+        denied(agent, over_http, publish(task), headers=key)
+    read = {"tool": "test.read", "side_effect_level": "read_only", "args": {}}
+    status, run = over_http(agent, read, headers={"Idempotency-Key": "k-r"})
+    assert status == 202, run
+    status, problem = over_http(agent, publish(task),
+                                headers={"Idempotency-Key": "k-r"})
+    assert (status, problem["error_code"]) == (422, "idempotency_mismatch")
+    nothing_ran(agent)
+
+
+def calls_of_an_admin(agent, approval_id, run_id, task):
+    """(websocket name, method, route, body) of all that only admins do."""
+    approval, run = f"/api/approvals/{approval_id}", f"/api/runs/{run_id}"
+    mine = f"/api/tasks/{task['id']}"
+    decision = {"request_sha256": "0" * 64, "nonce": "n"}
+    return [
+        ("approval.review", "POST", approval + "/review", {}),
+        ("approval.approve", "POST", approval + "/approve", decision),
+        ("approval.reject", "POST", approval + "/reject", {}),
+        ("approval.cancel", "POST", approval + "/cancel", {}),
+        ("run.reconcile", "POST", run + "/reconcile",
+         {"outcome": "succeeded", "reason": "r"}),
+        ("task.approve", "POST", mine + "/approve", {}),
+        ("task.reject", "POST", mine + "/reject", {}),
+        ("task.halt", "POST", mine + "/halt", {}),
+        ("task.resume", "POST", mine + "/resume", {}),
+        ("system.mode", "POST", "/api/mode", {"mode": "normal"})]
+
+
+def test_a_tool_runner_decides_nothing_on_any_route(agent):
+    task = agent.task("decides")
+    approval = denied(agent, over_http, publish(task))["approval_id"]
+    for by in ("codex", "coordinator"):
+        for name, method, route, body in calls_of_an_admin(
+                agent, approval, "r-0000000000000000", task):
+            before = len(agent.journal("policy_denied"))
+            refused(agent.request(method, route, body, by=by), 403,
+                    "insufficient_scope")
+            with agent.ws(by) as ws:
+                item = route.split("/")[3:4] if name != "system.mode" else []
+                try:
+                    raise AssertionError(ws.call(
+                        name, **body, **({"id": item[0]} if item else {})))
+                except kc.RpcError as e:
+                    assert e.problem["error_code"] == "insufficient_scope"
+            records = agent.journal("policy_denied")[before:]
+            assert [r["data"]["operation"] for r in records] == [name] * 2
+    state = agent.get(f"/api/approvals/{approval}").json
+    assert state["state"] == "pending" and not state["decisions"], state
+    nothing_ran(agent)
+
+
+def test_an_observer_reads_everything_and_does_nothing(agent):
+    task = agent.task("watched")
+    approval = denied(agent, over_http, publish(task))["approval_id"]
+    agent.token("watcher", "observer")
+    for route in ("health", "mode", "tasks", f"tasks/{task['id']}", "tools",
+                  "runs", "approvals", f"approvals/{approval}", "audit",
+                  f"audit/{task['correlation_id']}", "evidence",
+                  f"evidence?task_id={task['id']}"):
+        answer = agent.get("/api/" + route, by="watcher")
+        assert answer.status == 200, (route, answer)
+    mine = f"/api/tasks/{task['id']}"
+    for method, route, body in [c[1:] for c in calls_of_an_admin(
+            agent, approval, "r-0000000000000000", task)] + [
+            ("POST", "/api/tasks", {"title": "t"}),
+            ("PATCH", mine, {"title": "t", "base_sha": task["sha"]}),
+            ("POST", mine + "/ack", {}), ("POST", mine + "/heartbeat", {}),
+            ("POST", mine + "/result", {}),
+            ("POST", "/api/tools/execute", publish(task)),
+            ("POST", "/api/runs/r-0000000000000000/cancel", {}),
+            ("POST", "/api/evidence", {})]:
+        before = len(agent.journal("policy_denied"))
+        refused(agent.request(method, route, body, by="watcher"), 403,
+                "insufficient_scope")
+        assert len(agent.journal("policy_denied")) == before + 1, route
+    assert agent.get(mine, by="watcher").json == task
+
+
+def test_an_admin_alone_executes_nothing(agent):
+    task = agent.task("by the admin")
+    for send in TRANSPORTS:
+        for body in (publish(task), {
+                "tool": "test.read", "side_effect_level": "read_only",
+                "args": {}}):
+            status, problem = send(agent, body, "admin")
+            assert (status, problem["error_code"]) == \
+                (403, "insufficient_scope"), problem
+    mine = f"/api/tasks/{task['id']}"
+    for step, body in (("ack", {"attempt": 1}), ("heartbeat", {}),
+                       ("result", {"attempt": 1})):
+        refused(agent.post(f"{mine}/{step}", body, by="admin"), 403,
+                "insufficient_scope")
+    refused(agent.request("POST", "/api/evidence?name=a", b"x", by="admin"),
+            403, "insufficient_scope")
+
+
+def test_a_runner_without_observer_reads_nothing(agent):
+    agent.token("blind", "tool_runner")
+    made = agent.post("/api/tasks", {"title": "made blind"}, by="blind")
+    assert made.status == 201, made
+    for route in ("tasks", f"tasks/{made.json['id']}", "runs", "approvals",
+                  "audit", "evidence", "tools", "mode", "events"):
+        refused(agent.get("/api/" + route, by="blind"), 403,
+                "insufficient_scope")
+
+
+def test_no_valid_token_is_401_whatever_it_looks_like(agent):
+    agent.token("brief", "observer", expires="1s")
+    agent.token("gone", "observer")
+    listed = json.loads(agent.cli("token", "list", "--json").stdout)
+    listed = listed["items"] if isinstance(listed, dict) else listed
+    token_id = next(t["id"] for t in listed if t["name"] == "gone")
+    assert agent.get("/api/tasks", by="gone").status == 200
+    agent.cli("token", "revoke", token_id)
+    kc.wait_for(lambda: agent.get("/api/tasks", by="gone").status == 401)
+    kc.wait_for(lambda: agent.get("/api/tasks", by="brief").status == 401)
+    good = agent.token("admin")
+    for value in ("Bearer", "Bearer ", "Bearer x", "Basic " + good,
+                  "Bearer " + good[:-1], "Bearer " + good + "x", good,
+                  "Bearer " + good.swapcase(), "Bearer " + good + " x",
+                  "Bearer " + good.replace("kca_", "kcr_")):
+        before = len(agent.journal("auth_failed"))
+        answer = agent.get("/api/tasks", by=None,
+                           headers={"Authorization": value})
+        refused(answer, 401, "unauthenticated")
+        assert len(agent.journal("auth_failed")) == before + 1, value
+    refused(agent.get("/api/tasks", by=None), 401, "unauthenticated")
+    answer = agent.get(f"/api/tasks?token={good}", by=None)
+    refused(answer, 401, "unauthenticated")
+    assert agent.get("/api/health", by=None).json == {"status": "ok"}
+    assert agent.ws(by=None).status == 401
+
+
+def test_tokens_are_seen_by_nobody(agent):
+    for name in ("codex", "coordinator"):
+        agent.token(name)
+    secrets = [agent.token(n) for n in ("admin", "codex", "coordinator")]
+    for route in ("/api/tokens", "/tokens", "/api/token", "/admin.token",
+                  "/api/evidence/../../tokens", "/api/evidence/admin.token"):
+        for by in ("codex", "admin"):
+            refused(agent.get(route, by=by), 404, "not_found")
+    said = b"".join(agent.get(f"/api/audit?limit=1000&type={t}").body for t in
+                    ("token_created", "token_revoked", "request"))
+    kept = b"".join(p.read_bytes() for p in agent.home.rglob("*")
+                    if p.is_file() and p.name != "admin.token")
+    for secret in secrets:
+        for hidden in (secret, secret[4:]):
+            assert hidden.encode() not in said + kept
+        assert secret not in agent.log
+        assert sha256(secret).encode() not in said
+
+
+def test_who_asked_cannot_approve_even_with_both_scopes(fresh):
+    fresh.token("both", "admin", "tool_runner", "observer")
+    task = fresh.task("selfish")
+    asked = denied(fresh, over_http, publish(task), by="both")
+    answer = fresh.approve(asked["approval_id"], by="both",
+                           allow_external_publish=True)
+    refused(answer, 403, "self_approval")
+    fresh.tokens["twin"] = fresh.cli(
+        "token", "create", "--name", "both", "--scope", "admin").stdout.strip()
+    answer = fresh.approve(asked["approval_id"], by="twin",
+                           allow_external_publish=True)
+    refused(answer, 403, "self_approval")
+    assert len(fresh.journal("policy_denied", reason="self_approval")) == 2
+    seen = fresh.get(f"/api/approvals/{asked['approval_id']}").json
+    assert seen["state"] == "pending" and seen["decisions"] == []
+    denied(fresh, over_http, publish(task), by="both")
+    nothing_ran(fresh)
+    assert fresh.approve(asked["approval_id"],
+                         allow_external_publish=True).status == 200
+
+
+def test_two_people_approve_where_two_are_required(fresh):
+    fresh.conf("policy.test.publish.approvals-required", 2)
+    fresh.restart()
+    fresh.token("second", "admin")
+    fresh.token("both", "admin", "tool_runner", "observer")
+    task = fresh.task("two keys")
+    asked = denied(fresh, over_http, publish(task), by="both")
+    name = asked["approval_id"]
+    one = fresh.approve(name, allow_external_publish=True)
+    assert one.status == 200 and one.json["state"] == "pending", one
+    assert one.json["required"] == 2 and len(one.json["decisions"]) == 1
+    assert not fresh.get(f"/api/tasks/{task['id']}").json["admin_approved"]
+    denied(fresh, over_http, publish(task), by="both")
+    for by in ("admin", "both"):
+        refused(fresh.approve(name, by=by, allow_external_publish=True), 403,
+                "self_approval")
+    nothing_ran(fresh)
+    two = fresh.approve(name, by="second", allow_external_publish=True)
+    assert two.status == 200 and two.json["state"] == "approved", two
+    assert [d["by"] for d in two.json["decisions"]] == ["admin", "second"]
+    status, run = over_http(fresh, publish(task), "both",
+                            {"Prefer": "wait=20"})
+    assert (status, run["state"]) == (200, "succeeded"), run
+    assert len(fresh.effects.read_text().splitlines()) == 1
+
+
+def test_either_of_two_people_may_refuse(fresh):
+    fresh.conf("policy.approvals-required", 2)
+    fresh.restart()
+    fresh.token("second", "admin")
+    task = fresh.task("refused by the second")
+    name = denied(fresh, over_http, publish(task))["approval_id"]
+    assert fresh.approve(name, allow_external_publish=True).status == 200
+    no = fresh.post(f"/api/approvals/{name}/reject", {"reason": "no"},
+                    by="second")
+    assert no.json["state"] == "rejected", no
+    fresh.token("third", "admin")
+    answer = fresh.post(f"/api/approvals/{name}/review", by="third")
+    refused(answer, 409, "already_decided")
+    nothing_ran(fresh)
+
+
+def test_policy_may_forbid_a_tool_altogether(fresh):
+    fresh.conf("policy.external-publish", "deny")
+    fresh.conf("policy.test.write.local-write", "deny")
+    fresh.restart()
+    task = fresh.task("forbidden")
+    denied(fresh, over_http, publish(task), "tool_disabled")
+    denied(fresh, over_http, {"tool": "test.write", "args": {},
+                              "side_effect_level": "local_write"},
+           "tool_disabled")
+    assert not fresh.journal("approval_requested")
+    nothing_ran(fresh)
+
+
+def test_no_configuration_lets_a_publish_go_unasked(fresh):
+    fresh.stop()
+    for key, value in (("policy.external-publish", "allow"),
+                       ("policy.test.publish.external-publish", "allow"),
+                       ("policy.approvals-required", "0"),
+                       ("policy.externalpublish", "deny")):
+        fresh.conf(key, value)
+        bad = fresh.cli("check", check=False)
+        assert bad.returncode != 0, (key, value, bad.stdout)
+        try:
+            fresh.start()
+        except AssertionError as e:
+            assert "agent.conf" in str(e) and key.split(".")[-1] in str(e), e
+        else:
+            raise AssertionError(f"it started with {key} = {value}")
+        fresh.proc = None
+        section, name = key.rsplit(".", 1)
+        kc.subprocess.run(["git", "config", "-f", fresh.home / "agent.conf",
+                           "--unset", f"{section}.{name}"], check=True)
+    fresh.start()
+
+
+kc.main(new_agent=new_agent)
