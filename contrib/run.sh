@@ -179,7 +179,7 @@ unattended() {
 			jq -r .request_sha256)
 		say "approve   $approval, digest $digest"
 		"$build/kircerta" approve "$approval" --digest "$digest" \
-			--reason "make run, unattended" || code=$?
+			--reason "make run, unattended" --allow-external-publish || code=$?
 	fi
 	[ "$code" = 0 ] || return "$code"
 	wait "$coordinator" || code=$?
