@@ -1,0 +1,172 @@
+/* See net.h: the order in which it all begins and ends. */
+#include "agent/net/net.h"
+
+#include <stdlib.h>
+
+#include "agent/net/feed.h"
+#include "agent/net/http.h"
+#include "agent/net/loop.h"
+#include "agent/net/peer.h"
+#include "agent/net/ready.h"
+#include "agent/net/reply.h"
+#include "agent/net/server.h"
+#include "agent/net/upload.h"
+#include "agent/net/ws.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+int net_open(struct net **out, struct agent *a, const char *listen_at,
+	     struct err *err)
+{
+	struct net *n = xcalloc(1, sizeof(*n));
+
+	n->agent = a;
+	if (loop_open(n, err)) {
+		free(n);
+		return -1;
+	}
+	if (server_open(n, listen_at, err)) {
+		net_close(n);
+		return -1;
+	}
+	*out = n;
+	return 0;
+}
+
+const char *net_url(const struct net *n)
+{
+	return n->url;
+}
+
+static void wake(void *arg)
+{
+	uv_async_send(&((struct net *)arg)->wake);
+}
+
+static void stop(struct net *n)
+{
+	log_info("stopping");
+	ready_tell("STOPPING=1");
+	peer_each(n, http_stop);
+	lws_context_deprecate(n->context, NULL);	/* listens no more */
+	n->stopping = true;
+	core_stop(n->core, "SIGTERM");
+	net_deliver(n);
+	loop_stop(n);
+}
+
+int net_run(struct net *n, struct err *err)
+{
+	int rc = core_open(&n->core, n->agent, wake, n, err);
+
+	if (!rc) {
+		n->feed = feed_new(n);
+		loop_start(n);
+		log_info("listening on %s", n->url);
+		ready_tell("READY=1");
+		uv_run(&n->loop, UV_RUN_DEFAULT);
+		stop(n);
+	}
+	core_free(n->core);
+	n->core = NULL;
+	n->stopping = true;
+	return rc;
+}
+
+void net_close(struct net *n)
+{
+	if (!n)
+		return;
+	n->stopping = true;
+	loop_close(n);
+	feed_free(n->feed);
+	free(n->wall);
+	free(n);
+}
+
+void net_submit(struct net *n, struct peer *p, struct call *c)
+{
+	if (n->stopping) {
+		net_call_free(n, c);
+		if (p)
+			peer_kill(p);
+		return;
+	}
+	if (p) {
+		c->ticket = p->ticket = p->id << 16 | (p->ticket + 1) % 65535;
+		n->calls++;
+	}
+	core_submit(n->core, c);
+}
+
+void net_work(struct net *n, struct work *w)
+{
+	if (!n->stopping) {
+		core_work(n->core, w);
+		return;
+	}
+	w->run(w, n->agent, NULL);
+	w->done(w);
+}
+
+void net_call_free(struct net *n, struct call *c)
+{
+	upload_discard(n, c->upload);
+	c->upload = NULL;
+	call_free(c);
+}
+
+static void answer(struct net *n, struct call *c)
+{
+	struct peer *p = peer_by_id(n, c->ticket >> 16);
+
+	if (p && p->ws && p->state == PEER_SOCKET)
+		ws_answer(p, c);
+	else if (p && p->state == PEER_BUSY && p->ticket == c->ticket)
+		reply_send(p, c);
+	else
+		net_call_free(n, c);
+}
+
+static void deliver_later(struct net *n)
+{
+	struct call *next;
+
+	next = n->later;
+	n->later = NULL;
+	for (struct call *c = next; c; c = next) {
+		next = c->next;
+		answer(n, c);
+	}
+}
+
+void net_deliver(struct net *n)
+{
+	struct done *next;
+
+	deliver_later(n);
+	for (struct done *d = core_take(n->core); d; d = next) {
+		struct call *c = d->call;
+		struct work *w = d->work;
+
+		next = d->next;
+		d->call = NULL;
+		d->work = NULL;
+		feed_push(n->feed, d->records, d->n_records);
+		if (w)
+			w->done(w);
+		if (c) {
+			n->calls -= c->ticket != 0;
+			answer(n, c);
+		}
+		done_free(d);
+	}
+}
+
+void net_leave(struct net *n)
+{
+	if (n->poke && n->context)
+		lws_cancel_service(n->context);
+	n->poke = false;
+}

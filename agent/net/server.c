@@ -1,0 +1,156 @@
+/*
+ * See net.h and server.h. The lws context: HTTP/1.1 and websocket on one
+ * IPv4 address, on our own libuv loop.
+ *
+ * "The wall": where lws answers by itself (a bad escape in the target, an
+ * unknown Upgrade) it would send HTML without a record. Its answers carry
+ * the vhost's headers and ours do not, so a header that does not fit makes
+ * it hang up without a word.
+ */
+#include "agent/net/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "agent/net/loop.h"
+#include "agent/net/net.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define FILES_MAX 16384u
+
+static int split_address(struct net *n, const char *at, struct err *err)
+{
+	const char *colon = strrchr(at, ':');
+	struct in_addr addr;
+	char *end;
+	long port;
+
+	if (!colon || colon == at || !colon[1] ||
+	    (size_t)(colon - at) >= sizeof(n->host))
+		return err_set(err, ERR_bad_config,
+			       "%s is not HOST:PORT", at);
+	memcpy(n->host, at, (size_t)(colon - at));
+	if (!strcmp(n->host, "localhost"))
+		strcpy(n->host, "127.0.0.1");
+	port = strtol(colon + 1, &end, 10);
+	if (*end || port < 0 || port > 65535 ||
+	    inet_pton(AF_INET, n->host, &addr) != 1)
+		return err_set(err, ERR_bad_config, "%s is not HOST:PORT with "
+			       "an IPv4 address or localhost", at);
+	n->port = (int)port;
+	return 0;
+}
+
+static int cannot_listen(const struct net *n, struct err *err)
+{
+	err_sys(err, ERR_io, "cannot listen on %s:%d", n->host, n->port);
+	if (errno == EADDRINUSE)
+		err_hint(err, "Something else listens there: stop it, or "
+			 "choose another port with --listen or agent.listen.");
+	else if (errno == EADDRNOTAVAIL)
+		err_hint(err, "This machine does not have that address; "
+			 "correct --listen or agent.listen.");
+	else if (errno == EACCES)
+		err_hint(err, "Ports below 1024 need privileges; choose "
+			 "another with --listen or agent.listen.");
+	return -1;
+}
+
+/* lws only says that it failed: ask the system why, before it tries. */
+static int try_address(const struct net *n, struct err *err)
+{
+	struct sockaddr_in at = {.sin_family = AF_INET,
+				 .sin_port = htons((uint16_t)n->port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
+
+	inet_pton(AF_INET, n->host, &at.sin_addr);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	rc = bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 1);
+	rc = rc ? cannot_listen(n, err) : 0;
+	close(fd);
+	return rc;
+}
+
+/* As many connections as files allow, and some left for everything else. */
+static unsigned connections_max(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r))
+		return 256;
+	if (r.rlim_cur < FILES_MAX) {
+		r.rlim_cur = r.rlim_max < FILES_MAX ? r.rlim_max : FILES_MAX;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+	if (r.rlim_cur > FILES_MAX)
+		r.rlim_cur = FILES_MAX;
+	return (unsigned)(r.rlim_cur >= 1024 ? r.rlim_cur - 256 :
+			  r.rlim_cur / 2);
+}
+
+static void say(int level, const char *line)
+{
+	int len = (int)strcspn(line, "\n");
+
+	log_debug("libwebsockets: %s%.*s", level == LLL_ERR ? "error: " : "",
+		  len, line);
+}
+
+static const struct lws_http_mount mount = {
+	.mountpoint = "/", .mountpoint_len = 1, .origin = "http",
+	.origin_protocol = LWSMPRO_CALLBACK,
+};
+
+static const lws_retry_bo_t validity = {
+	.secs_since_valid_ping = 20, .secs_since_valid_hangup = 30,
+};
+
+static int make_context(struct net *n, struct err *err)
+{
+	struct lws_protocol_vhost_options *wall = &n->wall_header;
+	struct lws_context_creation_info info = {
+		.options = LWS_SERVER_OPTION_LIBUV |
+			   LWS_SERVER_OPTION_DISABLE_IPV6 |
+			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+	LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG,
+		.foreign_loops = n->loops, .user = n,
+		.fd_limit_per_thread = connections_max(),
+		.protocols = net_protocols, .mounts = &mount,
+		.iface = n->host, .port = n->port,
+		.pt_serv_buf_size = SLICE, .max_http_header_data = 16384,
+		.timeout_secs = 10, .timeout_secs_ah_idle = 10,
+		.keepalive_timeout = 30,
+		.retry_and_idle_policy = &validity,
+		.headers = wall,
+	};
+
+	n->wall = xmalloc(2 * SLICE);
+	memset(n->wall, 'x', 2 * SLICE - 1);
+	n->wall[2 * SLICE - 1] = '\0';
+	wall->name = "x-wall:";
+	wall->value = n->wall;
+	lws_set_log_level(LLL_ERR | LLL_WARN, say);
+	n->context = lws_create_context(&info);
+	n->vhost = n->context ? lws_create_vhost(n->context, &info) : NULL;
+	if (!n->vhost)
+		return err_set(err, ERR_io, "cannot listen on %s:%d: "
+			       "libwebsockets refuses", n->host, n->port);
+	n->port = lws_get_vhost_listen_port(n->vhost);
+	return 0;
+}
+
+int server_open(struct net *n, const char *listen_at, struct err *err)
+{
+	if (split_address(n, listen_at, err) || try_address(n, err) ||
+	    make_context(n, err))
+		return -1;
+	snprintf(n->url, sizeof(n->url), "http://%s:%d", n->host, n->port);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * The websocket (RFC 6455) with JSON-RPC 2.0: every text message is a call,
+ * its answer a message, and a subscription adds events.
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct call;
+struct lws;
+struct net;
+struct peer;
+
+/*
+ * May this HTTP request become a websocket? Asked of the gate while lws
+ * waits, so that its record is durable before any byte. 0, or -1 to hang up
+ * (the refusal is written).
+ */
+int ws_upgrade(struct peer *p);
+int ws_established(struct peer *p);
+int ws_receive(struct peer *p, const void *data, size_t len);
+int ws_writeable(struct peer *p);
+void ws_answer(struct peer *p, struct call *c);	/* takes c over */
+void ws_tick(struct peer *p);
+void ws_free(struct peer *p);
+
+/* Takes both texts over. */
+struct ws *ws_new(char *bearer, char *hello, size_t len);
