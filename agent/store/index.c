@@ -16,22 +16,6 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-static int load_cursor(struct index *x, struct err *err)
-{
-	sqlite3_stmt *s = db_stmt(&x->db, "SELECT seq,off,leaf FROM meta", err);
-	int got = s ? db_step(&x->db, s, err) : -1;
-
-	if (got < 0)
-		return -1;
-	if (got && sqlite3_column_bytes(s, 2) == SHA256_RAW) {
-		x->cursor.seq = (uint64_t)sqlite3_column_int64(s, 0);
-		x->cursor.off = (uint64_t)sqlite3_column_int64(s, 1);
-		memcpy(x->cursor.leaf, sqlite3_column_blob(s, 2), SHA256_RAW);
-	}
-	sqlite3_reset(s);
-	return 0;
-}
-
 #define LAST(table)							\
 	"SELECT * FROM (SELECT seq,off+len+1 AS end FROM " table	\
 	" ORDER BY seq DESC LIMIT 1)"
@@ -46,7 +30,7 @@ static int sound(struct index *x, struct err *err)
 		return -1;
 	if (version != INDEX_VERSION || app != INDEX_APP)
 		return 0;
-	if (load_cursor(x, err) || index_load_names(x, err) ||
+	if (db_cursor(&x->db, &x->cursor, err) || index_load_names(x, err) ||
 	    db_number(&x->db, "SELECT seq FROM (" LAST("request")
 		      " UNION ALL " LAST("event") ") ORDER BY seq DESC", &seq,
 		      err) ||

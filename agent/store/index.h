@@ -39,6 +39,8 @@ int index_apply(struct index *x, struct record *const *records, size_t n,
 
 int reader_open(struct reader **out, const char *path, struct err *err);
 void reader_close(struct reader *r);
+/* Where the index stands, as committed. */
+int reader_cursor(struct reader *r, struct index_cursor *at, struct err *err);
 
 /* The document, or NULL (no such, or *err set). New reference. */
 json_t *reader_doc(struct reader *r, const char *kind, const char *id,

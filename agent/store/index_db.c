@@ -108,6 +108,21 @@ int db_number(struct db *d, const char *sql, int64_t *out, struct err *err)
 	return got < 0 ? -1 : 0;
 }
 
+int db_cursor(struct db *d, struct index_cursor *at, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(d, "SELECT seq,off,leaf FROM meta", err);
+	int got = s ? db_step(d, s, err) : -1;
+
+	*at = (struct index_cursor){0};
+	if (got == 1 && sqlite3_column_bytes(s, 2) == SHA256_RAW) {
+		at->seq = (uint64_t)sqlite3_column_int64(s, 0);
+		at->off = (uint64_t)sqlite3_column_int64(s, 1);
+		memcpy(at->leaf, sqlite3_column_blob(s, 2), SHA256_RAW);
+	}
+	sqlite3_reset(s);
+	return got < 0 ? -1 : 0;
+}
+
 void db_bind_text(sqlite3_stmt *s, int at, const char *text)
 {
 	sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/store/index.h"
 #include "common/buf.h"
 
 #define INDEX_VERSION 1		/* of the tables; PRAGMA user_version */
@@ -44,6 +45,8 @@ int db_step(struct db *d, sqlite3_stmt *s, struct err *err);
 int db_run(struct db *d, const char *sql, struct err *err);
 /* The only number that sql answers; 0 where there is no row. */
 int db_number(struct db *d, const char *sql, int64_t *out, struct err *err);
+/* The row of meta; zeros if it is not sound. */
+int db_cursor(struct db *d, struct index_cursor *at, struct err *err);
 /* What went wrong last, as ERR_io with a hint; -1. */
 int db_error(struct db *d, struct err *err);
 bool db_damaged(int rc);		/* of an SQLite result code */

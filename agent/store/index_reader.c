@@ -37,6 +37,11 @@ void reader_close(struct reader *r)
 	free(r);
 }
 
+int reader_cursor(struct reader *r, struct index_cursor *at, struct err *err)
+{
+	return db_cursor(&r->db, at, err);
+}
+
 int64_t reader_name(struct reader *r, const char *text, size_t len,
 		    struct err *err)
 {

@@ -294,6 +294,29 @@ int journal_read(struct journal *j, uint64_t off, size_t len, char *out,
 	return 0;
 }
 
+int journal_has(struct journal *j, const struct journal_head *point,
+		struct err *err)
+{
+	char window[RECORD_LINE_MAX + 2];
+	const size_t len = point->off < sizeof(window) ?
+				   (size_t)point->off : sizeof(window);
+	const char *lf;
+	struct record *r;
+	int rc;
+
+	if (!point->off || point->off > journal_head(j).off)
+		return !point->off && !point->seq;
+	if (journal_read(j, point->off - len, len, window, err))
+		return -1;
+	lf = memrchr(window, '\n', len - 1);
+	lf = lf ? lf + 1 : window;
+	r = record_parse(lf, len - 1 - (size_t)(lf - window), NULL, NULL);
+	rc = r && window[len - 1] == '\n' && r->seq == point->seq &&
+	     !memcmp(r->leaf, point->leaf, SHA256_RAW);
+	record_unref(r);
+	return rc;
+}
+
 int journal_replay(struct journal *j, uint64_t off, journal_each *each,
 		   void *data, struct err *err)
 {

@@ -54,6 +54,15 @@ bool journal_sealed(const struct journal *j);	/* any thread */
 /* The newest committed record; any thread. */
 struct journal_head journal_head(struct journal *j);
 
+/*
+ * Does the journal still have this point of its past? 1: yes. 0: no: it is
+ * another journal, or an older copy, or was changed since. -1: *err. Any
+ * thread; reads one line. What follows the journal asks this before it goes
+ * on, because nobody else remembers how far the journal once was.
+ */
+int journal_has(struct journal *j, const struct journal_head *point,
+		struct err *err);
+
 /* Read len committed bytes at off; any thread. */
 int journal_read(struct journal *j, uint64_t off, size_t len, char *out,
 		 struct err *err);
@@ -66,7 +75,11 @@ typedef int journal_each(struct record *r, void *data, struct err *err);
 int journal_replay(struct journal *j, uint64_t off, journal_each *each,
 		   void *data, struct err *err);
 
-/* Offline check of a journal folder: every line, every link. */
+/*
+ * Offline check of a journal folder: every line, every link. It vouches for
+ * all records but the last, and not for there having been more: compare head
+ * with one that was kept elsewhere.
+ */
 struct journal_report {
 	uint64_t records, bytes;
 	uint8_t head[SHA256_RAW];

@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -424,7 +426,7 @@ START_TEST(what_is_in_already_is_skipped_and_a_gap_is_refused)
 	struct place p = place_new();
 	struct index *x = open_ok(&p, false);
 	struct reader *r = reader_ok(&p);
-	struct index_cursor c;
+	struct index_cursor c, seen;
 	struct err err = {0};
 
 	apply(x, l, 0, 4);
@@ -434,6 +436,9 @@ START_TEST(what_is_in_already_is_skipped_and_a_gap_is_refused)
 	c = index_cursor(x);
 	ck_assert(c.seq == 6 && c.off == l->r[6]->off);
 	ck_assert_mem_eq(c.leaf, l->r[5]->leaf, SHA256_RAW);
+	ck_assert_int_eq(reader_cursor(r, &seen, NULL), 0);
+	ck_assert(seen.seq == c.seq && seen.off == c.off &&
+		  !memcmp(seen.leaf, c.leaf, SHA256_RAW));
 	ids_are(r, (struct doc_filter){.kind = "evidence"}, "e-1");
 	index_close(x);
 	x = open_ok(&p, false);
@@ -661,6 +666,37 @@ START_TEST(an_index_that_cannot_be_opened_is_left_alone)
 }
 END_TEST
 
+START_TEST(a_full_disk_leaves_the_index_where_it_was)
+{
+	struct log *l = many_records(2000);
+	struct place p = place_new();
+	struct index *x = open_ok(&p, false);
+	struct rlimit limit = {150000, RLIM_INFINITY};
+	struct err err = {0};
+	char *before, *after;
+
+	apply(x, l, 0, 100);
+	before = all_of(&p);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(index_apply(x, l->r + 100, 1900, &err), -1);
+	ck_assert_int_eq(err.code, ERR_io);
+	ck_assert_int_eq(index_cursor(x).seq, 100);
+	limit.rlim_cur = RLIM_INFINITY;
+	setrlimit(RLIMIT_FSIZE, &limit);
+	after = all_of(&p);
+	ck_assert_str_eq(before, after);
+	free(before);
+	free(after);
+	apply(x, l, 100, 2000);
+	ck_assert_int_eq(index_cursor(x).seq, 2000);
+	index_close(x);
+	index_close(open_ok(&p, false));
+	log_free(l);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 struct shared { struct place p; atomic_bool done; };
 
 static void *ask(void *data)
@@ -724,4 +760,5 @@ TESTS("index",
       a_damaged_index_is_set_aside_and_made_anew,
       damage_that_shows_later_is_told_and_cured_by_a_restart,
       an_index_that_cannot_be_opened_is_left_alone,
+      a_full_disk_leaves_the_index_where_it_was,
       two_threads_ask_while_one_applies)

@@ -434,6 +434,48 @@ START_TEST(a_replay_starts_at_any_record_and_ends_when_told)
 }
 END_TEST
 
+START_TEST(a_point_of_the_past_is_known_again)
+{
+	struct place p = place_new();
+	struct journal *j = open_ok(&p);
+	struct journal_head points[4] = {journal_head(j)}, odd;
+	size_t len;
+	char *text;
+
+	for (int i = 1; i < 4; i++) {
+		append(j, "heartbeat", json_pack("{s:i}", "n", i));
+		commit(j);
+		points[i] = journal_head(j);
+	}
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(journal_has(j, &points[i], NULL), 1);
+	odd = points[2], odd.off--;
+	ck_assert_int_eq(journal_has(j, &odd, NULL), 0);
+	odd = points[2], odd.seq++;
+	ck_assert_int_eq(journal_has(j, &odd, NULL), 0);
+	odd = points[2], odd.leaf[0] ^= 1;
+	ck_assert_int_eq(journal_has(j, &odd, NULL), 0);
+	odd = points[3], odd.off++;
+	ck_assert_int_eq(journal_has(j, &odd, NULL), 0);
+	odd = points[1], odd.off = 0;
+	ck_assert_int_eq(journal_has(j, &odd, NULL), 0);
+	journal_close(j);
+	/* An older copy is whole in itself; only its past tells. */
+	text = slurp(&p, &len);
+	spill(&p, text, points[2].off);
+	free(text);
+	ck_assert(verify(&p).ok);
+	j = open_ok(&p);
+	ck_assert_int_eq(journal_has(j, &points[3], NULL), 0);
+	ck_assert_int_eq(journal_has(j, &points[2], NULL), 1);
+	append(j, "heartbeat", json_pack("{s:i}", "n", 9));
+	commit(j);
+	ck_assert_int_eq(journal_has(j, &points[3], NULL), 0);
+	journal_close(j);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 START_TEST(time_never_goes_back_even_if_the_clock_does)
 {
 	struct place p = place_new();
@@ -999,6 +1041,7 @@ TESTS("journal",
       data_nested_as_deep_as_a_request_may_be_is_read_back,
       each_record_names_the_hash_of_the_one_before,
       a_replay_starts_at_any_record_and_ends_when_told,
+      a_point_of_the_past_is_known_again,
       time_never_goes_back_even_if_the_clock_does,
       every_flipped_bit_is_noticed,
       moved_missing_and_doubled_lines_are_told_apart,
