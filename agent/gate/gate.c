@@ -186,11 +186,12 @@ static void put_once(json_t *data, const char *key, const char *text)
 /* Exactly one for each request; the answer waits for it. */
 static void record_request(struct agent *a, struct call *c)
 {
-	struct fact fact = {.type = "request", .data = json_object()};
+	struct fact fact = {.type = "request"};
 	struct err err = {0};
 
 	if (c->via == VIA_INTERNAL)
 		return;
+	fact.data = json_object();
 	fact.status = c->err.code ? err_row(c->err.code)->status :
 		      c->status ? c->status : 200;
 	fact.task_id = named(c, "task");
