@@ -6,6 +6,7 @@
 #include "agent/store/journal.h"
 #include "agent/store/state.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/mem.h"
 
 void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
@@ -16,6 +17,13 @@ void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
 	*f = (struct after){.go = go, .drop = drop, .arg = arg};
 	*a->after_tail = f;
 	a->after_tail = &f->next;
+}
+
+const char *agent_mode(struct agent *a)
+{
+	const json_t *mode = state_doc(a->state, "mode", "mode");
+
+	return mode ? json_str(mode, "mode") : "normal";
 }
 
 static struct entry entry_of(const struct call *c, const struct fact *fact,

@@ -65,7 +65,6 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 				       NULL;
 	const json_t *criterion = task_criterion(task, json_str(request,
 							"criterion_ref"));
-	const json_t *mode = state_doc(a->state, "mode", "mode");
 	char now[CLOCK_TEXT], until[CLOCK_TEXT];
 	int64_t at = clock_wall_us();
 	json_t *v = json_object();
@@ -86,7 +85,7 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 	json_set_str(v, "correlation_id", c->correlation_id);
 	json_set_str(v, "created_at", now);
 	json_set_str(v, "expires_at", until);
-	json_set_str(v, "mode", mode ? json_str(mode, "mode") : "normal");
+	json_set_str(v, "mode", agent_mode(a));
 	json_object_set(v, "request", request);
 	json_object_set_new(v, "artifacts", ask->files ?
 			    json_incref(ask->files) : json_array());

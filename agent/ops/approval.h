@@ -35,4 +35,4 @@ void approval_end_all(struct agent *a, const struct call *c, const char *why);
 void approval_end_of_task(struct agent *a, const struct call *c,
 			  const char *task_id, const char *why);
 void approval_due(struct agent *a, const struct call *c, const char *id);
-void approval_recover(struct agent *a);
+void approval_recover(struct agent *a, const struct call *c);

@@ -87,11 +87,16 @@ static bool same_files(const json_t *approval, const json_t *files)
 
 static bool same_mode(struct agent *a, const json_t *approval)
 {
-	const json_t *mode = state_doc(a->state, "mode", "mode");
-
 	return doc_is(approval, "approved") &&
-	       !strcmp(json_str(approval, "mode"),
-		       mode ? json_str(mode, "mode") : "normal");
+	       !strcmp(json_str(approval, "mode"), agent_mode(a));
+}
+
+static bool same_policy(struct agent *a, const json_t *approval)
+{
+	const json_t *request = json_object_get(approval, "request");
+
+	return !strcmp(json_str(request, "policy_sha256"),
+		       a->settings->policy_sha256);
 }
 
 /* The digest again, from the bytes that were approved: nothing drifted. */
@@ -102,8 +107,7 @@ static bool same_request(struct agent *a, const json_t *approval)
 
 	return !approval_digest(request, digest, NULL) &&
 	       !strcmp(digest, json_str(approval, "request_sha256")) &&
-	       !strcmp(json_str(request, "policy_sha256"),
-		       a->settings->policy_sha256);
+	       same_policy(a, approval);
 }
 
 const char *approval_refuses(struct agent *a, const json_t *run,
@@ -248,15 +252,21 @@ void approval_due(struct agent *a, const struct call *c, const char *id)
 			     "its time is over; nothing was sent");
 }
 
-void approval_recover(struct agent *a)
+/* What was asked under another policy is not what would be decided now. */
+void approval_recover(struct agent *a, const struct call *c)
 {
 	json_t *list = state_list(a->state, "approval", "pending,approved");
 	json_t *each;
 	size_t i;
 
 	json_array_foreach (list, i, each)
-		due_add(a->due, clock_mono_us() +
-			doc_time(each, "expires_at") - clock_wall_us(),
-			"approval", json_str(each, "id"));
+		if (!same_policy(a, each))
+			end_with_run(a, c, each, "stale", ERR_approval_stale,
+				     "the policy has changed since it was "
+				     "asked for");
+		else
+			due_add(a->due, clock_mono_us() +
+				doc_time(each, "expires_at") - clock_wall_us(),
+				"approval", json_str(each, "id"));
 	json_decref(list);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/approval.h"
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/task.h"
@@ -342,7 +343,10 @@ int op_task_approve(struct agent *a, struct call *c, struct err *err)
 
 int op_task_reject(struct agent *a, struct call *c, struct err *err)
 {
-	return step(a, c, "needs_review", "rejected", err);
+	if (step(a, c, "needs_review", "rejected", err))
+		return -1;
+	approval_end_of_task(a, c, call_str(c, "id"), "the task was rejected");
+	return 0;
 }
 
 int op_task_halt(struct agent *a, struct call *c, struct err *err)

@@ -142,26 +142,49 @@ int op_approval_review(struct agent *a, struct call *c, struct err *err)
 	return call_answer(c, answer);
 }
 
-/* Index of the review that this nonce opened for this actor; -1: none. */
+/* Index of the review that this nonce was made for; -1: none. */
 static int find_review(const struct call *c, const json_t *approval)
 {
-	const char *nonce = call_str(c, "nonce"), *by, *until;
+	const char *nonce = call_str(c, "nonce");
 	char hash[SHA256_HEX];
 	json_t *each;
-	int64_t at;
 	size_t i;
 
 	sha256_hex(nonce, strlen(nonce), hash);
-	json_array_foreach (json_object_get(approval, "reviews"), i, each) {
-		by = json_str(each, "by");
-		until = json_str(each, "expires_at");
+	json_array_foreach (json_object_get(approval, "reviews"), i, each)
 		if (!strcmp(json_str(each, "nonce_sha256"), hash))
-			return !strcmp(by, c->who.name) &&
-			       !json_is_set(each, "used") &&
-			       clock_parse(until, 0, &at) &&
-			       at > clock_wall_us() ? (int)i : -1;
-	}
+			return (int)i;
 	return -1;
+}
+
+static const json_t *review_at(const json_t *approval, int i)
+{
+	return json_array_get(json_object_get(approval, "reviews"), (size_t)i);
+}
+
+/* A nonce that has decided says so, whatever the approval is by now. */
+static int nonce_unused(struct agent *a, const struct call *c,
+			struct err *err)
+{
+	const json_t *v = state_doc(a->state, "approval", call_str(c, "id"));
+	int i = v ? find_review(c, v) : -1;
+
+	if (i < 0 || !json_is_set(review_at(v, i), "used"))
+		return 0;
+	err_set(err, ERR_nonce_used, "this review has decided already");
+	return err_member(err, "state",
+			  json_incref(json_object_get(v, "state")));
+}
+
+/* Opened by this very actor, and not too long ago. */
+static bool review_is_good(const struct call *c, const json_t *review)
+{
+	const char *by = json_str(review, "by");
+	const char *until = json_str(review, "expires_at");
+	int64_t at;
+
+	return by && until && !strcmp(by, c->who.name) &&
+	       clock_parse(until, 0, &at) && at > clock_wall_us();
 }
 
 static int digest_check(struct agent *a, const struct call *c,
@@ -332,16 +355,17 @@ static int decide(struct agent *a, struct call *c, json_t *next,
 
 int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *approval = pending_of(a, c, err), *next, *task = NULL;
+	json_t *approval, *next, *task = NULL;
 	char now[CLOCK_TEXT];
 	bool granted = false;
 	int review, rc;
 
-	if (!approval || other_person(c, approval, err) ||
+	if (nonce_unused(a, c, err) || !(approval = pending_of(a, c, err)) ||
+	    other_person(c, approval, err) ||
 	    digest_check(a, c, approval, err))
 		return -1;
 	review = find_review(c, approval);
-	if (review < 0)
+	if (review < 0 || !review_is_good(c, review_at(approval, review)))
 		return err_set(err, ERR_nonce_used, "open the review again");
 	if (publish_check(a, c, approval, err))
 		return -1;
@@ -353,6 +377,7 @@ int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 	    json_int(next, "required", 1)) {
 		json_set_str(next, "state", "approved");
 		json_set_str(next, "approved_at", now);
+		json_set_str(next, "mode", agent_mode(a));
 		granted = true;
 		task = task_approved(a, c, next, now);
 	}

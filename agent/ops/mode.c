@@ -32,9 +32,8 @@ int op_mode_get(struct agent *a, struct call *c, struct err *err)
 
 int op_mode_set(struct agent *a, struct call *c, struct err *err)
 {
-	const json_t *before = state_doc(a->state, "mode", "mode");
-	const char *was = before ? json_str(before, "mode") : "normal";
 	const char *to = call_str(c, "mode"), *why = call_str(c, "reason");
+	const char *was = agent_mode(a);
 	char now[CLOCK_TEXT];
 	struct fact fact = {.type = "mode_changed"};
 	json_t *next;

@@ -149,6 +149,8 @@ struct after {
 	void (*drop)(void *arg);	/* if it never becomes durable */
 	void *arg;
 };
+/* The mode as the newest record has it. Writer only. */
+const char *agent_mode(struct agent *a);
 void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
 		 void (*drop)(void *arg), void *arg);
 

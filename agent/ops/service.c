@@ -45,7 +45,7 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 		json_decref(mode);
 	}
 	task_recover(a);
-	approval_recover(a);
+	approval_recover(a, c);
 	run_recover(a, c);
 	return 0;
 }
