@@ -153,7 +153,7 @@ static bool understood(struct said *s, const char *text, size_t len)
 	json_t *line;
 	bool found = false;
 
-	if (!len || *text != '{')
+	if (!len || text[strspn(text, " \t\r")] != '{')
 		return false;
 	line = json_parse(text, len, NULL);
 	for (size_t i = 0; line && !found && i < ARRAY_LEN(kinds); i++)

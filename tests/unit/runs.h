@@ -265,21 +265,27 @@ __attribute__((unused)) static char *log_text(const struct run_report *r)
 	return log ? stored(json_str(log, "sha256")) : xstrdup("");
 }
 
+/* The state letter of a process, X where there is none. */
+__attribute__((unused)) static char state_of(pid_t pid)
+{
+	char path[64], state = 'X';
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 'X';
+	if (f)
+		fclose(f);
+	return state;
+}
+
 /* Is this process gone, or as good as? Waits for it a little. */
 __attribute__((unused)) static bool is_dead(pid_t pid)
 {
 	int64_t until = clock_mono_us() + 5000000;
-	char path[64], state = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	do {
-		FILE *f = fopen(path, "r");
-
-		if (!f)
-			return true;
-		if (fscanf(f, "%*d %*s %c", &state) != 1)
-			state = 'X';
-		fclose(f);
-	} while (state != 'Z' && state != 'X' && clock_mono_us() < until);
-	return state == 'Z' || state == 'X';
+	while (!strchr("ZX", state_of(pid)) && clock_mono_us() < until)
+		;
+	return strchr("ZX", state_of(pid)) != NULL;
 }

@@ -279,7 +279,9 @@ START_TEST(who_leaves_the_group_is_not_waited_for)
 
 	begin(1);
 	from = clock_mono_us();
-	r = run_program("read_only", SH "setsid sleep 300 &\n"
+	r = run_program("read_only", SH
+			"setsid sh -c 'echo > up; exec sleep 300' &\n"
+			"until [ -e up ]; do :; done\n"
 			"echo \"{\\\"result\\\":{\\\"pid\\\":$!}}\"\n");
 	expect_end(r, "succeeded", NULL, NULL);
 	ck_assert_int_lt(clock_mono_us() - from, 10000000);
@@ -307,7 +309,6 @@ START_TEST(a_tool_is_given_its_request_and_nothing_of_ours)
 	ck_assert_int_eq(setenv("KIRCERTA_TEST_PASSED", "yes", 1), 0);
 	for (int fd = 20; fd < 24; fd++)
 		ck_assert_int_eq(dup2(1, fd), fd);
-	signal(SIGPIPE, SIG_IGN);
 	tool("read_only", "pass-env = KIRCERTA_TEST_PASSED, NOT_SET\n"
 	     "[arg \"text\"]\ntype = string\n[arg \"n\"]\ntype = integer\n"
 	     "default = 7\n", PY
@@ -360,6 +361,25 @@ START_TEST(a_tool_is_given_its_request_and_nothing_of_ours)
 }
 END_TEST
 
+START_TEST(signals_that_we_ignore_are_not_ignored_by_a_tool)
+{
+	struct run_report *r;
+
+	begin(1);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	r = run_program("read_only", SH "while read -r key value; do\n"
+			"case $key in SigIgn:) echo \"{\\\"result\\\":"
+			"{\\\"ignored\\\":\\\"$value\\\"}}\";; esac\n"
+			"done </proc/$$/status\n");
+	expect_end(r, "succeeded", NULL, NULL);
+	/* 32 and 33 are glibc's own and ignored by what posix_spawn starts. */
+	ck_assert_uint_eq(strtoull(json_str(r->result, "ignored"), NULL, 16) &
+			  0x7fffffff, 0);
+	end();
+}
+END_TEST
+
 START_TEST(a_request_larger_than_a_pipe_arrives_and_may_be_ignored)
 {
 	char *args = xmalloc(400000);
@@ -402,6 +422,8 @@ START_TEST(secrets_leave_no_trace)
 	     "if req['args'].get('fail'):\n"
 	     "    print(json.dumps({'error': {'detail': 'bad ' + k}}))\n"
 	     "    sys.exit(1)\n"
+	     "if 'fail' in req['args']:\n"
+	     "    print(json.dumps({'artifact': {'name': 'gone' + k}}))\n"
 	     "print(json.dumps({'result': {k: ['a' + k + 'b']}}))\n");
 	prepare("r-1", "{\"key\":\"hun\\\"ter\"}", 0);
 	expect(RUN_READY);
@@ -426,6 +448,8 @@ START_TEST(secrets_leave_no_trace)
 	free(text);
 	r = run_args("{\"key\":\"hun\\\"ter\",\"fail\":true}", 0);
 	expect_end(r, "failed", "tool_failed", "bad [redacted]");
+	r = run_args("{\"key\":\"hun\\\"ter\",\"fail\":false}", 0);
+	expect_end(r, "failed", "tool_protocol", "artifact gone[redacted]: ");
 	end();
 }
 END_TEST
@@ -461,6 +485,7 @@ TESTS("run", a_result_its_artifacts_and_its_package_are_kept,
       who_stays_in_the_group_dies_with_the_tool,
       who_leaves_the_group_is_not_waited_for,
       a_tool_is_given_its_request_and_nothing_of_ours,
+      signals_that_we_ignore_are_not_ignored_by_a_tool,
       a_request_larger_than_a_pipe_arrives_and_may_be_ignored,
       secrets_leave_no_trace,
       half_a_secret_at_the_edge_of_a_bounded_log_goes_too)

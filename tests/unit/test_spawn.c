@@ -103,11 +103,16 @@ START_TEST(a_helper_whose_parent_is_gone_starts_nothing)
 	static char name[] = "x", flag[] = SPAWN_HELPER, other[] = "999999999",
 		    program[] = "/bin/true";
 	char *none[] = {name, flag, other, program, NULL};
-	pid_t pid = fork();
-	int status;
+	int status, line[2];
+	pid_t pid;
 
-	if (!pid)
+	ck_assert_int_eq(pipe(line), 0);
+	ck_assert_int_eq(write(line[1], "", 1), 1);
+	pid = fork();
+	if (!pid) {
+		dup2(line[0], 3);	/* as if its parent had let it go */
 		_exit(spawn_helper_main(4, none));
+	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(WEXITSTATUS(status), 127);
 	ck_assert_int_eq(spawn_helper_main(2, none), 127);
