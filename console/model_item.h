@@ -1,0 +1,103 @@
+/*
+ * The things the console knows, each decoded once from the agent's JSON. All
+ * text in them is safe to show (safe.h); ids are as the agent wrote them where
+ * they are valid ids, and made safe too.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "console/style.h"
+
+enum item_kind {
+	ITEM_TASK,
+	ITEM_APPROVAL,
+	ITEM_RUN,
+	ITEM_RECORD,
+	ITEM_ARTIFACT,
+	ITEM_COMPONENT,		/* a row of the agent's health */
+	ITEM_GAP,		/* records that were never received */
+	ITEM_KINDS
+};
+
+struct state {
+	enum item_kind kind;
+	const char *wire;
+	char glyph;
+	const char *word;
+	enum style style;
+	int rank;		/* 0 wants a person now .. 5 is over */
+};
+
+#define RANK_OVER 5
+
+struct item {			/* what every one of them starts with */
+	enum item_kind kind;
+	char *id;		/* sorts in the order of the list it is in */
+	const struct state *state;
+	char *chain;		/* correlation id; may be empty */
+	int64_t at_us;		/* made, wall time; 0 unknown */
+};
+
+struct task {
+	struct item item;
+	char *title, *holder, *assignee, *creator, *level, *text;
+	int64_t changed_us, attempt;
+	bool allow_publish, admin_approved;
+};
+
+struct approval {
+	struct item item;
+	char *kind, *task_id, *criterion, *criterion_text, *tool, *requester;
+	char *digest;
+	int64_t left_s, until_us, required, decided;	/* until: monotonic */
+};
+
+struct run {
+	struct item item;
+	char *tool, *task_id, *actor, *fault, *fault_hint;
+	int64_t percent;
+};
+
+struct record {
+	struct item item;
+	char *type, *actor, *task_id, *run_id, *approval_id, *summary;
+	int64_t seq, status, to;	/* to: last of a gap */
+};
+
+struct artifact {
+	struct item item;		/* id: sha256 */
+	char *name, *media, *task_id, *run_id;
+	int64_t size;
+	bool verified, broken;
+};
+
+struct component {
+	struct item item;		/* id: its name */
+	char *detail, *hint, *effect;
+};
+
+const struct state *state_find(enum item_kind kind, const char *wire);
+
+/*
+ * Decode one JSON object; NULL when it has no usable id. Unknown members are
+ * ignored, missing ones are empty: another version of the agent must not
+ * blind the operator. The caller owns the item.
+ */
+struct item *item_decode(enum item_kind kind, const json_t *object);
+struct item *item_gap(int64_t from, int64_t to);
+void item_free(struct item *item);
+
+/* A list that owns its items, sorted by id. Zeroed memory is an empty one. */
+struct items {
+	struct item **at;
+	size_t n, cap;
+};
+
+struct item *items_find(const struct items *list, const char *id);
+/* Takes the item, frees the one of the same id that was there. */
+void items_put(struct items *list, struct item *item);
+void items_drop_first(struct items *list, size_t n);
+void items_fini(struct items *list);

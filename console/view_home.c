@@ -1,0 +1,142 @@
+/* Home: is there anything I have to do? Approvals, failures, what runs. */
+#include <string.h>
+
+#include "console/span.h"
+#include "console/view.h"
+
+#define OVER_SHOWN 50		/* finished tasks; the rest is in Tasks */
+
+static void add_approvals(struct view *v, const struct model *m)
+{
+	for (size_t i = 0; i < m->approvals.n; i++) {
+		const struct approval *a = (const void *)m->approvals.at[i];
+
+		if (!a->item.state->rank && a->until_us > m->now_us)
+			view_add(v, m, &a->item);
+	}
+}
+
+static void add_rank(struct view *v, const struct model *m, int rank,
+		     size_t most)
+{
+	for (size_t i = m->tasks.n; i-- > 0 && most;)
+		if (m->tasks.at[i]->state->rank == rank) {
+			view_add(v, m, m->tasks.at[i]);
+			most--;
+		}
+}
+
+static void collect(struct view *v, const struct model *m)
+{
+	add_approvals(v, m);
+	for (int rank = 1; rank < RANK_OVER; rank++)
+		add_rank(v, m, rank, SIZE_MAX);
+	add_rank(v, m, RANK_OVER, OVER_SHOWN);
+}
+
+static size_t failures(const struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->tasks.n; i++)
+		n += m->tasks.at[i]->state->rank == 1;
+	return n;
+}
+
+static const struct component *first_trouble(const struct model *m, size_t *n)
+{
+	const struct component *first = NULL;
+
+	*n = 0;
+	for (size_t i = 0; i < m->components.n; i++)
+		if (m->components.at[i]->state->rank == 1) {
+			first = first ? first : (void *)m->components.at[i];
+			++*n;
+		}
+	return first;
+}
+
+static int head_needs(const struct model *m, struct frame *f, int row)
+{
+	int64_t until;
+	size_t n = model_pending(m, &until);
+	char left[SPAN_TEXT];
+	int64_t next;
+
+	if (!n)
+		return frame_text(f, row, 0, f->cols, STYLE_ok,
+				  "NEEDS YOU  nothing");
+	next = span_left(until - m->now_us, left);
+	frame_until(f, m->now_us + next);
+	return frame_printf(f, row, 0, f->cols, STYLE_attention,
+			    "NEEDS YOU  %zu approval%s, first expires in %s",
+			    n, n == 1 ? "" : "s", left);
+}
+
+static void head(const struct model *m, struct view *v, struct frame *f,
+		 int row)
+{
+	size_t failed = failures(m), troubles;
+	const struct component *c = first_trouble(m, &troubles);
+	int col = head_needs(m, f, row) + 3;
+
+	(void)v;
+	if (f->cols < 60)
+		return;
+	col += frame_printf(f, row, col, f->cols - col, failed ?
+			    STYLE_danger : STYLE_muted, "FAILED %zu", failed);
+	col += 3;
+	if (c)
+		frame_printf(f, row, col, f->cols - col - 1, c->item.state->style,
+			     "HEALTH %c %s %s", c->item.state->glyph,
+			     c->item.id, c->item.state->word);
+	else if (*m->health)
+		frame_printf(f, row, col, f->cols - col - 1, STYLE_muted,
+			     "HEALTH %s", m->health);
+}
+
+static bool foot(const struct model *m, struct view *v, struct frame *f,
+		 int row)
+{
+	size_t n;
+	const struct component *c = first_trouble(m, &n);
+
+	(void)v;
+	if (!c)
+		return false;
+	frame_printf(f, row, 0, f->cols - 1, STYLE_note, "HEALTH %c %s: %s%s",
+		     c->item.state->glyph, c->item.id, *c->hint ? c->hint :
+		     c->detail, n > 1 ? "  (7: more)" : "");
+	return true;
+}
+
+static bool act(struct ui *ui, struct view *v, enum action action)
+{
+	const struct item *it = view_selected(v);
+
+	if (action != ACT_open || !it)
+		return false;
+	ui_push(ui, it->kind == ITEM_APPROVAL ? VIEW_review : VIEW_task,
+		it->id);
+	return true;
+}
+
+static const struct column columns[] = {
+	{"ID", 9, 18, cell_id},
+	{"STATE", 7, 7, cell_state},
+	{"WHO", 10, 16, cell_who},
+	{"AGE", 4, 4, cell_age},
+	{"TASK", 0, 0, cell_what},
+};
+
+static const enum action keys[] = {
+	ACT_help, ACT_open, ACT_chain, ACT_find, ACT_palette, ACT_filter,
+	ACT_evidence, ACT_attention, ACT_quit, 0,
+};
+
+const struct view_ops view_home = {
+	.name = "home", .title = "HOME", .digit = '1', .keys = keys,
+	.collect = collect, .columns = columns, .column_count = 5,
+	.detail = item_detail, .empty = "no tasks yet", .head = head,
+	.foot = foot, .act = act,
+};

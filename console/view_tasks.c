@@ -1,0 +1,57 @@
+/* All tasks, newest first; and one task as a page. */
+#include "console/view.h"
+
+static void collect(struct view *v, const struct model *m)
+{
+	for (size_t i = m->tasks.n; i-- > 0;)
+		view_add(v, m, m->tasks.at[i]);
+}
+
+static bool act(struct ui *ui, struct view *v, enum action action)
+{
+	const struct item *it = view_selected(v);
+
+	if (action != ACT_open || !it)
+		return false;
+	ui_push(ui, VIEW_task, it->id);
+	return true;
+}
+
+static const struct column columns[] = {
+	{"ID", 9, 18, cell_id},
+	{"STATE", 7, 7, cell_state},
+	{"WHO", 10, 16, cell_who},
+	{"AGE", 4, 4, cell_age},
+	{"TASK", 0, 0, cell_what},
+};
+
+static const enum action keys[] = {
+	ACT_help, ACT_open, ACT_chain, ACT_find, ACT_palette, ACT_filter,
+	ACT_clear, ACT_evidence, ACT_back, ACT_quit, 0,
+};
+
+const struct view_ops view_tasks = {
+	.name = "tasks", .title = "TASKS", .digit = '2', .keys = keys,
+	.collect = collect, .columns = columns, .column_count = 5,
+	.detail = item_detail, .empty = "no tasks yet", .act = act,
+};
+
+static void text(struct view *v, const struct model *m, struct lines *out)
+{
+	const struct item *it = items_find(&m->tasks, v->subject);
+
+	if (it)
+		item_detail(m, it, out);
+	else
+		lines_add(out, "", STYLE_muted, false,
+			  "this task was not received");
+}
+
+static const enum action page_keys[] = {
+	ACT_help, ACT_page_down, ACT_chain, ACT_evidence, ACT_find, ACT_copy,
+	ACT_back, ACT_quit, 0,
+};
+
+const struct view_ops view_task = {
+	.name = "task", .title = "TASK", .keys = page_keys, .text = text,
+};

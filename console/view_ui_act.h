@@ -1,0 +1,8 @@
+/* What actions do on every screen, and the helpers they share with keys. */
+#pragma once
+#include "console/view_ui.h"
+
+void ui_act(struct ui *ui, enum action action);
+void ui_screen(struct ui *ui, enum view_kind kind);
+void ui_type(struct ui *ui, enum ui_prompt prompt, const char *before);
+void ui_clear(struct ui *ui);
