@@ -251,7 +251,7 @@ START_TEST(a_flood_is_ended)
 	struct run_report *r;
 
 	begin(1);
-	r = run_program("read_only", SH "exec yes\n");
+	r = run_program("read_only", SH "exec yes \"$0 $0 $0 $0\"\n");
 	expect_end(r, "failed", "tool_protocol", "printed over 64 MiB");
 	r = run_program("external_publish", SH "exec yes >&2\n");
 	expect_end(r, "outcome_unknown", "outcome_unknown", "64 MiB");
