@@ -49,6 +49,7 @@ test     xvfb                           a display for the capture tests
 test     x11-apps                       something to capture
 test     ffmpeg                         reads recordings back
 test     git                            reads the task repository
+test     strace                         delays and fails the journal's sync
 TABLE
 }
 

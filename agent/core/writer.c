@@ -134,13 +134,13 @@ static void commit(struct core *k, struct call *answered)
 	struct record **records = NULL;
 	struct err err = {0};
 	size_t n = 0;
-	bool durable;
+	bool told = journal_sealed(k->agent->journal), durable;
 
 	durable = !journal_commit(k->agent->journal, &records, &n, &err);
-	if (!durable) {
+	if (!durable && !told)
 		log_error("the journal is sealed: %s", err.detail);
+	if (!durable)
 		refuse_all(answered, &err);
-	}
 	publish(k, records, n);
 	run_afters(k->agent, durable);
 	for (struct call *c = answered, *next; c; c = next) {
