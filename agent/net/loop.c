@@ -99,7 +99,9 @@ void loop_start(struct net *n)
 /* Who has something coming gets it; who waits for nothing goes now. */
 static void part(struct peer *p)
 {
-	if (p->state == PEER_STREAM || p->state == PEER_SOCKET)
+	if (p->state == PEER_SOCKET)
+		ws_goodbye(p);
+	else if (p->state == PEER_STREAM)
 		peer_wants(p);
 	else if (p->state != PEER_FILE && p->state != PEER_DEAD &&
 		 !lws_partial_buffered(p->wsi))

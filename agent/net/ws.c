@@ -135,7 +135,8 @@ int ws_receive(struct peer *p, const void *data, size_t len)
 	if (lws_frame_is_binary(p->wsi))
 		return refuse(p, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
 			      "text only");
-	if (w->rx.len + len > MESSAGE_MAX)
+	if (w->rx.len + len + lws_remaining_packet_payload(p->wsi) >
+	    MESSAGE_MAX)
 		return refuse(p, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
 			      "over 1 MiB");
 	buf_add(&w->rx, data, len);
@@ -204,8 +205,6 @@ int ws_writeable(struct peer *p)
 			break;
 		rc = write_one(p);
 	}
-	if (rc == 1 && p->net->stopping)
-		return refuse(p, LWS_CLOSE_STATUS_GOINGAWAY, "stopping");
 	if (!rc)
 		peer_wants(p);
 	return rc < 0 ? -1 : 0;
@@ -237,6 +236,18 @@ void ws_answer(struct peer *p, struct call *c)
 	net_call_free(p->net, c);
 	steer(p);
 	peer_wants(p);
+}
+
+/* Not in a callback: there lws 4.1.6 closes without the close frame. */
+void ws_goodbye(struct peer *p)
+{
+	if (p->ws->head || (p->sub && sub_event(p->sub)) ||
+	    lws_partial_buffered(p->wsi)) {
+		peer_wants(p);
+		return;
+	}
+	refuse(p, LWS_CLOSE_STATUS_GOINGAWAY, "the agent stops");
+	peer_end(p, true);
 }
 
 void ws_tick(struct peer *p)

@@ -22,6 +22,8 @@ int ws_receive(struct peer *p, const void *data, size_t len);
 int ws_writeable(struct peer *p);
 void ws_answer(struct peer *p, struct call *c);	/* takes c over */
 void ws_tick(struct peer *p);
+/* Close it once everything has been said; asked again until then. */
+void ws_goodbye(struct peer *p);
 void ws_free(struct peer *p);
 
 /* Takes both texts over. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/gate/gate.h"
 #include "agent/net/reply.h"
 #include "agent/net/request.h"
 #include "agent/net/server.h"
@@ -54,8 +55,11 @@ static void check_handshake(struct lws *wsi, struct call *c)
 			"Sec-WebSocket-Protocol has to name kircerta.v1");
 }
 
-/* Refusals block the loop for a sync each: a flood of them gets nothing. */
-static bool flooded(struct net *n)
+/*
+ * A refusal blocks the loop for a sync: of a flood of them most get no
+ * answer, only their record. Who may come in, may.
+ */
+static bool flooded(struct net *n, const struct call *c)
 {
 	int64_t now = clock_mono_us();
 
@@ -63,7 +67,8 @@ static bool flooded(struct net *n)
 		n->refused_at = now;
 		n->refused = 0;
 	}
-	return n->refused >= REFUSALS_MAX;
+	return n->refused >= REFUSALS_MAX &&
+	       (c->err.code || !gate_may(n->agent, c));
 }
 
 static char *hello(const struct call *c, size_t *len)
@@ -95,10 +100,14 @@ int ws_upgrade(struct peer *p)
 	char *bearer, *text;
 	size_t len;
 
-	if (p->state != PEER_IDLE || flooded(p->net) || !p->net->core)
+	if (p->state != PEER_IDLE || p->net->stopping)
 		return -1;
 	request_read(p->net, p->wsi, &rq);
 	check_handshake(p->wsi, rq.call);
+	if (flooded(p->net, rq.call)) {
+		net_submit(p->net, NULL, rq.call);
+		return -1;
+	}
 	bearer = xstrdup(rq.call->bearer ? rq.call->bearer : "");
 	c = core_call_now(p->net->core, rq.call, PATIENCE);
 	if (!c || c->err.code) {
