@@ -121,6 +121,7 @@ int op_evidence_get(struct agent *a, struct call *c, struct err *err)
 	part = range_of(c->range, size, &off, &len);
 	if (c->via == VIA_WEBSOCKET || part < 0) {
 		close(fd);
+		c->fd_size = size;
 		json_decref(artifact);
 		return part < 0 ?
 			err_set(err, ERR_range_not_satisfiable,
