@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <git2/sys/repository.h>
-#include <libgen.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #include "agent/store/ssot_tree.h"
 #include "common/buf.h"
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -67,45 +65,6 @@ static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
 	return raw;
 }
 
-/* Made beside and renamed, so that there is never half a repository. */
-static int create(const char *path, struct err *err)
-{
-	git_repository_init_options o = GIT_REPOSITORY_INIT_OPTIONS_INIT;
-	char *beside = xasprintf("%s.new", path);
-	git_repository *repo = NULL;
-	int rc = -1;
-
-	o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_NO_REINIT |
-		  GIT_REPOSITORY_INIT_MKPATH;
-	o.initial_head = "main";
-	fs_remove_tree(beside);
-	if (fs_mkdir(beside, 0700, err))
-		goto done;
-	if (git_repository_init_ext(&repo, beside, &o)) {
-		ssot_git_error(err, "making the repository %s", path);
-		goto done;
-	}
-	git_repository_free(repo);
-	rmdir(path);		/* an empty one is as good as none */
-	if (rename(beside, path)) {
-		err_sys(err, ERR_io, "making the repository %s", path);
-		goto done;
-	}
-	rc = fs_sync_dir(dirname(beside), err);
-done:
-	free(beside);
-	return rc;
-}
-
-static int foreign(const struct ssot *s, const char *what, struct err *err)
-{
-	err_set(err, ERR_io, "%s: %s; the agent changes nothing there",
-		s->path, what);
-	return err_hint(err, "Move " SSOT_REF " back to the agent's newest "
-			"commit, or move the folder away and restart: it is "
-			"made anew from the journal.");
-}
-
 static int read_commit(struct ssot *s, const git_oid *id, struct err *err)
 {
 	struct head head = {.any = true, .commit = *id};
@@ -119,8 +78,8 @@ static int read_commit(struct ssot *s, const git_oid *id, struct err *err)
 			       head.leaf);
 	git_commit_free(commit);
 	if (!ours)
-		return foreign(s, "the newest commit on main is somebody "
-			       "else's", err);
+		return ssot_foreign(s->path, "the newest commit on main is "
+				    "somebody else's", err);
 	s->head = head;
 	return 0;
 }
@@ -136,7 +95,8 @@ static int read_empty(struct ssot *s, struct err *err)
 	n = refs.count;
 	git_strarray_dispose(&refs);
 	if (n)
-		return foreign(s, "it has branches but no main", err);
+		return ssot_foreign(s->path, "it has branches but no main",
+				    err);
 	memset(&s->head, 0, sizeof(s->head));
 	return 0;
 }
@@ -161,9 +121,9 @@ static int open_repository(struct ssot *s, struct err *err)
 	if (rc == GIT_ENOTFOUND) {
 		/* rmdir as the test: it fails where there is anything. */
 		if (rmdir(s->path) && errno != ENOENT)
-			return foreign(s, "this is not a bare git repository",
-				       err);
-		if (create(s->path, err))
+			return ssot_foreign(s->path, "this is not a bare git "
+					    "repository", err);
+		if (ssot_git_create(s->path, err))
 			return -1;
 		rc = git_repository_open_bare(&s->repo, s->path);
 	}
@@ -307,39 +267,10 @@ static int add_record(struct ssot *s, const struct record *r,
 	return 0;
 }
 
-/* Does the ref still say what we think? */
-static int check_ref(struct ssot *s, struct err *err)
+/* What the ref must still say; NULL: that it is not there. */
+static const git_oid *tip(const struct ssot *s)
 {
-	git_oid now;
-	int rc = git_reference_name_to_id(&now, s->repo, SSOT_REF);
-
-	if (rc && rc != GIT_ENOTFOUND)
-		return ssot_git_error(err, "reading %s", s->path);
-	if (s->head.any ? rc || !git_oid_equal(&now, &s->head.commit) : !rc)
-		return foreign(s, "main was moved by somebody else", err);
-	return 0;
-}
-
-static int move_ref(struct ssot *s, const struct head *to, struct err *err)
-{
-	const git_oid *from = s->head.any ? &s->head.commit : NULL;
-	git_reference *ref = NULL;
-	int rc;
-
-	rc = git_reference_create_matching(&ref, s->repo, SSOT_REF,
-					   &to->commit, s->head.any, from,
-					   "record");
-	git_reference_free(ref);
-	if (rc == GIT_EMODIFIED || rc == GIT_EEXISTS)
-		return foreign(s, "main was moved by somebody else", err);
-	if (!rc)
-		return 0;
-	ssot_git_error(err, "moving main of %s", s->path);
-	if (rc == GIT_ELOCKED)
-		err_hint(err, "If no git is at work there, remove %s/"
-			 SSOT_REF ".lock; the agent tries again by itself.",
-			 s->path);
-	return -1;
+	return s->head.any ? &s->head.commit : NULL;
 }
 
 /* Write what was gathered, durable, then let the ref say so. */
@@ -349,7 +280,8 @@ static int finish(struct ssot *s, const struct head *to, struct err *err)
 
 	if (to->seq == s->head.seq)
 		return 0;
-	if (pack_write(s->pack, s->packs, name, err) || move_ref(s, to, err))
+	if (pack_write(s->pack, s->packs, name, err) ||
+	    ssot_ref_move(s->repo, s->path, tip(s), &to->commit, err))
 		return -1;
 	pack_reset(s->pack);
 	s->head = *to;
@@ -362,7 +294,7 @@ int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err)
 {
 	struct head head = s->head;
-	int rc = check_ref(s, err);
+	int rc = ssot_ref_check(s->repo, s->path, tip(s), err);
 
 	for (size_t i = 0; i < n && !rc; i++) {
 		rc = add_record(s, records[i], &head, err);

@@ -1,11 +1,16 @@
 /* See ssot_git.h. */
 #include "agent/store/ssot_git.h"
 
+#include <libgen.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "common/err.h"
+#include "common/fs.h"
+#include "common/mem.h"
 
 static void setup(void)
 {
@@ -41,4 +46,43 @@ int ssot_git_error(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	return err_set(err, ERR_io, "%s: %s", text,
 		       why ? why->message : "git gives no reason");
+}
+
+int ssot_foreign(const char *path, const char *what, struct err *err)
+{
+	err_set(err, ERR_io, "%s: %s; the agent changes nothing there",
+		path, what);
+	return err_hint(err, "Move " SSOT_REF " back to the agent's newest "
+			"commit, or move the folder away and restart: it is "
+			"made anew from the journal.");
+}
+
+/* Made beside and renamed. */
+int ssot_git_create(const char *path, struct err *err)
+{
+	git_repository_init_options o = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+	char *beside = xasprintf("%s.new", path);
+	git_repository *repo = NULL;
+	int rc = -1;
+
+	o.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_NO_REINIT |
+		  GIT_REPOSITORY_INIT_MKPATH;
+	o.initial_head = "main";
+	fs_remove_tree(beside);
+	if (fs_mkdir(beside, 0700, err))
+		goto done;
+	if (git_repository_init_ext(&repo, beside, &o)) {
+		ssot_git_error(err, "making the repository %s", path);
+		goto done;
+	}
+	git_repository_free(repo);
+	rmdir(path);		/* an empty one is as good as none */
+	if (rename(beside, path)) {
+		err_sys(err, ERR_io, "making the repository %s", path);
+		goto done;
+	}
+	rc = fs_sync_dir(dirname(beside), err);
+done:
+	free(beside);
+	return rc;
 }

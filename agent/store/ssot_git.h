@@ -1,4 +1,4 @@
-/* What ssot.c and ssot_history.c both need of libgit2. */
+/* What the ssot files share of libgit2: errors, a new repository, the ref. */
 #pragma once
 #include <git2.h>
 
@@ -11,3 +11,15 @@ void ssot_git_setup(void);
 /* ERR_io with libgit2's words behind the text; -1. */
 int ssot_git_error(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* "This is not ours": ERR_io with what to do; -1. */
+int ssot_foreign(const char *path, const char *what, struct err *err);
+
+/* Make an empty bare repository; there is never half of one. */
+int ssot_git_create(const char *path, struct err *err);
+
+/* Does main still say what we think (NULL: it does not exist)? */
+int ssot_ref_check(git_repository *repo, const char *path,
+		   const git_oid *from, struct err *err);
+/* Let main say to instead of from, durable, or leave it as it is. */
+int ssot_ref_move(git_repository *repo, const char *path,
+		  const git_oid *from, const git_oid *to, struct err *err);

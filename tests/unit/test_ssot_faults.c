@@ -104,6 +104,19 @@ START_TEST(a_failure_before_the_ref_changes_nothing_and_can_be_retried)
 }
 END_TEST
 
+START_TEST(a_lock_that_a_kill_left_behind_is_removed_in_time)
+{
+	struct ssot *s = store_new();
+
+	sh("touch -d '10 seconds ago' %s/refs/heads/main.lock", path);
+	apply(s, task_record(1, "t-1", 1));
+	sh("touch -d '10 seconds ago' %s/refs/heads/main.lock", path);
+	apply(s, task_record(2, "t-1", 2));
+	ck_assert_str_eq(sh("git -C %s rev-list --count main", path), "2");
+	store_end(s);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_something_else_is_left_alone)
 {
 	static const struct { const char *make; bool ok; } cases[] = {
@@ -200,6 +213,7 @@ TESTS("ssot_faults",
       git_may_repack_while_the_agent_writes,
       a_ref_that_somebody_moved_stays_where_it_is,
       a_failure_before_the_ref_changes_nothing_and_can_be_retried,
+      a_lock_that_a_kill_left_behind_is_removed_in_time,
       a_folder_that_is_something_else_is_left_alone,
       a_damaged_repository_is_an_error_and_no_crash,
       many_small_packs_become_few_under_the_readers,
