@@ -57,6 +57,21 @@ int db_error(struct db *d, struct err *err)
 			"from the journal.");
 }
 
+/* A free place, or the oldest one whose statement is not being stepped. */
+static size_t place(struct db *d)
+{
+	size_t at;
+
+	if (d->used < DB_CACHE)
+		return d->used++;
+	do {
+		at = d->turn++ % DB_CACHE;
+	} while (sqlite3_stmt_busy(d->cache[at].stmt));
+	sqlite3_finalize(d->cache[at].stmt);
+	free(d->cache[at].sql);
+	return at;
+}
+
 sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err)
 {
 	sqlite3_stmt *stmt;
@@ -72,9 +87,7 @@ sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err)
 		db_error(d, err);
 		return NULL;
 	}
-	at = d->used < DB_CACHE ? d->used++ : d->turn++ % DB_CACHE;
-	sqlite3_finalize(d->cache[at].stmt);
-	free(d->cache[at].sql);
+	at = place(d);
 	d->cache[at].sql = xstrdup(sql);
 	d->cache[at].stmt = stmt;
 	return stmt;

@@ -129,6 +129,44 @@ START_TEST(documents_are_filtered)
 }
 END_TEST
 
+START_TEST(questions_of_many_shapes_do_not_disturb_each_other)
+{
+	struct log *l = xcalloc(1, sizeof(*l));
+	struct place p = place_new();
+	struct index *x = open_ok(&p, false);
+	struct reader *r = reader_ok(&p);
+	char doc[64], list[512];
+	unsigned seed = 3;
+
+	for (int i = 0; i < 60; i++) {
+		snprintf(doc, sizeof(doc), "{\"id\":\"t-%02d\","
+			 "\"state\":\"s%02d\"}", i, i);
+		log_put(l, "task", doc);
+	}
+	apply(x, l, 0, l->n);
+	/* More statements than are kept: each may push out any other. */
+	for (int i = 0; i < 2000; i++) {
+		size_t n = 1 + next(&seed) % 60;
+		struct doc_filter f = {.kind = "task", .state = list};
+		json_t *docs;
+
+		*list = 0;
+		for (size_t k = 0; k < n; k++)
+			sprintf(list + strlen(list), "s%02zu,", k);
+		docs = reader_docs(r, &f, NULL);
+		ck_assert_int_eq(json_array_size(docs), n);
+		json_decref(docs);
+		docs = next(&seed) % 4 ? NULL : reader_doc(r, "task", "t-07",
+							   NULL);
+		json_decref(docs);
+	}
+	reader_close(r);
+	index_close(x);
+	log_free(l);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 START_TEST(an_id_may_be_shortened_from_either_end)
 {
 	static const struct { const char *text, *want; enum err_code code; }
@@ -362,6 +400,7 @@ END_TEST
 TESTS("index",
       a_document_is_read_as_it_was_last_recorded,
       documents_are_filtered,
+      questions_of_many_shapes_do_not_disturb_each_other,
       an_id_may_be_shortened_from_either_end,
       what_is_in_already_is_skipped_and_a_gap_is_refused,
       a_batch_is_in_whole_or_not_at_all,
