@@ -34,6 +34,11 @@ def make_run(folder, **env):
 
 def test_make_run_publishes_once_and_goes_on_with_its_home():
     with tempfile.TemporaryDirectory(prefix="kc-run-") as folder:
+        home = Path(folder, "home")
+        subprocess.run([kc.BUILD / "kircerta-agent", "--home", home, "init"],
+                       stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(["git", "config", "-f", home / "agent.conf",
+                        "policy.grace", "0s"], check=True)
         for n in (1, 2):
             done = make_run(folder)
             said = done.stdout
@@ -46,7 +51,6 @@ def test_make_run_publishes_once_and_goes_on_with_its_home():
                     if f.is_file()]
             assert kept.count(video) == 1, (kept, said)
             assert not processes_about(folder), processes_about(folder)
-        home = Path(folder, "home")
         assert home.stat().st_mode & 0o777 == 0o700
         text = b"".join(f.read_bytes() for f in home.glob("audit/*.jsonl"))
         assert text.count(b'"type":"agent_started"') == 2
