@@ -154,7 +154,8 @@ static json_t *policy_json(const struct policy *p)
 	return json_pack("{s:i,s:i,s:I,s:I,s:I}",
 			 "local_write", p->local_write,
 			 "external_publish", p->external_publish,
-			 "approvals_required", (json_int_t)p->approvals_required,
+			 "approvals_required",
+			 (json_int_t)p->approvals_required,
 			 "approval_ttl_us", (json_int_t)p->approval_ttl,
 			 "grace_us", (json_int_t)p->grace);
 }

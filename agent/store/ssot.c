@@ -133,27 +133,39 @@ static int open_repository(struct ssot *s, struct err *err)
 	return 0;
 }
 
-/* libgit2 does not forget packs that are gone: take a new handle. */
-static int reopen(struct ssot *s, struct err *err)
+static void close_repository(struct ssot *s)
 {
 	git_odb_free(s->odb);
 	git_repository_free(s->repo);
+}
+
+/* libgit2 does not forget packs that are gone: take a new handle. */
+static int reopen(struct ssot *s, struct err *err)
+{
+	struct ssot old = *s;
+
 	s->odb = NULL;
 	s->repo = NULL;
-	return open_repository(s, err);
+	if (!open_repository(s, err)) {
+		close_repository(&old);
+		return 0;
+	}
+	close_repository(s);
+	s->odb = old.odb;
+	s->repo = old.repo;
+	return -1;
 }
 
 /* Fewer packs are only faster: if that fails, the log says so. */
-static int merge_packs(struct ssot *s, struct err *err)
+static void merge_packs(struct ssot *s)
 {
-	struct err why = {0};
-	int n = ssot_merge_packs(s->packs, &why);
+	struct err err = {0};
+	int n = ssot_merge_packs(s->packs, &err);
 
 	s->batches = 0;
-	if (n < 0)
-		log_warn("merging packs: %s", why.detail);
-	err_fini(&why);
-	return n > 0 ? reopen(s, err) : 0;
+	if (n < 0 || (n > 0 && reopen(s, &err)))
+		log_warn("merging packs: %s", err.detail);
+	err_fini(&err);
 }
 
 int ssot_open(struct ssot **out, const char *path, struct err *err)
@@ -165,11 +177,11 @@ int ssot_open(struct ssot **out, const char *path, struct err *err)
 	s->packs = xasprintf("%s/objects/pack", path);
 	s->tree = tree_new(load, s);
 	s->pack = pack_new();
-	if (open_repository(s, err) || read_head(s, err) ||
-	    merge_packs(s, err)) {
+	if (open_repository(s, err) || read_head(s, err)) {
 		ssot_close(s);
 		return -1;
 	}
+	merge_packs(s);
 	*out = s;
 	return 0;
 }
@@ -180,8 +192,7 @@ void ssot_close(struct ssot *s)
 		return;
 	tree_free(s->tree);
 	pack_free(s->pack);
-	git_odb_free(s->odb);
-	git_repository_free(s->repo);
+	close_repository(s);
 	free(s->packs);
 	free(s->path);
 	free(s);
@@ -287,7 +298,9 @@ static int finish(struct ssot *s, const struct head *to, struct err *err)
 	s->head = *to;
 	if (tree_bytes(s->tree) > TREES_BYTES)
 		tree_reset(s->tree, s->head.tree.id);
-	return ++s->batches < MERGE_EVERY ? 0 : merge_packs(s, err);
+	if (++s->batches >= MERGE_EVERY)
+		merge_packs(s);
+	return 0;
 }
 
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
