@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 struct err;
+struct home;
 
 #define EXIT_USAGE 2
 #define EXIT_VERIFY 6
@@ -21,6 +22,9 @@ int cmd_token(const struct globals *g, int argc, char **argv);
 int cmd_audit(const struct globals *g, int argc, char **argv);
 int cmd_version(const struct globals *g, int argc, char **argv);
 
+int say_usage(const char *text);		/* to stderr; EXIT_USAGE */
+/* The home that the globals name; non-zero: said why not. */
+int home_of(const struct globals *g, struct home *home);
 /* Detail and hint to stderr; EXIT_FAILURE. */
 int say_error(const struct err *err);
 /* Where our own tools are: beside the program, else where it is installed. */

@@ -101,18 +101,26 @@ static void ssot_changed(void *core, const char *why)
 		     why ? json_pack("{s:s}", "detail", why) : json_object());
 }
 
-/* Does the index belong to this journal? Else it begins anew. */
+/*
+ * The index follows committed records only: if it has seen what the journal
+ * does not have, the journal was rolled back, cut or swapped.
+ */
 static int index_match(struct core *k, struct err *err)
 {
 	struct index_cursor at = index_cursor(k->index);
-	struct journal_head head = journal_head(k->agent->journal);
+	struct journal_head point = {.seq = at.seq, .off = at.off};
+	int has;
 
-	if (at.off > head.off || at.seq > head.seq ||
-	    (at.seq == head.seq && memcmp(at.leaf, head.leaf, SHA256_RAW))) {
-		log_warn("the index is not of this journal: rebuilding it");
-		return index_reset(k->index, err);
-	}
-	return 0;
+	memcpy(point.leaf, at.leaf, SHA256_RAW);
+	has = journal_has(k->agent->journal, &point, err);
+	if (has)
+		return has < 0 ? -1 : 0;
+	err_set(err, ERR_io, "%s has seen record %llu, and the journal in %s "
+		"does not have it so", k->agent->home->index,
+		(unsigned long long)at.seq, k->agent->home->audit);
+	return err_hint(err, "The journal is an older copy or was changed: "
+			"restore it. To accept what is there, move index.db "
+			"away and say so to whoever relies on the record.");
 }
 
 static int open_stores(struct core *k, struct err *err)
