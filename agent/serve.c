@@ -91,6 +91,7 @@ static int build(struct parts *p, const struct globals *g,
 	    evidence_open(&a->evidence, p->home.evidence, err) ||
 	    journal_open(&a->journal, p->home.audit, &p->repair, err))
 		return -1;
+	evidence_guard(a->evidence, p->home.dir);
 	return net_open(&p->net, a, listen_at ? listen_at :
 			p->settings.listen, err);
 }

@@ -252,7 +252,8 @@ static json_t *linked(json_t *artifacts)
 	return out;
 }
 
-static json_t *ended_run(const json_t *run, const struct run_report *report)
+static json_t *ended_run(const json_t *run, const struct run_report *report,
+			 bool brief)
 {
 	json_t *next = json_copy((json_t *)run);
 	char now[CLOCK_TEXT];
@@ -266,7 +267,8 @@ static json_t *ended_run(const json_t *run, const struct run_report *report)
 		json_object_set(next, "result", report->result);
 	if (report->error)
 		json_object_set(next, "error", report->error);
-	json_object_set_new(next, "artifacts", linked(report->artifacts));
+	json_object_set_new(next, "artifacts",
+			    brief ? json_array() : linked(report->artifacts));
 	if (*report->package_sha256)
 		json_set_str(next, "evidence_sha256", report->package_sha256);
 	json_object_del(next, "message");
@@ -280,43 +282,75 @@ static const char *ending_type(const char *state)
 						   "tool_failed";
 }
 
+static json_t *ended_data(const json_t *run, const struct run_report *report,
+			  bool brief)
+{
+	json_t *data = json_pack("{s:s,s:O}", "state", report->state, "tool",
+				 json_object_get(run, "tool"));
+	json_t *hashes = json_array(), *each;
+	size_t i;
+
+	json_array_foreach (report->artifacts, i, each)
+		json_array_append(hashes, json_object_get(each, "sha256"));
+	json_object_set_new(data, "artifacts", hashes);
+	if (report->error && !brief)
+		json_object_set(data, "error", report->error);
+	if (*report->package_sha256)
+		json_set_str(data, "evidence_sha256", report->package_sha256);
+	return data;
+}
+
+/* brief: without what the artifacts' own records say, so that it fits. */
+static int record_end(struct agent *a, struct call *c, const json_t *run,
+		      const struct run_report *report, bool brief,
+		      struct err *err)
+{
+	struct fact fact = {
+		.type = ending_type(report->state),
+		.task_id = json_str(run, "task_id"),
+		.run_id = json_str(run, "id"),
+		.data = ended_data(run, report, brief),
+		.put = json_pack("{s:o}", "run",
+				 ended_run(run, report, brief)),
+	};
+
+	return agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
+			       err);
+}
+
+/* The package is a stored file; its document is left out if it is long. */
+static int added_package(struct agent *a, struct call *c, const json_t *run,
+			 const struct run_report *report, struct err *err)
+{
+	json_t *own = package_artifact(report);
+	int rc = added(a, c, run, own, report->package, err);
+
+	if (rc && err->code == ERR_task_too_large) {
+		err_fini(err);
+		rc = added(a, c, run, own, NULL, err);
+	}
+	json_decref(own);
+	return rc;
+}
+
 static int ended(struct agent *a, struct call *c, const json_t *run,
 		 const struct run_report *report, struct err *err)
 {
-	json_t *next = ended_run(run, report), *each, *hashes = json_array();
-	struct fact fact = {.type = ending_type(report->state),
-			    .task_id = json_str(run, "task_id"),
-			    .run_id = json_str(run, "id")};
+	json_t *each;
 	size_t i;
-	int rc = 0;
 
-	json_array_foreach (report->artifacts, i, each) {
-		json_array_append(hashes, json_object_get(each, "sha256"));
-		if (!rc)
-			rc = added(a, c, run, each, NULL, err);
-	}
-	if (!rc && report->package) {
-		json_t *own = package_artifact(report);
-
-		rc = added(a, c, run, own, report->package, err);
-		json_decref(own);
-	}
-	json_object_del(a->secret_args, fact.run_id);
-	fact.data = json_pack("{s:s,s:O,s:o}", "state", report->state, "tool",
-			      json_object_get(run, "tool"), "artifacts",
-			      hashes);
-	if (report->error)
-		json_object_set(fact.data, "error", report->error);
-	if (*report->package_sha256)
-		json_set_str(fact.data, "evidence_sha256",
-			     report->package_sha256);
-	fact.put = json_pack("{s:o}", "run", next);
-	if (!rc)
-		return agent_record_as(a, c, json_str(run, "correlation_id"),
-				       &fact, err);
-	json_decref(fact.put);
-	json_decref(fact.data);
-	return rc;
+	json_object_del(a->secret_args, json_str(run, "id"));
+	json_array_foreach (report->artifacts, i, each)
+		if (added(a, c, run, each, NULL, err))
+			return -1;
+	if (report->package && added_package(a, c, run, report, err))
+		return -1;
+	if (!record_end(a, c, run, report, false, err))
+		return 0;
+	if (err->code != ERR_task_too_large)
+		return -1;
+	err_fini(err);
+	return record_end(a, c, run, report, true, err);
 }
 
 int op_run_report(struct agent *a, struct call *c, struct err *err)

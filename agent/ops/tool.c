@@ -19,6 +19,8 @@
 #include "common/mem.h"
 #include "common/sha256.h"
 
+#define ARGS_MAX (12 * 1024)
+
 int op_tool_list(struct agent *a, struct call *c, struct err *err)
 {
 	(void)err;
@@ -72,6 +74,16 @@ static json_t *args_shown(struct agent *a, const struct tool *t,
 	return shown;
 }
 
+/* They are in every record of the run, with all it brings forth. */
+static bool too_long(const json_t *args)
+{
+	size_t len;
+	char *text = json_line(args, &len);
+
+	free(text);
+	return len > ARGS_MAX;
+}
+
 static bool has_files(const struct tool *t, const json_t *args)
 {
 	for (size_t i = 0; i < t->n_args; i++)
@@ -107,6 +119,9 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	if (rc)
 		return -1;
 	ask->shown = args_shown(a, t, ask->args);
+	if (too_long(ask->shown))
+		return err_set(err, ERR_invalid_args, "args: over %d bytes "
+			"of JSON; name files instead", ARGS_MAX);
 	if (!has_files(t, ask->args))
 		return 0;
 	ask->files = run_hash_files(a->evidence, t, ask->args, err);

@@ -82,17 +82,19 @@ static int path_problem(const struct input *in, struct err *err)
 	return err_hint(err, "Give the absolute path of a regular file that the agent can read, or the sha256 of stored evidence.");
 }
 
-static int path_open(const struct input *in, struct err *err)
+static int path_open(const struct input *in, const struct evidence *ev,
+		     struct err *err)
 {
 	int fd = open(in->value, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 		      O_CLOEXEC);
-	struct stat st;
+	struct stat st = {0};
 
-	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode))
+	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+	    !evidence_guards(ev, fd))
 		return fd;
 	if (fd >= 0) {
+		errno = S_ISREG(st.st_mode) ? EACCES : EINVAL;
 		close(fd);
-		errno = EINVAL;
 	}
 	return path_problem(in, err);
 }
@@ -108,7 +110,7 @@ static int input_hash(struct input *in, struct evidence *ev, struct err *err)
 		close(fd);
 		return 0;
 	}
-	fd = path_open(in, err);
+	fd = path_open(in, ev, err);
 	if (fd < 0)
 		return -1;
 	rc = sha256_fd(fd, in->sha256, &in->size, err);
@@ -149,7 +151,7 @@ static int copy_hashed(struct run *r, struct input *in, int from, int to,
 static int copy_path(struct run *r, struct input *in, const char *to,
 		     struct err *err)
 {
-	int from = path_open(in, err), fd, rc;
+	int from = path_open(in, r->evidence, err), fd, rc;
 
 	if (from < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 
 struct evidence {		/* never changes after open */
 	char *path;
+	char *guarded;		/* real path, or NULL */
 	int dir, tmp;
 };
 
@@ -88,8 +90,29 @@ void evidence_close(struct evidence *e)
 		close(e->dir);
 	if (e->tmp >= 0)
 		close(e->tmp);
+	free(e->guarded);
 	free(e->path);
 	free(e);
+}
+
+void evidence_guard(struct evidence *e, const char *dir)
+{
+	free(e->guarded);
+	e->guarded = realpath(dir, NULL);
+}
+
+bool evidence_guards(const struct evidence *e, int fd)
+{
+	char link[48], real[PATH_MAX];
+	size_t len = e->guarded ? strlen(e->guarded) : 0;
+	ssize_t n;
+
+	if (!len)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, real, sizeof(real));
+	return n < 0 || ((size_t)n > len && real[len] == '/' &&
+			 !memcmp(real, e->guarded, len));
 }
 
 /* Open and lock a new file; again if it was swept away in between. */

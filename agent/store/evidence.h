@@ -16,6 +16,12 @@ struct evidence_file;		/* one being written; one thread */
 
 int evidence_open(struct evidence **out, const char *dir, struct err *err);
 void evidence_close(struct evidence *e);
+/*
+ * Nothing below dir, which holds our keys and tokens, is to be read because
+ * somebody names its path. Set once, before any thread.
+ */
+void evidence_guard(struct evidence *e, const char *dir);
+bool evidence_guards(const struct evidence *e, int fd);
 
 /* Write in pieces, then commit; abort forgets it. */
 struct evidence_file *evidence_begin(struct evidence *e, struct err *err);
