@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/ops/op.h"
+#include "agent/ops/run.h"
 #include "agent/store/state.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -46,15 +47,31 @@ static void body_hash(const struct call *c, char hex[SHA256_HEX])
 	free(args);
 }
 
-static void give_again(struct call *c, const json_t *kept)
+/* The run that was answered, for who waits for its end again. NULL: none. */
+static const json_t *kept_run(struct agent *a, const struct call *c,
+			      const char *location)
+{
+	const char *prefix = "/api/runs/";
+	size_t len = strlen(prefix);
+
+	return c->wait_us && location && !strncmp(location, prefix, len) ?
+		state_doc(a->state, "run", location + len) : NULL;
+}
+
+static void give_again(struct agent *a, struct call *c, const json_t *kept)
 {
 	const char *location = json_str(kept, "location");
+	const json_t *run = kept_run(a, c, location);
 
+	c->replayed = true;
+	if (run) {
+		run_answer(c, run);
+		return;
+	}
 	call_answer(c, json_incref(json_object_get(kept, "answer")));
 	c->status = (int)json_int(kept, "status", 200);
 	c->location = xstrdup(location);
 	c->etag = xstrdup(json_str(c->answer, "sha"));
-	c->replayed = true;
 }
 
 bool idem_replay(struct agent *a, struct call *c)
@@ -75,7 +92,7 @@ bool idem_replay(struct agent *a, struct call *c)
 		err_set(&c->err, ERR_idempotency_mismatch,
 			"the key was first used for another request");
 	else
-		give_again(c, kept);
+		give_again(a, c, kept);
 	return true;
 }
 

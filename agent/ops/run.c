@@ -65,7 +65,7 @@ int run_answer(struct call *c, const json_t *run)
 	const char *id = json_str(run, "id");
 
 	call_answer(c, run_shown(run));
-	c->status = 202;
+	c->status = run_is_over(run) ? 200 : 202;
 	c->location = xasprintf("/api/runs/%s", id);
 	if (c->wait_us && !run_is_over(run)) {
 		c->waits_until = clock_mono_us() + c->wait_us;
