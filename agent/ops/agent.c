@@ -49,29 +49,73 @@ static struct entry entry_of(const struct call *c, const struct fact *fact,
 	return e;
 }
 
-int agent_record_as(struct agent *a, const struct call *c,
-		    const char *correlation_id, const struct fact *fact,
-		    struct err *err)
+static int append(struct agent *a, const struct call *c,
+		  const char *correlation_id, const struct fact *fact,
+		  struct err *err)
 {
-	struct fact own = *fact;
 	struct record *r;
 	const char *kind;
 	struct entry e;
 	char scope[48];
 	json_t *doc;
 
+	e = entry_of(c, fact, correlation_id ? correlation_id : "", scope);
+	r = journal_append(a->journal, &e, err);
+	if (r)
+		json_object_foreach (fact->put, kind, doc)
+			state_put(a->state, kind, doc, r->seq);
+	return r ? 0 : -1;
+}
+
+/*
+ * What does not fit into one line goes into two of one batch: first all but
+ * the task's document, then the task.
+ */
+static int append_split(struct agent *a, const struct call *c,
+			const char *correlation_id, const struct fact *fact,
+			struct err *err)
+{
+	json_t *task = json_incref(json_object_get(fact->put, "task"));
+	struct fact rest = {.type = "task_updated", .task_id = fact->task_id,
+			    .run_id = fact->run_id};
+	int rc;
+
+	json_object_del(fact->put, "task");
+	rest.put = json_pack("{s:o}", "task", task);
+	rest.data = json_pack("{s:s,s:O}", "because", fact->type, "put",
+			      rest.put);
+	rc = append(a, c, correlation_id, fact, err) ||
+	     append(a, c, correlation_id, &rest, err) ? -1 : 0;
+	json_decref(rest.put);
+	json_decref(rest.data);
+	return rc;
+}
+
+int agent_record_as(struct agent *a, const struct call *c,
+		    const char *correlation_id, const struct fact *fact,
+		    struct err *err)
+{
+	struct fact own = *fact;
+	struct err why = {0};
+	int rc;
+
 	if (!own.data)
 		own.data = json_object();
 	if (own.put)
 		json_object_set(own.data, "put", own.put);
-	e = entry_of(c, &own, correlation_id ? correlation_id : "", scope);
-	r = journal_append(a->journal, &e, err);
-	if (r)
-		json_object_foreach (own.put, kind, doc)
-			state_put(a->state, kind, doc, r->seq);
+	rc = append(a, c, correlation_id, &own, &why);
+	if (rc && why.code == ERR_task_too_large &&
+	    json_object_get(own.put, "task") && json_object_size(own.put) > 1) {
+		err_fini(&why);
+		rc = append_split(a, c, correlation_id, &own, &why);
+	}
 	json_decref(own.put);
 	json_decref(own.data);
-	return r ? 0 : -1;
+	if (rc && err)
+		*err = why;
+	else
+		err_fini(&why);
+	return rc;
 }
 
 int agent_record(struct agent *a, const struct call *c,

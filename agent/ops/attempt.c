@@ -11,7 +11,6 @@
 #include "agent/ops/task.h"
 #include "agent/ops/run.h"
 #include "agent/store/evidence.h"
-#include "agent/store/record.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -150,33 +149,6 @@ static int doc_fits(const json_t *doc, struct err *err)
 			"bytes, at most %d", len, ATTEMPT_DOC_MAX);
 }
 
-static size_t length_of(const json_t *doc)
-{
-	size_t len;
-	char *text = json_line(doc, &len);
-
-	free(text);
-	return len;
-}
-
-/*
- * The attempt's document goes into the task's record; into one of its own
- * before that where both are too long for one line.
- */
-static int put_doc(struct agent *a, const struct call *c, const json_t *task,
-		   const char *kind, json_t *doc, struct fact *fact,
-		   struct err *err)
-{
-	struct fact alone = {.type = "attempt_kept",
-			     .task_id = json_str(task, "id"),
-			     .put = json_pack("{s:o}", kind, doc)};
-
-	if (length_of(task) + length_of(doc) > RECORD_LINE_MAX - 4096)
-		return agent_record(a, c, &alone, err);
-	fact->put = alone.put;
-	return 0;
-}
-
 /* Save the task and, beside it, the attempt's document (taken over). */
 static int save_both(struct agent *a, struct call *c, json_t *task,
 		     const char *kind, json_t *doc, const char *type,
@@ -189,10 +161,8 @@ static int save_both(struct agent *a, struct call *c, json_t *task,
 		json_decref(task);
 		return -1;
 	}
-	if (doc && put_doc(a, c, task, kind, doc, &fact, err)) {
-		json_decref(task);
-		return -1;
-	}
+	if (doc)
+		fact.put = json_pack("{s:o}", kind, doc);
 	fact.data = json_pack("{s:O,s:O}", "attempt",
 			      json_object_get(task, "attempt"), "state",
 			      json_object_get(task, "state"));

@@ -16,6 +16,13 @@ while not os.path.exists(wait):
 again = open(args["file"]["path"], "rb").read()
 result(sha256=hashlib.sha256(data).hexdigest(), same=data == again)
 """
+MUCH = """
+for n in range(64):
+    name = '"' * 90 + str(n)
+    open(name, "w").write(str(n))
+    say(artifact={"name": name, "media_type": "text/" + "x" * 50})
+result(said="r" * 16000)
+"""
 
 
 def new_agent():
@@ -27,6 +34,8 @@ def new_agent():
     agent.effects["test.file"] = agent.publisher("test.file", args=FILE)
     agent.go = str(agent.dir / "go")
     agent.tool("test.hash", HASH_IT % agent.go, "external_publish", FILE)
+    agent.tool("test.much", MUCH, args={"text": {
+        "type": "string", "max-length": "20000"}})
     agent.effects["test.secret"] = agent.publisher("test.secret", args={
         "text": {"type": "string", "required": "true"},
         "password": {"type": "string", "secret": "true"}})
@@ -546,6 +555,34 @@ def test_a_queued_publish_does_not_outlive_the_policy_it_was_given_under(
     fresh.restart()
     assert ended(fresh, run["id"])["state"] == "cancelled"
     assert count(fresh, "test.grace") == 0
+
+
+def test_a_long_task_is_approved_like_any_other(agent):
+    task = agent.task("long", request_text="r" * 40000)
+    name = asked(agent, task)
+    given = approved(agent, name)
+    assert given["state"] == "approved"
+    held = agent.get(f"/api/tasks/{task['id']}").json
+    assert held["admin_approved"] is True, held
+    done = ask(agent, task, wait=20)
+    assert done.status == 200 and done.json["state"] == "succeeded", done
+    used = agent.get(f"/api/tasks/{task['id']}").json
+    assert used["admin_approved"] is False and used["request_text"][-1] == "r"
+
+
+def test_the_end_of_a_run_is_recorded_however_much_it_says(agent):
+    args = {"text": "t" * 12000}
+    run = agent.execute("test.much", "local_write", args, wait=30)
+    assert run.status == 200 and run.json["state"] == "succeeded", run
+    assert run.json["result"] == {"said": "r" * 16000}
+    kept = agent.get(kc.query("/api/evidence", run_id=run.json["id"]))
+    assert len(kept.json["items"]) == 65, len(kept.json["items"])
+    ended_by, = agent.journal("tool_finished", run_id=run.json["id"])
+    assert len(ended_by["data"]["artifacts"]) == 64
+    problem = refused(agent.execute("test.much", "local_write",
+                                    {"text": "t" * 13000}), 422,
+                      "invalid_args")
+    assert "file" in problem["detail"], problem
 
 
 kc.main(new_agent=new_agent)
