@@ -162,37 +162,41 @@ start "$run/coordinator.log" env KIRCERTA_URL="$KIRCERTA_AGENT" \
 	"$here/coordinator/demo"
 coordinator=$started
 say "demo      chain $chain, log ${run#"$PWD/"}/coordinator.log"
+say "          it records the screen and asks to publish that"
 
-# The pending approval of this chain, once there is one.
+# The pending approval of this chain; '' if the demo ended without one.
 pending() {
+	sleep 0.3 # each look is a request, and every request is a record
 	approval=$("$build/kircerta" audit --chain "$chain" --json 2>/dev/null |
 		jq -r 'first(.approvals[] | select(.state == "pending")) | .id' \
 		2>/dev/null)
 	[ -n "$approval" ] || ! alive "$coordinator"
 }
+awaited 120 "an approval (see $run/coordinator.log)" pending
 
-unattended() {
-	local digest code=0
-	awaited 120 "an approval (see $run/coordinator.log)" pending
-	if [ -n "$approval" ]; then
-		digest=$("$build/kircerta" show "$approval" --json |
-			jq -r .request_sha256)
-		say "approve   $approval, digest $digest"
-		"$build/kircerta" approve "$approval" --digest "$digest" \
-			--reason "make run, unattended" --allow-external-publish || code=$?
-	fi
-	[ "$code" = 0 ] || return "$code"
+# demo_ended: its words, and its exit status.
+demo_ended() {
+	local code=0
 	wait "$coordinator" || code=$?
 	cat "$run/coordinator.log"
-	[ "$code" = 0 ] || return "$code"
-	agent audit verify
+	return "$code"
 }
 
-if [ -t 0 ] && [ -t 1 ]; then
-	say "waiting   for the demo to ask for an approval"
-	awaited 60 "an approval (see $run/coordinator.log)" pending
+if [ -z "$approval" ]; then
+	demo_ended
+elif [ -t 0 ] && [ -t 1 ]; then
 	"$build/kircerta" --open approvals
-	agent audit verify
+	if alive "$coordinator"; then
+		say "The demo had not ended; a new one starts with the next run."
+	else
+		demo_ended
+	fi
 else
-	unattended
+	digest=$("$build/kircerta" show "$approval" --json |
+		jq -r .request_sha256)
+	say "approve   $approval, digest $digest"
+	"$build/kircerta" approve "$approval" --digest "$digest" \
+		--reason "make run, unattended" --allow-external-publish
+	demo_ended
 fi
+agent audit verify
