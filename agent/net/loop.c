@@ -84,7 +84,8 @@ int loop_open(struct net *n, struct err *err)
 	uv_timer_init(&n->loop, &n->tick);
 	uv_timer_init(&n->loop, &n->gather);
 	uv_timer_init(&n->loop, &n->grace);
-	n->wake.data = n->hangup.data = n->tick.data = n->gather.data = n->grace.data = n;
+	n->wake.data = n->hangup.data = n;
+	n->tick.data = n->gather.data = n->grace.data = n;
 	return 0;
 }
 

@@ -68,9 +68,14 @@ int net_run(struct net *n, struct err *err)
 		uv_run(&n->loop, UV_RUN_DEFAULT);
 		stop(n);
 	}
+	n->stopping = true;
+	for (struct call *c = n->later, *next; c; c = next) {
+		next = c->next;
+		call_free(c);
+	}
+	n->later = NULL;
 	core_free(n->core);
 	n->core = NULL;
-	n->stopping = true;
 	return rc;
 }
 
