@@ -53,6 +53,7 @@ static const struct column {
 	{"run", ITEM_ARTIFACT, offsetof(struct artifact, run_id)},
 	{"type", ITEM_ARTIFACT, offsetof(struct artifact, media)},
 	{"text", ITEM_ARTIFACT, offsetof(struct artifact, name)},
+	{"sha256", ITEM_ARTIFACT, offsetof(struct artifact, sha256)},
 	{"text", ITEM_COMPONENT, offsetof(struct component, detail)},
 };
 
@@ -110,9 +111,9 @@ static int term_parse(struct term *t, const char *word, struct err *err)
 	t->key = xstrndup(word, (size_t)(colon - word));
 	if (key_known(t->key))
 		return 0;
-	return err_set(err, ERR_invalid_request, "filter: there is no \"%s:\"; "
-		       "use type, state, task, run, actor, agent, tool, chain, "
-		       "id, since, words or /regex/", t->key);
+	return err_set(err, ERR_invalid_request, "there is no \"%s:\" to filter "
+		       "by; there are type, state, task, run, actor, agent, "
+		       "tool, chain, id, since, words and /regex/", t->key);
 }
 
 struct filter *filter_new(const char *text, struct err *err)

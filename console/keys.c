@@ -1,6 +1,7 @@
 /* See keys.h. */
 #include "console/keys.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "common/mem.h"
@@ -39,20 +40,33 @@ enum action action_of_key(uint32_t key)
 	return ACT_none;
 }
 
-enum action action_of_name(const char *text)
+/* The only action whose name (or label) has these first len bytes. */
+static enum action only_fit(const char *text, size_t len, bool label)
 {
-	size_t len = strlen(text);
 	enum action found = ACT_none;
 
-	for (int i = 1; len && i < ACT_COUNT; i++) {
-		if (!strcmp(rows[i].name, text) || !strcmp(rows[i].label, text))
-			return (enum action)i;
-		if (strncmp(rows[i].name, text, len) &&
-		    strncmp(rows[i].label, text, len))
+	for (int i = 1; i < ACT_COUNT; i++) {
+		if (strncmp(label ? rows[i].label : rows[i].name, text, len))
 			continue;
 		if (found)
 			return ACT_none;
 		found = (enum action)i;
 	}
 	return found;
+}
+
+enum action action_of_name(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len)
+		return ACT_none;
+	for (int part = 0; part < 2; part++)
+		for (int label = 0; label < 2; label++) {
+			enum action found = only_fit(text, len + !part, label);
+
+			if (found)
+				return found;
+		}
+	return ACT_none;
 }

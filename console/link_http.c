@@ -127,11 +127,10 @@ int http_json(const struct link_to *to, const char *method, const char *path,
 	*answer = (struct http_answer){0};
 	rc = request_init(&r, to, method, path, &s, err);
 	if (!rc) {
-		if (text) {
+		if (strcmp(method, "GET")) {
 			add_header(&r, "Content-Type: application/json");
-			curl_easy_setopt(r.curl, CURLOPT_POSTFIELDS, text);
-		} else if (!strcmp(method, "POST")) {
-			curl_easy_setopt(r.curl, CURLOPT_POSTFIELDS, "");
+			curl_easy_setopt(r.curl, CURLOPT_POSTFIELDS,
+					 text ? text : "{}");
 		}
 		curl_easy_setopt(r.curl, CURLOPT_TIMEOUT, TOTAL_S);
 		rc = perform(&r, to, &s, answer, err);

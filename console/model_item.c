@@ -86,7 +86,8 @@ static const struct field record_fields[] = {
 };
 
 static const struct field artifact_fields[] = {
-	{"sha256", F_LINE, E(item.id)},
+	{"id", F_LINE, E(item.id)},
+	{"sha256", F_LINE, E(sha256)},
 	{"correlation_id", F_LINE, E(item.chain)},
 	{"created_at", F_TIME, E(item.at_us)},
 	{"name", F_LINE, E(name)},
@@ -245,14 +246,19 @@ static char *summary_of(const json_t *data)
 static void finish(struct item *it, const json_t *object)
 {
 	struct record *r = (struct record *)it;
+	struct artifact *a = (struct artifact *)it;
 
 	if (it->kind == ITEM_RECORD) {
 		it->id = xasprintf("%016llx", (unsigned long long)r->seq);
 		r->summary = summary_of(json_object_get(object, "data"));
 	}
-	if (it->kind == ITEM_ARTIFACT)
-		((struct artifact *)it)->broken =
-			json_is_false(json_object_get(object, "verified"));
+	if (it->kind == ITEM_ARTIFACT) {
+		a->broken = json_is_false(json_object_get(object, "verified"));
+		if (!*it->id) {
+			free(it->id);
+			it->id = xstrdup(a->sha256);
+		}
+	}
 	it->state = state_find(it->kind, json_str(
 		object, it->kind == ITEM_COMPONENT ? "status" : "state"));
 }

@@ -68,14 +68,14 @@ struct record {
 };
 
 struct artifact {
-	struct item item;		/* id: sha256 */
-	char *name, *media, *task_id, *run_id;
+	struct item item;	/* id: its own, or the hash where it has none */
+	char *sha256, *name, *media, *task_id, *run_id;
 	int64_t size;
 	bool verified, broken;
 };
 
 struct component {
-	struct item item;		/* id: its name */
+	struct item item;	/* id: its name */
 	char *detail, *hint, *effect;
 };
 

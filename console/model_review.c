@@ -34,6 +34,7 @@ void review_free(struct review *r)
 	json_decref(r->request);
 	free(r->id);
 	free(r->mark);
+	free(r->chain);
 	free(r->asked);
 	free(r->criterion);
 	json_decref(r->decisions);
@@ -154,6 +155,7 @@ struct review *review_read(const char *id, const json_t *answer,
 	r->until_us = left < 0 ? 0 : now_us + left * SPAN_S;
 	r->required = json_int(approval, "required", 1);
 	r->decisions = json_incref(json_object_get(approval, "decisions"));
+	r->chain = safe_line(json_str(approval, "correlation_id"));
 	r->asked = time_text(json_str(approval, "created_at"));
 	r->criterion = safe_block(json_str(approval, "criterion_text"));
 	r->mark = xasprintf("%s %s %zu", r->local, r->state->word,

@@ -39,7 +39,8 @@ struct review {
 	char *wrong;		/* why it does not match; NULL: it does */
 	char *nonce;
 	char number[5];		/* four digits */
-	char *task_id, *requester, *asked, *criterion, *what, *to; /* safe */
+	/* safe text, from the request and what the agent says beside it */
+	char *task_id, *requester, *chain, *asked, *criterion, *what, *to;
 	json_t *decisions;
 	int64_t required;
 	const struct state *state;

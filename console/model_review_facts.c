@@ -86,7 +86,9 @@ static void add_who(struct review *r, const struct task *task)
 		addf(r, "", STYLE_normal, "for task %s", r->task_id);
 	if (task)
 		add(r, "", STYLE_untrusted, true, xstrdup(task->title));
-	if (task && *task->item.chain)
+	if (*r->chain)
+		addf(r, "", STYLE_muted, "chain %s", r->chain);
+	else if (task && *task->item.chain)
 		addf(r, "", STYLE_muted, "chain %s", task->item.chain);
 	free(agent);
 }

@@ -1,4 +1,5 @@
 /* What becomes of a decision: the agent's answer, then its records. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,12 +20,12 @@ static void say(struct model *m, enum style style, char *text)
 static void say_accepted(struct model *m)
 {
 	struct review *r = m->review;
+	char seq[32] = "";
 
 	if (r->seq)
-		say(m, STYLE_ok, xasprintf("ACCEPTED by agent seq %lld",
-					   (long long)r->seq));
-	else
-		say(m, STYLE_ok, xstrdup("ACCEPTED by agent"));
+		snprintf(seq, sizeof(seq), " seq %lld", (long long)r->seq);
+	say(m, STYLE_ok, xasprintf("ACCEPTED by agent%s; u cancels it until "
+				   "it starts", seq));
 }
 
 static void refused(struct model *m, const json_t *problem)

@@ -25,10 +25,16 @@ char *problem_text(const json_t *problem)
 	return out;
 }
 
-/* A read that failed is a remark; a lost connection has its own words. */
+/*
+ * A read that failed is a remark. Not so what a lost connection took along,
+ * which has its own words, nor what is gone by the time it is asked for.
+ */
 static bool failed(struct model *m, const json_t *problem)
 {
-	if (problem && m->link == LINK_LIVE)
+	const char *code = json_str(problem, "error_code");
+
+	if (problem && m->link == LINK_LIVE &&
+	    (!code || strcmp(code, "not_found")))
 		model_note(m, problem_text(problem));
 	return problem;
 }

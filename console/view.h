@@ -27,6 +27,7 @@ struct column {
 	int narrow, wide;	/* cells below and from 100 columns; 0: rest */
 	void (*fill)(const struct model *m, const struct item *item,
 		     struct text_cell *out);
+	bool ending;		/* what does not fit keeps its end: an id */
 };
 
 struct view_ops {
@@ -57,6 +58,7 @@ struct view_ops {
 	/* The line above the keys; nothing drawn: a rule. */
 	bool (*foot)(const struct model *m, struct view *v, struct frame *f,
 		     int row);
+	bool foot_first;		/* before what the link has to say */
 	/* First look at an action: true if that was all. */
 	bool (*act)(struct ui *ui, struct view *v, enum action action);
 };

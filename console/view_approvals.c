@@ -62,7 +62,7 @@ static bool act(struct ui *ui, struct view *v, enum action action)
 }
 
 static const struct column columns[] = {
-	{"ID", 9, 18, cell_id},
+	{"ID", 9, 18, cell_id, true},
 	{"STATE", 7, 7, cell_state},
 	{"LEFT", 4, 4, cell_left},
 	{"AGE", 4, 4, cell_age},

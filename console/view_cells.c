@@ -24,12 +24,7 @@ void cell_id(const struct model *m, const struct item *it,
 	     struct text_cell *out)
 {
 	(void)m;
-	if (it->kind == ITEM_ARTIFACT)
-		snprintf(out->text, sizeof(out->text), "%.16s", it->id);
-	else if (it->kind == ITEM_COMPONENT)
-		snprintf(out->text, sizeof(out->text), "%s", it->id);
-	else
-		short_id(it->id, out->text, sizeof(out->text));
+	snprintf(out->text, sizeof(out->text), "%s", it->id);
 }
 
 void cell_state(const struct model *m, const struct item *it,

@@ -73,7 +73,7 @@ static void cell_sum(const struct model *m, const struct item *it,
 	if (it->kind != ITEM_ARTIFACT)
 		return;
 	size_text(a->size, size);
-	snprintf(out->text, sizeof(out->text), "%.16s %s %s%s", it->id, size,
+	snprintf(out->text, sizeof(out->text), "%.16s %s %s%s", a->sha256, size,
 		 a->name, a->broken ? "  the bytes are not these" : "");
 }
 
@@ -107,9 +107,9 @@ static bool act(struct ui *ui, struct view *v, enum action action)
 		    action != ACT_verify))
 		return false;
 	if (it->kind == ITEM_ARTIFACT && action == ACT_verify)
-		ui_want_verify(ui, it->id);
+		ui_want_verify(ui, a->sha256);
 	else if (it->kind == ITEM_ARTIFACT && action == ACT_preview)
-		ui_want_picture(ui, it->id, a->name);
+		ui_want_picture(ui, a->sha256, a->name);
 	else if (action == ACT_open)
 		ui_push(ui, it->kind == ITEM_APPROVAL ? VIEW_review :
 			VIEW_record, it->id);

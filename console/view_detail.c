@@ -56,7 +56,7 @@ static void detail_task(const struct model *m, const struct item *it,
 
 		if (!strcmp(a->task_id, it->id))
 			lines_addf(l, shown++ ? "" : "FILES", STYLE_normal,
-				   "%s %.12s..", a->name, a->item.id);
+				   "%s %.12s..", a->name, a->sha256);
 	}
 }
 
@@ -132,7 +132,7 @@ static void detail_artifact(const struct model *m, const struct item *it,
 	add_if(l, "KIND", a->media);
 	add_if(l, "TASK", a->task_id);
 	add_if(l, "RUN", a->run_id);
-	lines_add(l, "SHA256", STYLE_digest, false, it->id);
+	lines_add(l, "SHA256", STYLE_digest, false, a->sha256);
 }
 
 static void detail_component(const struct model *m, const struct item *it,

@@ -31,6 +31,17 @@ static void draw_titles(const struct view *v, struct frame *f,
 	}
 }
 
+/* The agent takes any unique ending of an id, so that is what stays. */
+static void keep_end(char *text, int width)
+{
+	size_t len = strlen(text), room = (size_t)width;
+
+	if (len <= room || room < 4)
+		return;
+	memmove(text + 2, text + len - (room - 2), room - 1);
+	memcpy(text, "..", 2);
+}
+
 static void draw_row(const struct view *v, const struct model *m,
 		     struct frame *f, const struct area *a, int row, size_t i)
 {
@@ -45,6 +56,8 @@ static void draw_row(const struct view *v, const struct model *m,
 		int width = column_width(c, f);
 
 		c->fill(m, v->rows[i], &cell);
+		if (c->ending)
+			keep_end(cell.text, width);
 		if (selected && cell.style <= STYLE_muted)
 			cell.style = STYLE_select;
 		if (width)

@@ -29,6 +29,15 @@ static void collect(struct view *v, const struct model *m)
 		qsort(v->rows, v->n, sizeof(*v->rows), by_time);
 }
 
+static void cell_hash(const struct model *m, const struct item *it,
+		      struct text_cell *out)
+{
+	(void)m;
+	snprintf(out->text, sizeof(out->text), "%.16s",
+		 ((const struct artifact *)it)->sha256);
+	out->style = STYLE_digest;
+}
+
 static void cell_size(const struct model *m, const struct item *it,
 		      struct text_cell *out)
 {
@@ -49,21 +58,21 @@ static void cell_task(const struct model *m, const struct item *it,
 static bool act(struct ui *ui, struct view *v, enum action action)
 {
 	const struct item *it = view_selected(v);
+	const struct artifact *a = (const struct artifact *)it;
 
 	if (!it)
 		return false;
 	if (action == ACT_verify)
-		ui_want_verify(ui, it->id);
+		ui_want_verify(ui, a->sha256);
 	else if (action == ACT_preview || action == ACT_open)
-		ui_want_picture(ui, it->id,
-				((const struct artifact *)it)->name);
+		ui_want_picture(ui, a->sha256, a->name);
 	else
 		return false;
 	return true;
 }
 
 static const struct column columns[] = {
-	{"SHA256", 16, 16, cell_id},
+	{"SHA256", 16, 16, cell_hash},
 	{"SIZE", 8, 8, cell_size},
 	{"TASK", 9, 9, cell_task},
 	{"AGE", 4, 4, cell_age},

@@ -122,9 +122,9 @@ static bool act(struct ui *ui, struct view *v, enum action action)
 }
 
 static const struct column columns[] = {
-	{"ID", 9, 18, cell_id},
+	{"ID", 9, 18, cell_id, true},
 	{"STATE", 7, 7, cell_state},
-	{"WHO", 10, 16, cell_who},
+	{"WHO", 11, 16, cell_who},
 	{"AGE", 4, 4, cell_age},
 	{"TASK", 0, 0, cell_what},
 };

@@ -40,8 +40,13 @@ static void head(const struct model *m, struct view *v, struct frame *f,
 			   f->cols < 80 ? id : v->subject);
 	if (!r)
 		return;
-	col += frame_printf(f, row, col + 2, f->cols - col - 2, STYLE_normal,
-			    "page %d/%d", v->page + 1, v->pages) + 4;
+	if (r->phase == REVIEW_CONFIRM)
+		col += frame_text(f, row, col + 2, f->cols - col - 2,
+				  STYLE_attention, "CONFIRM") + 4;
+	else
+		col += frame_printf(f, row, col + 2, f->cols - col - 2,
+				    STYLE_normal, "page %d/%d", v->page + 1,
+				    v->pages) + 4;
 	if (!r->state->rank && r->until_us > m->now_us) {
 		frame_until(f, m->now_us +
 			    span_left(r->until_us - m->now_us, left));
@@ -62,7 +67,7 @@ static bool foot(const struct model *m, struct view *v, struct frame *f,
 	const char *why = review_hindered(m, true);
 
 	(void)v;
-	if (!r)
+	if (!r || r->phase == REVIEW_CONFIRM)
 		return false;
 	if (r->said && *r->said)
 		frame_text(f, row, 0, f->cols - 1, r->said_style, r->said);
@@ -111,7 +116,7 @@ static void draw(struct ui *ui, struct view *v, struct frame *f, int top,
 	struct model *m = ui_model(ui);
 	struct review *r = m->review;
 	struct lines l;
-	int rows;
+	int rows, page;
 
 	if (!r || r->phase != REVIEW_CONFIRM) {
 		view_draw_text(v, m, f, top, bottom);
@@ -122,7 +127,10 @@ static void draw(struct ui *ui, struct view *v, struct frame *f, int top,
 	lines_init(&l, f->cols - 1, 0, f->ascii);
 	confirm_lines(m, &l);
 	rows = (int)l.n + 2;
+	page = v->page;
+	v->page = 0;			/* WHAT and TO stay in sight */
 	view_draw_text(v, m, f, top, bottom - rows);
+	v->page = page;
 	frame_rule(f, bottom - rows);
 	lines_draw(&l, f, bottom - rows + 1, 0, (int)l.n, 0);
 	draw_number(m, f, bottom - 1);
@@ -201,5 +209,6 @@ static const enum action keys[] = {
 
 const struct view_ops view_review = {
 	.name = "review", .title = "REVIEW", .keys = keys, .text = text,
-	.draw = draw, .head = head, .foot = foot, .act = act,
+	.draw = draw, .head = head, .foot = foot, .foot_first = true,
+	.act = act,
 };

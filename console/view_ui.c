@@ -258,6 +258,8 @@ static void prompt_key(struct ui *ui, uint32_t key)
 	} else if (key == UI_ESC || key == UI_CTRL('C')) {
 		ui->prompt = PROMPT_NONE;
 		buf_reset(&ui->typed);
+	} else if (key == UI_CTRL('U')) {
+		buf_reset(&ui->typed);
 	} else if (key == UI_BACKSPACE && !ui->typed.len) {
 		ui->prompt = PROMPT_NONE;
 	} else if (key == UI_BACKSPACE) {

@@ -156,6 +156,8 @@ static void act_copy(struct ui *ui)
 
 	if (it && it->kind == ITEM_RECORD)
 		text = it->chain;
+	if (it && it->kind == ITEM_ARTIFACT)
+		text = ((const struct artifact *)it)->sha256;
 	if (!text || !*text) {
 		ui_note(ui, "there is nothing to copy here");
 		return;
@@ -168,7 +170,8 @@ static void act_copy(struct ui *ui)
 static void act_reconnect(struct ui *ui)
 {
 	ui->reconnect = ui->m->link != LINK_LIVE;
-	ui_note(ui, ui->reconnect ? "connecting" : "connected already");
+	if (!ui->reconnect)
+		ui_note(ui, "connected already");
 }
 
 static void act_redraw(struct ui *ui) { ui->redraw = true; }

@@ -121,6 +121,11 @@ static void draw_keys(struct ui *ui, struct view *v, struct frame *f, int row)
 {
 	int col = 0;
 
+	if (ui->m->review && ui->m->review->phase == REVIEW_CONFIRM) {
+		frame_text(f, row, 0, f->cols, STYLE_keys,
+			   "0-9 type  enter send  q nothing is sent");
+		return;
+	}
 	for (const enum action *a = v->ops->keys; *a; a++) {
 		const struct action_row *r = action_row(*a);
 		int width = text_cells(r->shown, true) + 1 +
@@ -164,6 +169,8 @@ static void draw_foot(struct ui *ui, struct view *v, struct frame *f, int row)
 
 	if (ui->note)
 		frame_text(f, row, 0, f->cols - 1, STYLE_note, ui->note);
+	else if (v->ops->foot_first && v->ops->foot(m, v, f, row))
+		return;
 	else if (m->note)
 		frame_text(f, row, 0, f->cols - 1, STYLE_danger, m->note);
 	else if (ui->frozen)

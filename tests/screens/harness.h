@@ -405,3 +405,39 @@ static inline void desk_stop(struct desk *d)
 	fake_stop(&d->fake);
 	fs_remove_tree(d->home);
 }
+
+/* Show every page of the open review, the last one for as long as it takes. */
+static inline void desk_read_to_end(struct desk *d)
+{
+	while (!term_has(&d->term, "A approves, R rejects")) {
+		char *screen = term_text(&d->term), page[32];
+		const char *at = strstr(screen, "page ");
+		int now = 0, all = 0;
+
+		ck_assert(at && sscanf(at, "page %d/%d", &now, &all) == 2);
+		free(screen);
+		if (now == all) {
+			term_expect(&d->term, "A approves, R rejects");
+			return;
+		}
+		term_send(&d->term, " ");
+		snprintf(page, sizeof(page), "page %d/%d", now + 1, all);
+		term_expect(&d->term, page);
+	}
+}
+
+static inline int screen_suite(TCase *c)
+{
+	Suite *s = suite_create("screens");
+	SRunner *r;
+	int failed;
+
+	json_setup();
+	tcase_set_timeout(c, UNIT_TIMEOUT);
+	suite_add_tcase(s, c);
+	r = srunner_create(s);
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

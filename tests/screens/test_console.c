@@ -1,4 +1,4 @@
-/* The console as an operator sees it. */
+/* The console as an operator sees it, at the sizes that have to work. */
 #include "tests/screens/harness.h"
 
 static const struct { int rows, cols; } sizes[] = {
@@ -13,7 +13,7 @@ static void golden(struct desk *d, const char *what)
 	free(name);
 }
 
-START_TEST(every_screen_looks_as_drawn_at_three_sizes)
+START_TEST(every_screen_looks_as_drawn)
 {
 	static const struct { const char *keys, *shows, *name; } steps[] = {
 		{"", "render captions", "home"},
@@ -24,6 +24,7 @@ START_TEST(every_screen_looks_as_drawn_at_three_sizes)
 		{"6", "thumb.png", "evidence"},
 		{"7", "OBS is off", "health"},
 		{"?", "the keys of this screen", "help"},
+		{"1\r", "page 1/", "review"},
 	};
 	struct desk d;
 
@@ -34,26 +35,250 @@ START_TEST(every_screen_looks_as_drawn_at_three_sizes)
 		term_expect(&d.term, steps[i].shows);
 		golden(&d, steps[i].name);
 	}
+	desk_read_to_end(&d);
+	golden(&d, "review_end");
+	term_send(&d.term, "A");
+	term_expect(&d.term, "paste is refused");
+	golden(&d, "confirm");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(an_empty_agent_is_no_error)
+{
+	struct desk d;
+
+	desk_start(&d, "empty", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "no tasks yet");
+	golden(&d, "empty");
 	term_send(&d.term, "Q");
 	ck_assert_int_eq(term_end(&d.term), 0);
 	desk_stop(&d);
 }
 END_TEST
 
+START_TEST(a_very_small_terminal_still_says_how_it_stands)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	term_resize(&d.term, 8, 38);
+	term_expect(&d.term, "40x10 or more");
+	term_resize(&d.term, 24, 80);
+	term_expect(&d.term, "render captions");
+	term_send(&d.term, "Q");
+	ck_assert_int_eq(term_end(&d.term), 0);
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(events_show_without_a_key_and_never_move_the_focus)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, "tasks", NULL);
+	term_expect(&d.term, "[5]");
+	fake_order(&d.fake, "{\"task\": {\"id\": \"t-01jd3k9x7m2q0002\", "
+		   "\"title\": \"renamed while watched\"}, \"event\": "
+		   "{\"type\": \"task_updated\", "
+		   "\"task_id\": \"t-01jd3k9x7m2q0002\"}}");
+	term_expect(&d.term, "renamed while watched");
+	term_settle(&d.term);
+	d.term.raw.len = 0;
+	fake_order(&d.fake, "{\"approval\": 8}");
+	term_expect(&d.term, "! 2 approvals");
+	term_expect(&d.term, "2 TASKS");
+	ck_assert(memchr(d.term.raw.data, '\a', d.term.raw.len));
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(a_quiet_console_writes_nothing)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, "tasks", NULL);
+	term_expect(&d.term, "[5]");
+	term_settle(&d.term);
+	ck_assert_msg(!wait_for(d.term.fd, 2500), "it wrote while idle");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(a_lost_connection_is_said_kept_and_made_again)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	fake_order(&d.fake, "{\"refuse\": true, \"cut\": true}");
+	term_expect(&d.term, "RECONNECT");
+	term_expect(&d.term, "render captions");
+	/* what happens meanwhile is not lost */
+	fake_order(&d.fake, "{\"event\": {\"type\": \"while_away\"}}");
+	fake_order(&d.fake, "{\"refuse\": false}");
+	term_send(&d.term, "r");
+	term_expect(&d.term, "LIVE");
+	term_send(&d.term, "5");
+	term_expect(&d.term, "while_away");
+	fake_expect(&d.fake, "\"after_seq\": 40}}");
+	fake_order(&d.fake, "{\"gap\": {\"from\": 42, \"to\": 173}}");
+	term_expect(&d.term, "GAP 132 records");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(a_refused_token_says_what_to_do)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "stranger", 24, 80, NULL, NULL);
+	term_expect(&d.term, "LOGIN NEEDED");
+	term_expect(&d.term, "--token-file");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(nothing_an_agent_wrote_reaches_the_terminal_unescaped)
+{
+	static const char *const never[] = {
+		"\x1b]0;t", "\xe2\x80\xae", "\xe2\x80\x8b", "\xc2\x9b",
+		"\x1b[31mred",
+	};
+	static const char *const keys[] = {
+		"1", "2", "\r", "3", "\r", " ", " ", " ", "4", "5", "\r", "6",
+		"7", "\r", "5", "c", "/red\r", "ftype:x\r", "x", "1", "!",
+	};
+	struct desk d;
+
+	desk_start(&d, "hostile", "admin", sizes[_i].rows, sizes[_i].cols,
+		   NULL, NULL);
+	term_expect(&d.term, "<U+001B>");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		term_send(&d.term, keys[i]);
+		term_settle(&d.term);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(never); i++)
+		ck_assert_msg(!memmem(d.term.raw.data, d.term.raw.len,
+				      never[i], strlen(never[i])),
+			      "number %zu came through", i);
+	term_send(&d.term, "1\r");
+	term_expect(&d.term, "<U+202E>");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(colours_are_left_out_when_asked)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, "NO_COLOR=1");
+	term_expect(&d.term, "render captions");
+	for (char c = '0'; c <= '8'; c++) {
+		char colour[] = {'\033', '[', '3', c, 0};
+
+		ck_assert(!memmem(d.term.raw.data, d.term.raw.len, colour, 4));
+	}
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(an_unknown_terminal_is_taken_for_a_common_one)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, "TERM=xterm-kitty");
+	term_expect(&d.term, "xterm-kitty, is not known here: treated as");
+	term_expect(&d.term, "render captions");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(without_utf8_all_is_spelled_out)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, "LC_ALL=C");
+	term_expect(&d.term, "render captions");
+	fake_order(&d.fake, "{\"task\": {\"id\": \"t-01jd3k9x7m2q0002\", "
+		   "\"title\": \"caf\\u00e9\"}, \"event\": {\"type\": "
+		   "\"task_updated\", \"task_id\": \"t-01jd3k9x7m2q0002\"}}");
+	term_expect(&d.term, "caf<U+00E9>");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(a_hangup_ends_it_and_interrupt_does_not)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	term_send(&d.term, "\003");
+	term_expect(&d.term, "Q quits");
+	term_send(&d.term, "q");
+	term_expect(&d.term, "this is the first screen");
+	kill(d.term.pid, SIGHUP);
+	ck_assert_int_eq(term_end(&d.term), 129);
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(lists_are_found_filtered_followed_and_frozen)
+{
+	struct desk d;
+
+	desk_start(&d, "many", "admin", 24, 80, "tasks", NULL);
+	term_expect(&d.term, "[2500]");
+	term_send(&d.term, "/number 77\r");
+	term_expect(&d.term, "task number 77");
+	term_send(&d.term, "fstate:WAIT number -7\r");
+	term_expect(&d.term, "of 2500]");
+	term_send(&d.term, "xfnonsense:x\r");
+	term_expect(&d.term, "there is no \"nonsense:\"");
+	term_send(&d.term, "x5");
+	term_expect(&d.term, "FOLLOW");
+	term_send(&d.term, "k");
+	term_expect(&d.term, "PAUSED");
+	fake_order(&d.fake, "{\"event\": {\"type\": \"one_more\"}}");
+	term_expect(&d.term, "PAUSED +1 new");
+	term_send(&d.term, "F");
+	term_expect(&d.term, "one_more");
+	term_send(&d.term, "p");
+	term_expect(&d.term, "FROZEN");
+	fake_order(&d.fake, "{\"event\": {\"type\": \"unseen_yet\"}}");
+	term_settle(&d.term);
+	ck_assert(!term_has(&d.term, "unseen_yet"));
+	term_send(&d.term, "p");
+	term_expect(&d.term, "unseen_yet");
+	term_send(&d.term, ":evid\r");
+	term_expect(&d.term, "EVIDENCE");
+	desk_stop(&d);
+}
+END_TEST
+
 int main(void)
 {
-	Suite *s = suite_create("console");
+	const struct { const TTest *test; int times; } tests[] = {
+		{every_screen_looks_as_drawn, ARRAY_LEN(sizes)},
+		{an_empty_agent_is_no_error, 1},
+		{a_very_small_terminal_still_says_how_it_stands, 1},
+		{events_show_without_a_key_and_never_move_the_focus, 1},
+		{a_quiet_console_writes_nothing, 1},
+		{a_lost_connection_is_said_kept_and_made_again, 1},
+		{a_refused_token_says_what_to_do, 1},
+		{nothing_an_agent_wrote_reaches_the_terminal_unescaped,
+		 ARRAY_LEN(sizes)},
+		{colours_are_left_out_when_asked, 1},
+		{an_unknown_terminal_is_taken_for_a_common_one, 1},
+		{without_utf8_all_is_spelled_out, 1},
+		{a_hangup_ends_it_and_interrupt_does_not, 1},
+		{lists_are_found_filtered_followed_and_frozen, 1},
+	};
 	TCase *c = tcase_create("console");
-	SRunner *r;
-	int failed;
 
-	tcase_set_timeout(c, UNIT_TIMEOUT);
-	tcase_add_loop_test(c, every_screen_looks_as_drawn_at_three_sizes, 0,
-			    ARRAY_LEN(sizes));
-	suite_add_tcase(s, c);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+		tcase_add_loop_test(c, tests[i].test, 0, tests[i].times);
+	return screen_suite(c);
 }

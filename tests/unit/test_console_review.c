@@ -1,0 +1,483 @@
+/* The review as a machine: time and keys in, calls to the agent out. */
+#include <string.h>
+
+#include "common/jcs.h"
+#include "common/sha256.h"
+#include "console/model_review.h"
+#include "console/view_ui.h"
+#include "tests/unit/unit.h"
+
+#define ID "a-01jd3k9x7m2q0009"
+#define TASK "t-01jd3k9x7m2q0003"
+
+struct bench {
+	struct model *m;
+	struct ui *ui;
+	struct frame f;
+	int approvals;		/* how often approval.approve went out */
+	json_t *sent;		/* its last params */
+	int nonces;
+};
+
+static json_t *request(const char *id)
+{
+	return json_pack("{s:i, s:s, s:s, s:{s:s, s:s}, s:s, s:n, s:[], s:s, "
+			 "s:s, s:s}", "v", 1, "agent", "studio-1", "tool",
+			 "youtube.upload", "args", "title", "x", "privacy",
+			 "public", "task_id", TASK, "criterion_ref",
+			 "artifacts", "policy_sha256", "00", "requester",
+			 "coordinator", "approval_id", id);
+}
+
+static json_t *approval(const char *id, const char *state)
+{
+	json_t *r = request(id);
+	char *text = jcs_text(r, NULL, NULL), hex[SHA256_HEX];
+	json_t *a;
+
+	sha256_hex(text, strlen(text), hex);
+	a = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:o, s:s, s:i, "
+		      "s:[]}", "id", id, "state", state, "kind",
+		      "external_publish", "task_id", TASK, "tool",
+		      "youtube.upload", "requester", "coordinator",
+		      "expires_in_s", 900, "request", r, "request_sha256",
+		      hex, "required", 1, "decisions");
+	free(text);
+	return a;
+}
+
+static json_t *review(struct bench *b, const char *id)
+{
+	json_t *a = approval(id, "pending");
+	char *text = jcs_text(json_object_get(a, "request"), NULL, NULL);
+	char nonce[16];
+	json_t *out;
+
+	snprintf(nonce, sizeof(nonce), "n%d", b->nonces++);
+	out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "canonical", text,
+			"request_sha256", json_str(a, "request_sha256"),
+			"nonce", nonce, "expires_in_s", 900, "approval", a);
+	free(text);
+	return out;
+}
+
+static json_t *task(bool allows)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:b}", "id", TASK, "title",
+			 "t", "state", "running", "correlation_id", "c-1",
+			 "allow_external_publish", allows);
+}
+
+/* Answer every call that is waiting, as an agent would. */
+static void serve(struct bench *b)
+{
+	struct ask *a;
+
+	while ((a = model_next_ask(b->m))) {
+		json_t *result = NULL, *problem = NULL, *items;
+
+		if (a->kind == ASK_approve) {
+			b->approvals++;
+			json_decref(b->sent);
+			b->sent = json_incref(a->params);
+		}
+		if (a->kind == ASK_review)
+			result = review(b, a->id);
+		else if (a->kind == ASK_approve)
+			result = approval(a->id, "approved");
+		else if (a->kind == ASK_task)
+			result = task(false);
+		else if (a->kind == ASK_approvals) {
+			items = json_pack("[o]", approval(ID, "pending"));
+			result = json_pack("{s:o, s:n}", "items", items,
+					   "next_cursor");
+		} else
+			problem = json_pack("{s:s, s:s}", "error_code",
+					    "not_found", "detail", "no");
+		model_answer(b->m, a, result, problem);
+		json_decref(result);
+		json_decref(problem);
+	}
+}
+
+static void hello(struct bench *b)
+{
+	json_t *h = json_pack("{s:s, s:s, s:[s], s:s, s:i}", "agent",
+			      "studio-1", "actor", "ana", "scopes", "admin",
+			      "mode", "normal", "seq", 7);
+
+	model_hello(b->m, h);
+	json_decref(h);
+	serve(b);
+}
+
+static void draw(struct bench *b)
+{
+	ui_draw(b->ui, &b->f);
+}
+
+static void key(struct bench *b, uint32_t k)
+{
+	ui_key(b->ui, k, false);
+	serve(b);
+	draw(b);
+}
+
+static void later(struct bench *b, int64_t us)
+{
+	b->m->now_us += us;
+	b->m->stamp++;
+	draw(b);
+}
+
+static void bench_init(struct bench *b, int rows)
+{
+	*b = (struct bench){.m = model_new()};
+	b->m->now_us = b->m->wall_us = 1000000000;
+	b->ui = ui_new(b->m, "approvals");
+	frame_init(&b->f, rows, 80, true);
+	hello(b);
+	draw(b);
+}
+
+static void bench_fini(struct bench *b)
+{
+	ui_free(b->ui);
+	model_free(b->m);
+	frame_fini(&b->f);
+	json_decref(b->sent);
+}
+
+static void read_to_end(struct bench *b)
+{
+	key(b, UI_ENTER);
+	for (int i = 0; i < 20; i++)
+		key(b, ' ');
+	later(b, REVIEW_GATE_US);
+}
+
+static void type(struct bench *b, const char *text)
+{
+	for (; *text; text++)
+		key(b, (uint32_t)*text);
+}
+
+START_TEST(the_number_is_the_one_the_agent_would_compute)
+{
+	char number[5];
+
+	/* SHA-256("abc") begins with ba7816bf */
+	review_number("ab", "c", number);
+	ck_assert_str_eq(number, "2319");
+	review_number("", "abc", number);
+	ck_assert_str_eq(number, "2319");
+}
+END_TEST
+
+START_TEST(the_one_way_sends_digest_nonce_and_permission)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_CONFIRM);
+	later(&b, REVIEW_ARM_US);
+	type(&b, b.m->review->number);
+	ck_assert_int_eq(b.approvals, 0);
+	key(&b, UI_ENTER);
+	ck_assert_int_eq(b.approvals, 1);
+	ck_assert_str_eq(json_str(b.sent, "id"), ID);
+	ck_assert_str_eq(json_str(b.sent, "nonce"), "n0");
+	ck_assert_str_eq(json_str(b.sent, "request_sha256"),
+			 b.m->review->local);
+	ck_assert(json_is_set(b.sent, "allow_external_publish"));
+	ck_assert_int_eq(b.m->review->phase, REVIEW_ACCEPTED);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(the_gate_opens_a_second_after_the_last_page_came)
+{
+	struct bench b;
+
+	bench_init(&b, 14);
+	key(&b, UI_ENTER);
+	ck_assert_int_gt(b.m->review->pages, 2);
+	later(&b, 10 * REVIEW_GATE_US);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_READING);
+	key(&b, 'G');		/* the last page alone is not enough */
+	later(&b, REVIEW_GATE_US);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_READING);
+	key(&b, 'g');
+	for (int i = 0; i < b.m->review->pages; i++)
+		key(&b, ' ');
+	later(&b, REVIEW_GATE_US - 1);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_READING);
+	later(&b, 1);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_CONFIRM);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(another_size_has_to_be_read_anew)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	frame_fini(&b.f);
+	frame_init(&b.f, 15, 60, true);
+	draw(&b);
+	key(&b, 'A');
+	ck_assert_int_eq(b.m->review->phase, REVIEW_READING);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(keys_before_it_is_armed_are_nothing)
+{
+	struct bench b;
+	char number[5];
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	key(&b, 'A');
+	snprintf(number, sizeof(number), "%s", b.m->review->number);
+	type(&b, number);
+	ck_assert_str_eq(b.m->review->typed, "");
+	later(&b, REVIEW_ARM_US - 1);
+	type(&b, number);
+	key(&b, UI_ENTER);
+	ck_assert_str_eq(b.m->review->typed, "");
+	ck_assert_int_eq(b.approvals, 0);
+	ck_assert(b.ui->flush);		/* and the loop is to drop the rest */
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(every_opening_has_another_number_source)
+{
+	struct bench b;
+	char first[16];
+
+	bench_init(&b, 24);
+	key(&b, UI_ENTER);
+	snprintf(first, sizeof(first), "%s", b.m->review->nonce);
+	key(&b, 'q');
+	ck_assert_ptr_null(b.m->review);
+	key(&b, UI_ENTER);
+	ck_assert_str_ne(b.m->review->nonce, first);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(a_lost_line_closes_it_and_the_nonce_is_not_used_again)
+{
+	struct bench b;
+	char first[16];
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	snprintf(first, sizeof(first), "%s", b.m->review->nonce);
+	key(&b, 'A');
+	later(&b, REVIEW_ARM_US);
+	type(&b, b.m->review->number);
+	model_lost(b.m, LINK_RETRY, "gone", 500000);
+	key(&b, UI_ENTER);
+	ck_assert_int_eq(b.approvals, 0);
+	ck_assert_int_ne(b.m->review->phase, REVIEW_CONFIRM);
+	hello(&b);
+	draw(&b);
+	ck_assert_int_eq(b.approvals, 0);
+	ck_assert_str_ne(b.m->review->nonce, first);
+	key(&b, 'A');		/* and it has to be read again */
+	ck_assert_int_eq(b.m->review->phase, REVIEW_READING);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(expiry_is_looked_at_until_the_last_moment)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	key(&b, 'A');
+	later(&b, REVIEW_ARM_US);
+	type(&b, b.m->review->number);
+	b.m->now_us = b.m->review->until_us;
+	ui_key(b.ui, UI_ENTER, false);
+	serve(&b);
+	ck_assert_int_eq(b.approvals, 0);
+	ck_assert_str_eq(b.m->review->said, "EXPIRED, nothing was sent");
+	bench_fini(&b);
+}
+END_TEST
+
+/* A member that nobody knows is still read by the operator. */
+START_TEST(every_member_of_the_request_is_among_the_facts)
+{
+	json_t *r = request(ID), *answer, *v;
+	struct review *rv;
+	char *text, hex[SHA256_HEX];
+	const char *key_of;
+
+	json_set_str(r, "surprise", "also publishes your keys");
+	text = jcs_text(r, NULL, NULL);
+	sha256_hex(text, strlen(text), hex);
+	answer = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "canonical", text,
+			   "request_sha256", hex, "nonce", "n", "approval",
+			   "id", ID, "state", "pending");
+	rv = review_read(ID, answer, 0);
+	review_facts(rv, NULL);
+	ck_assert_ptr_null(rv->wrong);
+	json_object_foreach (r, key_of, v) {
+		char *want = json_is_string(v) ?
+			     xstrdup(json_string_value(v)) :
+			     xstrdup(key_of);
+		bool seen = !strcmp(key_of, "args") ||
+			    !strcmp(key_of, "artifacts") || json_is_null(v);
+
+		for (size_t i = 0; i < rv->fact_count; i++)
+			seen |= strstr(rv->facts[i].text, want) != NULL;
+		ck_assert_msg(seen, "%s is not shown", key_of);
+		free(want);
+	}
+	review_free(rv);
+	json_decref(answer);
+	json_decref(r);
+	free(text);
+}
+END_TEST
+
+START_TEST(a_review_that_could_deceive_is_wrong)
+{
+	static const struct { const char *canonical, *why; } cases[] = {
+		{"{\"approval_id\":\"" ID "\",\"tool\":\"a\",\"tool\":\"b\"}",
+		 "strict JSON"},
+		{"{\"tool\":\"a\",\"approval_id\":\"" ID "\"}",
+		 "canonical form"},
+		{"{ \"approval_id\":\"" ID "\"}", "canonical form"},
+		{"{\"approval_id\":\"a-other\"}", "another approval's"},
+		{"{\"approval_id\":\"" ID "\",\"tool\":\"b\"}",
+		 "something else"},
+		{"nonsense", "strict JSON"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *c = cases[i].canonical;
+		char hex[SHA256_HEX];
+		struct review *r;
+		json_t *answer;
+
+		sha256_hex(c, strlen(c), hex);
+		answer = json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s}}",
+				   "canonical", c, "request_sha256", hex,
+				   "nonce", "n", "approval", "id", ID,
+				   "state", "pending", "tool", "a");
+		r = review_read(ID, answer, 0);
+		ck_assert_msg(r->wrong && strstr(r->wrong, cases[i].why),
+			      "case %zu: %s", i, r->wrong);
+		review_facts(r, NULL);
+		review_free(r);
+		json_decref(answer);
+	}
+}
+END_TEST
+
+/*
+ * Random keys, pastes, waits, cuts and resizes: whatever is approved was
+ * approved by A and then the displayed number, typed key by key, unbroken.
+ */
+static bool watch_key(struct bench *b, uint32_t k, bool pasted,
+		      char trail[6])
+{
+	struct review *r = b->m->review;
+	bool confirming = r && r->phase == REVIEW_CONFIRM;
+	bool right = confirming && !strcmp(trail, r->number);
+	int before = b->approvals;
+	size_t n = strlen(trail);
+	bool armed = confirming && b->m->now_us >= r->armed_us;
+
+	ui_key(b->ui, k, pasted);
+	serve(b);
+	if (b->approvals != before)
+		return k == UI_ENTER && !pasted && right;
+	r = b->m->review;
+	if (!confirming || !r || r->phase != REVIEW_CONFIRM)
+		*trail = 0;
+	else if (!pasted && armed && k >= '0' && k <= '9' && n < 4)
+		trail[n] = (char)k, trail[n + 1] = 0;
+	else if (!pasted && armed && k == UI_BACKSPACE && n)
+		trail[n - 1] = 0;
+	else if (!pasted && armed && k == UI_ENTER)
+		*trail = 0;
+	return true;
+}
+
+static void shake(struct bench *b, unsigned *seed)
+{
+	static const uint32_t keys[] = {
+		UI_ENTER, UI_ENTER, ' ', ' ', ' ', 'A', 'A', 'A', 'R', 'q',
+		UI_ESC, UI_BACKSPACE, 'g', 'G', 'u', '3', ':', 'x', 'y', '!',
+	};
+	char trail[6] = "";
+
+	for (int i = 0; i < 4000; i++) {
+		unsigned dice = (unsigned)rand_r(seed) % 100;
+		struct review *r = b->m->review;
+		uint32_t k = keys[(unsigned)rand_r(seed) % ARRAY_LEN(keys)];
+
+		if (dice < 40 && r && r->phase == REVIEW_CONFIRM) {
+			size_t n = strlen(trail);	/* mostly the right one */
+
+			k = n < 4 ? (uint32_t)r->number[n] : UI_ENTER;
+			if (dice < 8)
+				k = '0' + dice;
+		}
+		if (dice > 96) {
+			model_lost(b->m, LINK_RETRY, "x", 1);
+			hello(b);
+			*trail = 0;
+		}
+		ck_assert(watch_key(b, k, dice == 50 || dice == 51, trail));
+		b->m->now_us += dice < 60 ? 400000 : 1000;
+		b->m->stamp++;
+		draw(b);
+	}
+}
+
+START_TEST(no_keys_without_A_and_the_number_ever_approve)
+{
+	unsigned seed = 4711;
+	int approved = 0;
+
+	for (int round = 0; round < 20; round++) {
+		struct bench b;
+
+		bench_init(&b, round % 2 ? 24 : 15);
+		shake(&b, &seed);
+		approved += b.approvals;
+		bench_fini(&b);
+	}
+	ck_assert_int_gt(approved, 0);	/* the walk does get there */
+}
+END_TEST
+
+TESTS("console_review",
+      the_number_is_the_one_the_agent_would_compute,
+      the_one_way_sends_digest_nonce_and_permission,
+      the_gate_opens_a_second_after_the_last_page_came,
+      another_size_has_to_be_read_anew,
+      keys_before_it_is_armed_are_nothing,
+      every_opening_has_another_number_source,
+      a_lost_line_closes_it_and_the_nonce_is_not_used_again,
+      expiry_is_looked_at_until_the_last_moment,
+      every_member_of_the_request_is_among_the_facts,
+      a_review_that_could_deceive_is_wrong,
+      no_keys_without_A_and_the_number_ever_approve)
