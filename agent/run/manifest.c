@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/run/tool_args.h"
 #include "common/buf.h"
@@ -223,17 +224,23 @@ static int finish_args(struct draft *d, struct err *err)
 	return 0;
 }
 
-/* A program's path is relative to the manifest; a bare name stays one. */
+/*
+ * A program is relative to the manifest. A bare name is looked for there as
+ * well; one that is not there stays bare, for PATH.
+ */
 static char *program_path(const char *file, const char *program)
 {
 	char *copy, *out;
 
-	if (*program == '/' || !strchr(program, '/'))
+	if (*program == '/')
 		return xstrdup(program);
 	copy = xstrdup(file);
 	out = xasprintf("%s/%s", dirname(copy), program);
 	free(copy);
-	return out;
+	if (strchr(program, '/') || !access(out, X_OK))
+		return out;
+	free(out);
+	return xstrdup(program);
 }
 
 static int finish_command(struct draft *d, struct err *err)

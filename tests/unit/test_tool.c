@@ -365,7 +365,32 @@ START_TEST(secrets_are_redacted_and_never_quoted_in_an_error)
 }
 END_TEST
 
-START_TEST(a_level_has_one_name)
+START_TEST(a_bare_program_is_looked_for_beside_its_manifest_first)
+{
+	static const char text[] = "[tool]\nname = x.y\n"
+		"side-effect-level = read_only\ncommand = paste\n";
+	char beside[64], path[64];
+	struct err err = {0};
+	struct tools *t;
+
+	make_dir();
+	put("x.conf", text);
+	t = load(&err);
+	ck_assert_str_eq(tools_find(t, "x.y")->argv[0], "paste");
+	tools_unref(t);
+	put("paste", "#!/bin/sh\n");
+	snprintf(path, sizeof(path), "%s/paste", dir);
+	ck_assert_int_eq(chmod(path, 0700), 0);
+	t = load(&err);
+	snprintf(beside, sizeof(beside), "%s", tools_find(t, "x.y")->argv[0]);
+	ck_assert_str_eq(beside, path);
+	tools_unref(t);
+	drop_dir();
+}
+END_TEST
+
+START_TEST(a_level_has_one_name,
+      a_bare_program_is_looked_for_beside_its_manifest_first)
 {
 	for (int i = 0; i <= LEVEL_EXTERNAL_PUBLISH; i++)
 		ck_assert_int_eq(level_of(level_name(i)), i);
@@ -380,4 +405,5 @@ TESTS("tool", a_manifest_is_read_whole, what_is_wrong_in_a_manifest_is_named,
       words_are_split_as_a_shell_splits_them,
       an_argument_is_of_its_type_and_within_its_bounds,
       defaults_are_filled_in_and_long_strings_are_refused,
-      secrets_are_redacted_and_never_quoted_in_an_error, a_level_has_one_name)
+      secrets_are_redacted_and_never_quoted_in_an_error, a_level_has_one_name,
+      a_bare_program_is_looked_for_beside_its_manifest_first)
