@@ -116,12 +116,15 @@ bench: all
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin \
 		$(DESTDIR)$(PREFIX)/libexec/kircerta/tools \
-		$(DESTDIR)$(PREFIX)/share/kircerta/themes
+		$(DESTDIR)$(PREFIX)/share/kircerta/themes \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 	install $(B)/kircerta-agent $(B)/kircerta $(DESTDIR)$(PREFIX)/bin
 	install $(B)/kircerta-preview $(DESTDIR)$(PREFIX)/libexec/kircerta
 	install $(TOOLS) $(DESTDIR)$(PREFIX)/libexec/kircerta/tools
 	install -m 644 $(MANIFESTS) $(DESTDIR)$(PREFIX)/libexec/kircerta/tools
 	install -m 644 themes/*.theme $(DESTDIR)$(PREFIX)/share/kircerta/themes
+	install -m 644 contrib/systemd/*.service \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system
 
 clean:
 	rm -rf build

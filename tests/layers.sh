@@ -19,7 +19,7 @@ arrows() { cat <<'TABLE'
 ^agent/core/            ^(common|agent/(store|run|ops|gate|core))/
 ^agent/net/             ^(common|agent/(store|run|ops|gate|core|net))/
 ^agent/[^/]+$           ^(common/|agent/((store|run|ops|gate|core|net)/|[^/]+$))
-^agent/tools/           ^(common/|agent/tools/(tool\.h|web\.[ch]|OWN))
+^agent/tools/           ^(common/|agent/tools/(tool\.h|web\.h|OWN))
 ^agent/                 ^common/
 ^console/(main|cli)     ^(common|console)/
 ^console/link           ^(common/|console/link)
