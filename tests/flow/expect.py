@@ -48,7 +48,9 @@ def git(agent, *args):
 
 
 def committed(agent):
-    """{path: blob id} of the newest commit."""
+    """{path: blob id} of the newest commit, if there is one."""
+    if not git(agent, "for-each-ref"):
+        return {}
     lines = git(agent, "ls-tree", "-r", "HEAD").splitlines()
     return {path: meta.split()[2] for meta, path in
             (line.split("\t") for line in lines)}
