@@ -84,6 +84,11 @@ static int on_protocol(struct happening *h)
 	return h->peer && h->peer->ws ? 0 : -1;
 }
 
+static int on_add_headers(struct happening *h)
+{
+	return h->peer && h->peer->ws ? ws_add_headers(h->peer, h->in) : 0;
+}
+
 static int on_established(struct happening *h)
 {
 	return h->peer ? ws_established(h->peer) : -1;
@@ -138,6 +143,7 @@ static handler *const handlers[] = {
 	[LWS_CALLBACK_HTTP_BODY_COMPLETION] = on_body_end,
 	[LWS_CALLBACK_HTTP_WRITEABLE] = on_http_writeable,
 	[LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION] = on_protocol,
+	[LWS_CALLBACK_ADD_HEADERS] = on_add_headers,
 	[LWS_CALLBACK_ESTABLISHED] = on_established,
 	[LWS_CALLBACK_RECEIVE] = on_receive,
 	[LWS_CALLBACK_SERVER_WRITEABLE] = on_ws_writeable,

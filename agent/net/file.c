@@ -84,7 +84,6 @@ void file_begin(struct peer *p, struct call *c)
 	c->fd = -1;
 	p->file = f;
 	p->state = PEER_FILE;
-	lws_rx_flow_control(p->wsi, 1);
 	read_next(f);
 }
 

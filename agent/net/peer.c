@@ -134,7 +134,8 @@ void peer_each(struct net *n, void (*fn)(struct peer *p))
 
 /*
  * lws_service_adjust_timeout() is 0 if input is stashed for a connection
- * that is being read from; this one is not, until its flow is opened.
+ * that is being read from; this one is not, until its flow is opened. It
+ * stays open where nothing waits: until the loop turns nobody reads.
  */
 enum piped peer_piped(struct peer *p)
 {
@@ -146,8 +147,8 @@ enum piped peer_piped(struct peer *p)
 	others = !lws_service_adjust_timeout(context, 1, 0);
 	lws_rx_flow_control(p->wsi, 1);
 	now = !lws_service_adjust_timeout(context, 1, 0);
+	if (!others && !now)
+		return PIPED_NO;
 	lws_rx_flow_control(p->wsi, 0);
-	if (others)
-		return PIPED_MAYBE;
-	return now ? PIPED_YES : PIPED_NO;
+	return others ? PIPED_MAYBE : PIPED_YES;
 }

@@ -72,7 +72,8 @@ void peer_each(struct net *n, void (*fn)(struct peer *p));
 
 /*
  * Has the peer sent more than one request? Only lws knows what it has
- * stashed, and says no more than "somebody's input waits".
+ * stashed, and says no more than "somebody's input waits". Reading is on
+ * again if the answer is no.
  */
 enum piped { PIPED_NO, PIPED_YES, PIPED_MAYBE };
 enum piped peer_piped(struct peer *p);

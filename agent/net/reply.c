@@ -57,7 +57,6 @@ static void finish(struct peer *p, bool piped)
 	} else {
 		p->state = PEER_FLUSH;
 		p->close_after = true;
-		lws_rx_flow_control(p->wsi, 1);
 		if (partial)
 			lws_callback_on_writable(p->wsi);
 		else
@@ -78,8 +77,6 @@ static void reply_over(struct peer *p, bool ok)
 		p->deadline = partial ? p->deadline : 0;
 		if (lws_http_transaction_completed(p->wsi))
 			finish(p, false);
-		else
-			lws_rx_flow_control(p->wsi, 1);
 	}
 }
 

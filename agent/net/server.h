@@ -45,6 +45,7 @@ struct net {
 	uint64_t last_id;
 	size_t n_peers, calls, body_bytes;
 	struct call *later;		/* answers that wait for a quiet loop */
+	char correlation_id[129];	/* of the upgrade being answered */
 	int64_t refused_at;		/* websocket refusals in this second */
 	unsigned refused;
 	bool poke;			/* lws has to look at its timers */

@@ -28,7 +28,6 @@ void sse_begin(struct peer *p, const struct call *c)
 	p->beat = false;
 	p->sub = sub_open(p->net->feed, c, ready, p);
 	lws_http_headers_detach(p->wsi);
-	lws_rx_flow_control(p->wsi, 1);
 	peer_moved(p);
 	peer_wants(p);
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct call;
-struct lws;
+struct lws_process_html_args;
 struct net;
 struct peer;
 
@@ -17,6 +17,8 @@ struct peer;
  * (the refusal is written).
  */
 int ws_upgrade(struct peer *p);
+/* Ours among those of the 101, which lws writes. */
+int ws_add_headers(struct peer *p, struct lws_process_html_args *args);
 int ws_established(struct peer *p);
 int ws_receive(struct peer *p, const void *data, size_t len);
 int ws_writeable(struct peer *p);

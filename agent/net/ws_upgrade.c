@@ -1,4 +1,5 @@
 /* See ws.h: the handshake, while the connection is still HTTP. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,18 @@ int ws_upgrade(struct peer *p)
 	text = hello(c, &len);
 	p->ws = ws_new(bearer, text, len);
 	p->state = PEER_SOCKET;
+	strcpy(p->net->correlation_id, c->correlation_id);
 	net_call_free(p->net, c);
+	return 0;
+}
+
+int ws_add_headers(struct peer *p, struct lws_process_html_args *args)
+{
+	int n = snprintf(args->p, (size_t)args->max_len,
+			 "X-Correlation-Id: %s\r\n", p->net->correlation_id);
+
+	if (n < 0 || n >= args->max_len)
+		return -1;
+	args->p += n;
 	return 0;
 }

@@ -188,8 +188,9 @@ def test_silence_is_broken_by_pings_and_the_stream_takes_no_request(agent):
 # The websocket.
 
 def test_the_websocket_greets_calls_and_tells(agent):
-    with agent.ws() as w:
+    with agent.ws(headers={"X-Correlation-Id": "greeting"}) as w:
         assert w.status == 101
+        assert w.headers["x-correlation-id"] == "greeting"
         hello = w.note("hello")
         assert hello["protocol"] == 1 and hello["actor"] == "coordinator"
         assert {"name", "scope", "summary", "params"} <= \
