@@ -389,8 +389,7 @@ START_TEST(a_bare_program_is_looked_for_beside_its_manifest_first)
 }
 END_TEST
 
-START_TEST(a_level_has_one_name,
-      a_bare_program_is_looked_for_beside_its_manifest_first)
+START_TEST(a_level_has_one_name)
 {
 	for (int i = 0; i <= LEVEL_EXTERNAL_PUBLISH; i++)
 		ck_assert_int_eq(level_of(level_name(i)), i);
