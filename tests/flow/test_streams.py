@@ -203,7 +203,8 @@ def test_the_websocket_greets_calls_and_tells(agent):
         refused(lambda: w.call("task.create", titel="x"), "invalid_request")
     assert agent.journal("request", transport="websocket",
                          operation="task.create")
-    assert len(agent.journal("request", operation="ws")) == 1
+    assert len(agent.journal("request", correlation_id="greeting",
+                             operation="ws", status=101)) == 1
 
 
 def test_the_websockets_events_are_the_journals_lines(agent):
