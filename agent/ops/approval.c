@@ -226,19 +226,11 @@ static int use(struct agent *a, struct call *c, const struct tool_ask *ask,
 	return err->code ? -1 : 0;
 }
 
-/* The run of this very request whose outcome nobody knows, if any. */
-static const json_t *unknown_run(struct agent *a, const json_t *match)
-{
-	const char *id = json_str(match, "run_id");
-	const json_t *run = id ? state_doc(a->state, "run", id) : NULL;
-
-	return run && doc_is(run, "outcome_unknown") ? run : NULL;
-}
-
 int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 		 struct err *err)
 {
 	json_t *request = request_of(a, c, ask), *approval, *match_doc;
+	json_t *unknown;
 	char match[SHA256_HEX];
 	int rc;
 
@@ -250,12 +242,13 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 	approval = match_doc ? state_doc(a->state, "approval",
 				json_str(match_doc, "approval_id")) : NULL;
 	json_incref(approval);
-	if (unknown_run(a, match_doc))
+	unknown = approval_unknown_run(a, match);
+	if (unknown)
 		rc = agent_deny(a, c, call_str(c, "task_id"),
 				"outcome_unknown", json_pack("{s:O,s:O}",
 				"tool", json_object_get(request, "tool"),
-				"run_id", json_object_get(match_doc,
-							  "run_id")), err);
+				"run_id", json_object_get(unknown, "id")),
+				err);
 	else if (approval && doc_is(approval, "pending") &&
 		 approval_in_time(approval))
 		rc = park(a, c, ask, approval, err);
@@ -264,6 +257,7 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 		rc = use(a, c, ask, approval, match, err);
 	else
 		rc = open_new(a, c, ask, request, match, err);
+	json_decref(unknown);
 	json_decref(approval);
 	json_decref(request);
 	return rc;

@@ -110,6 +110,36 @@ static bool same_request(struct agent *a, const json_t *approval)
 	       same_policy(a, approval);
 }
 
+/*
+ * Looked for among the runs themselves: the match leads to the newest run of
+ * a request only, and asking again while one runs makes a new one.
+ */
+json_t *approval_unknown_run(struct agent *a, const char *match)
+{
+	json_t *runs = state_list(a->state, "run", "outcome_unknown"), *each;
+	json_t *found = NULL;
+	size_t i;
+
+	json_array_foreach (runs, i, each) {
+		const char *own = json_str(each, "match_sha256");
+
+		if (!found && own && match && !strcmp(own, match))
+			found = json_incref(each);
+	}
+	json_decref(runs);
+	return found;
+}
+
+static bool is_unknown(struct agent *a, const json_t *approval)
+{
+	json_t *run = approval_unknown_run(a, json_str(approval,
+						       "match_sha256"));
+	bool found = run != NULL;
+
+	json_decref(run);
+	return found;
+}
+
 const char *approval_refuses(struct agent *a, const json_t *run,
 			     const json_t *files)
 {
@@ -124,6 +154,8 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 		return "approval_used";
 	if (doc_is(approval, "expired") || !approval_in_time(approval))
 		return "approval_expired";
+	if (is_unknown(a, approval))
+		return "outcome_unknown";
 	if (!same_mode(a, approval) || !same_request(a, approval) ||
 	    !same_files(approval, files) ||
 	    strcmp(json_str(approval, "run_id"), json_str(run, "id")))

@@ -1,0 +1,72 @@
+"""What a hostile reader of the code tried: publishing twice past an unknown
+outcome, stopping at the wrong moment, filling what is shared."""
+import signal
+import time
+
+import kc
+from expect import refused, sha256, together
+
+
+def new_agent():
+    agent = kc.Agent(start=False, conf={"policy.grace": "0s"})
+    agent.go = agent.dir / "go"
+    agent.effects = agent.publisher(before=f"""
+while args["text"] == "slow" and not os.path.exists({str(agent.go)!r}):
+    time.sleep(0.01)""")
+    agent.tool("test.wait", f"""
+while not os.path.exists({str(agent.go)!r}):
+    time.sleep(0.01)
+result()""", args={"n": {"type": "integer"}})
+    agent.tool("test.quick", "result()", args={"n": {"type": "integer"}})
+    return agent.start()
+
+
+def ask(agent, task, text="hello", by="codex", **members):
+    return agent.execute("test.publish", "external_publish", {"text": text},
+                         task, by=by, **members)
+
+
+def approval_for(agent, task, text="hello"):
+    problem = refused(ask(agent, task, text), 403, "policy_denied",
+                      reason="approval_required")
+    return problem["approval_id"]
+
+
+def approve(agent, approval):
+    answer = agent.approve(approval, allow_external_publish=True)
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def over(agent, run_id):
+    def look():
+        run = agent.get(f"/api/runs/{run_id}").json
+        return run["state"] not in ("queued", "running",
+                                    "awaiting_approval") and run
+    return kc.wait_for(look, what=f"the end of {run_id}")
+
+
+def test_an_unknown_outcome_blocks_whatever_was_asked_meanwhile(fresh):
+    task = fresh.task()
+    approve(fresh, approval_for(fresh, task, "slow"))
+    run = ask(fresh, task, "slow").json["id"]
+    kc.wait_for(lambda: fresh.journal("tool_started", run_id=run))
+    second = approval_for(fresh, task, "slow")
+    parked = ask(fresh, task, "slow", on_approval="run").json["id"]
+    fresh.kill9()
+    fresh.start()
+    assert over(fresh, run)["state"] == "outcome_unknown"
+    refused(ask(fresh, task, "slow"), 403, "policy_denied",
+            reason="outcome_unknown", run_id=run)
+    fresh.approve(second, allow_external_publish=True)
+    fresh.go.touch()
+    assert over(fresh, parked)["state"] != "succeeded"
+    assert fresh.effects.read_text() == ""
+    fresh.post(f"/api/runs/{run}/reconcile", {
+        "outcome": "failed", "reason": "looked"}, by="admin")
+    approve(fresh, approval_for(fresh, task, "slow"))
+    assert over(fresh, ask(fresh, task, "slow").json["id"])["state"] == \
+        "succeeded"
+
+
+kc.main(new_agent=new_agent)
