@@ -2,7 +2,6 @@
 #include "agent/core/core.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,172 +10,17 @@
 #include "agent/ops/op.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/home.h"
-#include "agent/store/index.h"
 #include "agent/store/journal.h"
 #include "agent/store/settings.h"
-#include "agent/store/ssot.h"
-#include "agent/store/state.h"
 #include "common/clock.h"
-#include "common/json.h"
-#include "common/log.h"
 #include "common/mem.h"
 
-#define READ_WAIT_US 5000000
-#define HISTORY_US 2000000
 #define STOP_US 5000000
 
-static int read_wait(void *core, bool records, struct err *err)
-{
-	struct core *k = core;
-	uint64_t seq = records ? core_seq(k) : atomic_load(&k->doc_seq);
-
-	if (!follower_wait(k->follow_index, seq, READ_WAIT_US))
-		return 0;
-	return err_set(err, ERR_overloaded, "the read model is behind");
-}
-
-static void history_wait(void *core)
-{
-	struct core *k = core;
-
-	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
-}
-
-static json_t *followers(void *core)
-{
-	struct core *k = core;
-	uint64_t head = core_seq(k);
-
-	return json_pack("{s:o,s:o}", "index",
-			 follower_json(k->follow_index, head), "ssot",
-			 follower_json(k->follow_ssot, head));
-}
-
-static int apply_index(void *core, struct record *const *records, size_t n,
-		       struct err *err)
-{
-	return index_apply(((struct core *)core)->index, records, n, err);
-}
-
-static uint64_t place_index(void *core, uint64_t seq)
-{
-	(void)seq;
-	return index_cursor(((struct core *)core)->index).off;
-}
-
-static int apply_ssot(void *core, struct record *const *records, size_t n,
-		      struct err *err)
-{
-	return ssot_apply(((struct core *)core)->ssot, records, n, err);
-}
-
-/* The index knows where a record lies; from the start where it does not. */
-static uint64_t place_ssot(void *core, uint64_t seq)
-{
-	struct core *k = core;
-	struct record_filter f = {.types = "*", .after_seq = seq, .limit = 1};
-	struct record_place p = {0};
-	struct reader *r;
-	size_t n = 0;
-
-	if (!seq || reader_open(&r, k->agent->home->index, NULL))
-		return 0;
-	if (follower_wait(k->follow_index, seq + 1, 1000000) ||
-	    reader_records(r, &f, &p, &n, NULL))
-		n = 0;
-	reader_close(r);
-	return n ? p.off : 0;
-}
-
-static void service_call(struct core *k, const char *type, json_t *data)
+void core_service(struct core *k, const char *type, json_t *data)
 {
 	queue_put(&k->applying, internal_call("service", json_pack(
 		"{s:s,s:o}", "type", type, "data", data)));
-}
-
-/* Recorded when it begins and when it is over, not for every try. */
-static void ssot_changed(void *core, const char *why)
-{
-	service_call(core, why ? "ssot_sync_failed" : "ssot_synced",
-		     why ? json_pack("{s:s}", "detail", why) : json_object());
-}
-
-/*
- * The index follows committed records only: if it has seen what the journal
- * does not have, the journal was rolled back, cut or swapped.
- */
-static int index_match(struct core *k, struct err *err)
-{
-	struct index_cursor at = index_cursor(k->index);
-	struct journal_head point = {.seq = at.seq, .off = at.off};
-	int has;
-
-	memcpy(point.leaf, at.leaf, SHA256_RAW);
-	has = journal_has(k->agent->journal, &point, err);
-	if (has)
-		return has < 0 ? -1 : 0;
-	err_set(err, ERR_io, "%s has seen record %llu, and the journal in %s "
-		"does not have it so", k->agent->home->index,
-		(unsigned long long)at.seq, k->agent->home->audit);
-	return err_hint(err, "The journal is an older copy or was changed: "
-			"restore it. To accept what is there, move index.db "
-			"away and say so to whoever relies on the record.");
-}
-
-static int open_stores(struct core *k, struct err *err)
-{
-	const struct home *home = k->agent->home;
-	bool rebuilt;
-
-	if (index_open(&k->index, home->index, &rebuilt, err) ||
-	    index_match(k, err) || ssot_open(&k->ssot, home->ssot, err))
-		return -1;
-	if (ssot_seq(k->ssot) > core_seq(k)) {
-		err_set(err, ERR_io, "%s has record %llu, the journal ends "
-			"at %llu", home->ssot,
-			(unsigned long long)ssot_seq(k->ssot),
-			(unsigned long long)core_seq(k));
-		return err_hint(err, "The journal is an older copy than the "
-				"repository: restore the newer journal.");
-	}
-	if (reader_open(&k->reader, home->index, err))
-		return -1;
-	for (int i = 0; i < WORKERS; i++) {
-		k->workers[i].core = k;
-		if (reader_open(&k->workers[i].reader, home->index, err))
-			return -1;
-	}
-	k->agent->state = state_new(k->reader);
-	return 0;
-}
-
-/* The read model must be whole before anything is decided by it. */
-static int follow(struct core *k, struct err *err)
-{
-	struct follower_kind index = {"index", apply_index, place_index, NULL,
-				      k};
-	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
-				     ssot_changed, k};
-	uint64_t head = core_seq(k);
-
-	k->follow_index = follower_start(&index, k->agent->journal,
-					 index_cursor(k->index).seq);
-	k->follow_ssot = follower_start(&ssot, k->agent->journal,
-					ssot_seq(k->ssot));
-	while (follower_wait(k->follow_index, head, 2000000)) {
-		json_t *f = follower_json(k->follow_index, head);
-		const char *why = json_str(f, "error");
-
-		if (why)
-			err_set(err, ERR_io, "index: %s", why);
-		else
-			log_info("building the read model: %lld records left",
-				 (long long)json_int(f, "lag", 0));
-		json_decref(f);
-		if (err->code)
-			return -1;
-	}
-	return 0;
 }
 
 static json_t *started_data(const struct agent *a)
@@ -199,8 +43,8 @@ static int begin(struct core *k, struct err *err)
 	struct call *calls;
 
 	if (a->repair && a->repair->done)
-		service_call(k, "log_repaired", repair_data(a->repair));
-	service_call(k, "agent_started", started_data(a));
+		core_service(k, "log_repaired", repair_data(a->repair));
+	core_service(k, "agent_started", started_data(a));
 	queue_put(&k->applying, internal_call("recover", NULL));
 	calls = queue_drain(&k->applying, 0);
 	writer_batch(k, calls);
@@ -229,15 +73,11 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	queue_init(&k->applying);
 	queue_init(&k->done);
 	atomic_store(&k->doc_seq, core_seq(k));
-	a->core = k;
-	a->read_wait = read_wait;
-	a->history_wait = history_wait;
-	a->followers = followers;
 	a->after_tail = &a->after;
 	a->due = due_new();
 	a->secret_args = json_object();
 	*out = k;
-	if (open_stores(k, err) || follow(k, err) ||
+	if (stores_open(k, err) ||
 	    supervisor_open(&a->runs, a->evidence, a->home->spool,
 			    (int)a->settings->max_runs, core_run_report, k,
 			    err) || begin(k, err))
@@ -258,9 +98,8 @@ void core_stop(struct core *k, const char *why)
 	queue_close(&k->todo);
 	for (int i = 0; i < WORKERS; i++)
 		pthread_join(k->workers[i].thread, NULL);
-	supervisor_close(a->runs);	/* its last reports are queued now */
-	a->runs = NULL;
-	service_call(k, "agent_stopped", json_pack("{s:s,s:I}", "reason", why,
+	supervisor_stop(a->runs);	/* its last reports are queued now */
+	core_service(k, "agent_stopped", json_pack("{s:s,s:I}", "reason", why,
 		"uptime_s", (json_int_t)((clock_mono_us() - a->started_us) /
 					 1000000)));
 	queue_close(&k->applying);
@@ -279,11 +118,10 @@ void core_free(struct core *k)
 		return;
 	a = k->agent;
 	core_stop(k, "it could not start");
-	follower_stop(k->follow_ssot, 0);
-	follower_stop(k->follow_index, 0);
 	if (a->runs)
 		supervisor_close(a->runs);
 	a->runs = NULL;
+	stores_close(k);
 	for (struct call *c = queue_drain(&k->applying, 0), *n; c; c = n) {
 		n = c->next;
 		call_free(c);
@@ -292,14 +130,8 @@ void core_free(struct core *k)
 		n = d->next;
 		done_free(d);
 	}
-	state_free(a->state);
 	due_free(a->due);
 	json_decref(a->secret_args);
-	for (int i = 0; i < WORKERS; i++)
-		reader_close(k->workers[i].reader);
-	reader_close(k->reader);
-	index_close(k->index);
-	ssot_close(k->ssot);
 	queue_fini(&k->todo);
 	queue_fini(&k->applying);
 	queue_fini(&k->done);

@@ -1,0 +1,238 @@
+/*
+ * What follows the journal, opened and compared with it before anything is
+ * decided by it: the read model and the git history.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/core/threads.h"
+#include "agent/ops/op.h"
+#include "agent/store/home.h"
+#include "agent/store/index.h"
+#include "agent/store/journal.h"
+#include "agent/store/ssot.h"
+#include "agent/store/state.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+#define READ_WAIT_US 5000000
+#define HISTORY_US 2000000
+
+static int read_wait(void *core, bool records, struct err *err)
+{
+	struct core *k = core;
+	uint64_t seq = records ? core_seq(k) : atomic_load(&k->doc_seq);
+
+	if (!follower_wait(k->follow_index, seq, READ_WAIT_US))
+		return 0;
+	return err_set(err, ERR_overloaded, "the read model is behind");
+}
+
+static void history_wait(void *core)
+{
+	struct core *k = core;
+
+	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
+}
+
+static json_t *followers(void *core)
+{
+	struct core *k = core;
+	uint64_t head = core_seq(k);
+
+	return json_pack("{s:o,s:o}", "index",
+			 follower_json(k->follow_index, head), "ssot",
+			 follower_json(k->follow_ssot, head));
+}
+
+static int apply_index(void *core, struct record *const *records, size_t n,
+		       struct err *err)
+{
+	return index_apply(((struct core *)core)->index, records, n, err);
+}
+
+static uint64_t place_index(void *core, uint64_t seq)
+{
+	(void)seq;
+	return index_cursor(((struct core *)core)->index).off;
+}
+
+static int apply_ssot(void *core, struct record *const *records, size_t n,
+		      struct err *err)
+{
+	return ssot_apply(((struct core *)core)->ssot, records, n, err);
+}
+
+/* The index knows where a record lies; from the start where it does not. */
+static uint64_t place_ssot(void *core, uint64_t seq)
+{
+	struct core *k = core;
+	struct record_filter f = {.types = "*", .after_seq = seq, .limit = 1};
+	struct record_place p = {0};
+	struct reader *r;
+	size_t n = 0;
+
+	if (!seq || reader_open(&r, k->agent->home->index, NULL))
+		return 0;
+	if (follower_wait(k->follow_index, seq + 1, 1000000) ||
+	    reader_records(r, &f, &p, &n, NULL))
+		n = 0;
+	reader_close(r);
+	return n ? p.off : 0;
+}
+
+/* Recorded when it begins and when it is over, not for every try. */
+static void ssot_changed(void *core, const char *why)
+{
+	core_service(core, why ? "ssot_sync_failed" : "ssot_synced",
+		     why ? json_pack("{s:s}", "detail", why) : json_object());
+}
+
+/*
+ * The index follows committed records only: if it has seen what the journal
+ * does not have, the journal was rolled back, cut or swapped.
+ */
+static int index_match(struct core *k, struct err *err)
+{
+	struct index_cursor at = index_cursor(k->index);
+	struct journal_head point = {.seq = at.seq, .off = at.off};
+	int has;
+
+	memcpy(point.leaf, at.leaf, SHA256_RAW);
+	has = journal_has(k->agent->journal, &point, err);
+	if (has)
+		return has < 0 ? -1 : 0;
+	err_set(err, ERR_io, "%s has seen record %llu, and the journal in %s "
+		"does not have it so", k->agent->home->index,
+		(unsigned long long)at.seq, k->agent->home->audit);
+	return err_hint(err, "The journal is an older copy or was changed: "
+			"restore it. To accept what is there, move index.db "
+			"away and say so to whoever relies on the record.");
+}
+
+static int open_stores(struct core *k, struct err *err)
+{
+	const struct home *home = k->agent->home;
+	bool rebuilt;
+
+	if (index_open(&k->index, home->index, &rebuilt, err) ||
+	    index_match(k, err) || ssot_open(&k->ssot, home->ssot, err))
+		return -1;
+	if (ssot_seq(k->ssot) > core_seq(k)) {
+		err_set(err, ERR_io, "%s has record %llu, the journal ends "
+			"at %llu", home->ssot,
+			(unsigned long long)ssot_seq(k->ssot),
+			(unsigned long long)core_seq(k));
+		return err_hint(err, "The journal is an older copy than the "
+				"repository: restore the newer journal.");
+	}
+	if (reader_open(&k->reader, home->index, err))
+		return -1;
+	for (int i = 0; i < WORKERS; i++) {
+		k->workers[i].core = k;
+		if (reader_open(&k->workers[i].reader, home->index, err))
+			return -1;
+	}
+	k->agent->state = state_new(k->reader);
+	return 0;
+}
+
+/* The read model must be whole before anything is decided by it. */
+static int follow(struct core *k, struct err *err)
+{
+	struct follower_kind index = {"index", apply_index, place_index, NULL,
+				      k};
+	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
+				     ssot_changed, k};
+	uint64_t head = core_seq(k);
+
+	k->follow_index = follower_start(&index, k->agent->journal,
+					 index_cursor(k->index).seq);
+	k->follow_ssot = follower_start(&ssot, k->agent->journal,
+					ssot_seq(k->ssot));
+	while (follower_wait(k->follow_index, head, 2000000)) {
+		json_t *f = follower_json(k->follow_index, head);
+		const char *why = json_str(f, "error");
+
+		if (why)
+			err_set(err, ERR_io, "index: %s", why);
+		else
+			log_info("building the read model: %lld records left",
+				 (long long)json_int(f, "lag", 0));
+		json_decref(f);
+		if (err->code)
+			return -1;
+	}
+	return 0;
+}
+
+/* The leaf hash of the record with this seq, as the journal has it now. */
+static int leaf_at(struct core *k, uint64_t seq, char hex[SHA256_HEX],
+		   struct err *err)
+{
+	struct record_filter f = {.types = "*", .after_seq = seq - 1,
+				  .limit = 1};
+	struct record_place p = {0};
+	uint8_t leaf[SHA256_RAW];
+	char *line;
+	size_t n;
+	int rc;
+
+	if (reader_records(k->reader, &f, &p, &n, err))
+		return -1;
+	if (!n || p.seq != seq)
+		return err_set(err, ERR_internal, "the index lacks record "
+			       "%llu", (unsigned long long)seq);
+	line = xmalloc(p.len);
+	rc = journal_read(k->agent->journal, p.off, p.len, line, err);
+	if (!rc) {
+		sha256_leaf(line, p.len, leaf);
+		hex_of(leaf, sizeof(leaf), hex);
+	}
+	free(line);
+	return rc;
+}
+
+/* The newest commit names a record by its hash: it has to be that one. */
+static int ssot_match(struct core *k, struct err *err)
+{
+	uint64_t seq = ssot_seq(k->ssot);
+	char hex[SHA256_HEX];
+
+	if (!seq)
+		return 0;
+	if (leaf_at(k, seq, hex, err))
+		return -1;
+	if (!strcmp(hex, ssot_leaf(k->ssot)))
+		return 0;
+	err_set(err, ERR_io, "%s was made from another record %llu than the "
+		"journal has", k->agent->home->ssot, (unsigned long long)seq);
+	return err_hint(err, "The journal or the repository was replaced: "
+			"restore the two that belong together.");
+}
+
+int stores_open(struct core *k, struct err *err)
+{
+	struct agent *a = k->agent;
+
+	a->core = k;
+	a->read_wait = read_wait;
+	a->history_wait = history_wait;
+	a->followers = followers;
+	return open_stores(k, err) || follow(k, err) || ssot_match(k, err) ?
+		-1 : 0;
+}
+
+void stores_close(struct core *k)
+{
+	follower_stop(k->follow_ssot, 0);
+	follower_stop(k->follow_index, 0);
+	state_free(k->agent->state);
+	for (int i = 0; i < WORKERS; i++)
+		reader_close(k->workers[i].reader);
+	reader_close(k->reader);
+	index_close(k->index);
+	ssot_close(k->ssot);
+}
