@@ -72,31 +72,46 @@ static void say_row(const char *what, bool ok, const char *text)
 	printf("%-10s %-5s %s\n", what, ok ? "ok" : "FAIL", text);
 }
 
-static int check_settings(const struct globals *g, const struct home *home)
+static int check_settings(struct settings *s, const struct globals *g,
+			  const struct home *home)
 {
-	struct settings s = {0};
 	struct err err = {0};
 	const char *file = g->config ? g->config : home->conf;
-	int rc = settings_read(&s, file, &err);
+	int rc = settings_read(s, file, &err);
 
 	say_row("config", !rc, rc ? err.detail : file);
 	if (rc)
 		printf("%17s%s\n", "", err_hint_of(&err));
-	else
-		settings_fini(&s);
 	err_fini(&err);
 	return rc;
 }
 
-static int check_tools(const struct home *home)
+/* A policy for a tool that is not there protects nothing. */
+static int check_policies(const struct settings *s, const struct tools *tools)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_tool_policies; i++)
+		if (!tools_find(tools, s->tool_policies[i].tool)) {
+			say_row("policy", false, s->tool_policies[i].tool);
+			printf("%17sno tool has this name: correct it or take "
+			       "the section out\n", "");
+			rc = -1;
+		}
+	return rc;
+}
+
+static int check_tools(const struct settings *s, const struct home *home)
 {
 	char *built_in = built_in_tools();
-	const char *dirs[] = {built_in, home->tools_d, NULL};
+	const char *dirs[] = {built_in, home->tools_d, s->tools_dir, NULL};
 	struct tools *tools = NULL;
 	struct err err = {0};
 	int rc = tools_load(&tools, dirs, &err);
 
 	say_row("tools", !rc, rc ? err.detail : built_in);
+	if (!rc)
+		rc = check_policies(s, tools);
 	tools_unref(tools);
 	err_fini(&err);
 	free(built_in);
@@ -115,6 +130,7 @@ static int check_program(const char *name, const char *effect)
 
 int cmd_check(const struct globals *g, int argc, char **argv)
 {
+	struct settings s = {0};
 	struct home home;
 	int rc;
 
@@ -125,12 +141,13 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 	if (home_of(g, &home))
 		return EXIT_FAILURE;
 	say_row("home", true, home.dir);
-	rc = check_settings(g, &home);
-	rc |= check_tools(&home);
+	rc = check_settings(&s, g, &home);
+	rc |= check_tools(&s, &home);
 	check_program("ffmpeg", "screen.record fails: install ffmpeg");
 	say_row("display", getenv("DISPLAY") != NULL, getenv("DISPLAY") ?
 		getenv("DISPLAY") : "screen.* fails: set DISPLAY or "
 				    "screen.display");
+	settings_fini(&s);
 	home_fini(&home);
 	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
 }
