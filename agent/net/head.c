@@ -108,6 +108,8 @@ void head_write(struct buf *out, const struct call *c, bool closes)
 		line(out, "Kircerta-Audit", "unavailable");
 	line(out, "Cache-Control", "no-store");
 	line(out, "X-Content-Type-Options", "nosniff");
+	if (c->fd >= 0)		/* evidence may be a page: it runs nothing */
+		line(out, "Content-Security-Policy", "sandbox");
 	if (closes)
 		line(out, "Connection", "close");
 	buf_adds(out, "\r\n");
