@@ -48,6 +48,7 @@ struct net {
 	char correlation_id[129];	/* of the upgrade being answered */
 	int64_t refused_at;		/* websocket refusals in this second */
 	unsigned refused;
+	int64_t refused_us;
 	bool poke;			/* lws has to look at its timers */
 	bool stopping;			/* the core takes no more */
 	int64_t stopped_at;

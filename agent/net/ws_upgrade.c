@@ -14,7 +14,8 @@
 #include "common/mem.h"
 
 #define PATIENCE (SECOND / 4)		/* that the loop has for the gate */
-#define REFUSALS_MAX 20u		/* a second that get an answer */
+#define REFUSALS_MAX 20u		/* a second that get an answer, */
+#define REFUSALS_US (SECOND / 10)	/* and the loop's time they may take */
 
 /* Is token among the comma separated ones of this header? */
 static bool lists(struct lws *wsi, int header, const char *token)
@@ -67,8 +68,9 @@ static bool flooded(struct net *n, const struct call *c)
 	if (now - n->refused_at > SECOND) {
 		n->refused_at = now;
 		n->refused = 0;
+		n->refused_us = 0;
 	}
-	return n->refused >= REFUSALS_MAX &&
+	return (n->refused >= REFUSALS_MAX || n->refused_us > REFUSALS_US) &&
 	       (c->err.code || !gate_may(n->agent, c));
 }
 
@@ -86,11 +88,15 @@ static char *hello(const struct call *c, size_t *len)
 	return buf_take(&b, len);
 }
 
-static int refused(struct peer *p, struct call *c)
+/* c is NULL if the gate took too long; the record comes all the same. */
+static int refused(struct peer *p, struct call *c, int64_t began)
 {
 	p->net->refused++;
-	reply_now(p, c);
-	net_call_free(p->net, c);
+	p->net->refused_us += clock_mono_us() - began;
+	if (c) {
+		reply_now(p, c);
+		net_call_free(p->net, c);
+	}
 	return -1;
 }
 
@@ -99,6 +105,7 @@ int ws_upgrade(struct peer *p)
 	struct request rq;
 	struct call *c;
 	char *bearer, *text;
+	int64_t began = clock_mono_us();
 	size_t len;
 
 	if (p->state != PEER_IDLE || p->net->stopping)
@@ -114,7 +121,7 @@ int ws_upgrade(struct peer *p)
 	if (!c || c->err.code) {
 		mem_wipe(bearer, strlen(bearer));
 		free(bearer);
-		return c ? refused(p, c) : -1;
+		return refused(p, c, began);
 	}
 	text = hello(c, &len);
 	p->ws = ws_new(bearer, text, len);
