@@ -241,14 +241,26 @@ static void end_runs(struct supervisor *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void supervisor_close(struct supervisor *s)
+void supervisor_stop(struct supervisor *s)
 {
-	if (!s)
-		return;
 	supervisor_cancel_all(s, "the agent is stopping");
 	end_runs(s);
 	for (int i = 0; i < s->n_threads; i++)
 		pthread_join(s->threads[i], NULL);
+	s->n_threads = 0;
+}
+
+void supervisor_close(struct supervisor *s)
+{
+	struct run *next;
+
+	if (!s)
+		return;
+	supervisor_stop(s);
+	for (struct run *r = s->runs; r; r = next) {
+		next = r->next;		/* came too late for any thread */
+		run_free(r);
+	}
 	pthread_cond_destroy(&s->changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s->threads);

@@ -56,7 +56,12 @@ typedef void run_tell(void *ctx, struct run_report *report);
 int supervisor_open(struct supervisor **out, struct evidence *ev,
 		    const char *work_dir, int max_runs, run_tell *tell,
 		    void *ctx, struct err *err);
-/* Cancel all, wait until they have ended (bounded), free. */
+/*
+ * Cancel all and wait until they have ended (bounded): nothing is told any
+ * more. The calls below still work and have no effect.
+ */
+void supervisor_stop(struct supervisor *s);
+/* Stop and free; nobody may call it any more. */
 void supervisor_close(struct supervisor *s);
 
 /* Takes spec over. Never blocks. */

@@ -265,6 +265,18 @@ def test_a_websocket_open_before_it_failed_is_refused_the_same_way(fresh):
         assert isinstance(ws.call("task.list")["items"], list)
 
 
+def test_it_stops_cleanly_between_an_intent_and_its_effect(fresh):
+    """The go is given after the sync; by then nobody is left to take it."""
+    slowly(fresh)
+    marked = fresh.dir / "marked"
+    run = fresh.execute("test.mark", "local_write", by="codex").json["id"]
+    kc.wait_for(lambda: b'"type":"tool_started"' in b"".join(fresh.lines()))
+    fresh.stop()
+    assert not marked.exists()
+    assert fresh.journal("tool_failed", run_id=run, state="cancelled")
+    assert fresh.journal("agent_stopped")[-1]["seq"] == len(fresh.lines())
+
+
 if not shutil.which("strace"):
     raise SystemExit("test_order needs strace: contrib/bootstrap.sh has it")
 kc.main(new_agent=new_agent)
