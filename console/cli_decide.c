@@ -163,8 +163,8 @@ static int ask_number(struct cli *c, const struct review *r)
 		printf("and allow task %s to publish\n", r->task_id);
 	printf("Type the number %s and press Enter; anything else sends "
 	       "nothing.\n" PASTE_ON "Number: ", r->number);
+	tcflush(STDIN_FILENO, TCIFLUSH);	/* nothing typed ahead counts */
 	fflush(stdout);
-	tcflush(STDIN_FILENO, TCIFLUSH);
 	if (!fgets(line, sizeof(line), stdin))
 		*line = 0;
 	fputs(PASTE_OFF, stdout);

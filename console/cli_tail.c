@@ -34,36 +34,39 @@ static int print_record(void *data, const char *event, const char *text)
 	return 0;
 }
 
-static char *tail_path(struct cli *c, int *rc)
+/* The query of the filter; what the lists call type is types here. */
+static char *tail_query(struct cli *c, int *rc)
 {
-	char *filter = cli_filter(c, 0), *path = NULL, *query, *types;
+	char *filter = cli_filter(c, 0), *out = NULL, *query, *types;
 	struct err err = {0};
 
 	query = filter_query(filter, &err);
 	if (!query) {
 		*rc = cli_error(c, &err);
 	} else {
-		types = strstr(query, "type=");	/* called types there */
-		path = types ? xasprintf("/api/events?%.*stypes=%s",
-					 (int)(types - query), query,
-					 types + 5) :
-			       xasprintf("/api/events?%s", query);
+		types = strstr(query, "type=");
+		out = types ? xasprintf("%.*stypes=%s", (int)(types - query),
+					 query, types + 5) :
+			       xstrdup(query);
 	}
 	err_fini(&err);
 	free(filter);
 	free(query);
-	return path;
+	return out;
 }
 
 int cli_tail(struct cli *c)
 {
-	char *last = xstrdup(c->opt[OPT_after]), *path;
+	char *last = xstrdup(c->opt[OPT_after]), *query;
 	unsigned wait_s = 1;
 	bool reached = false;
 	int rc = 0;
 
-	path = tail_path(c, &rc);
-	while (path && !rc) {
+	query = tail_query(c, &rc);
+	while (query && !rc) {
+		char *path = xasprintf("/api/events?%s%s%s", query,
+				       last ? "&after_seq=" : "",
+				       last ? last : "");
 		struct http_answer answer;
 		struct err err = {0};
 
@@ -78,11 +81,12 @@ int cli_tail(struct cli *c)
 		}
 		http_answer_fini(&answer);
 		err_fini(&err);
+		free(path);
 		if (!rc)
 			sleep(wait_s);
 		wait_s = wait_s * 2 < RETRY_MOST_S ? wait_s * 2 : RETRY_MOST_S;
 	}
-	free(path);
+	free(query);
 	free(last);
 	return rc;
 }

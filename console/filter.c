@@ -13,6 +13,8 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#define TEXTS_MAX 12		/* of one item: more than any kind has */
+
 struct term {
 	bool negated;
 	char *key;		/* NULL: a word */
@@ -167,10 +169,11 @@ static bool is_gap(const struct item *it) { return it->kind == ITEM_GAP; }
 
 static bool word_fits(const struct term *t, const struct item *it)
 {
-	const char *texts[8] = {it->id, it->chain, it->state->word};
+	const char *texts[TEXTS_MAX] = {it->id, it->chain, it->state->word};
 	size_t n = 3;
 
-	for (size_t i = 0; i < ARRAY_LEN(columns) && n < 8; i++)
+	for (size_t i = 0; i < ARRAY_LEN(columns) && n < TEXTS_MAX;
+	     i++)
 		if (columns[i].kind == it->kind)
 			texts[n++] = *(char **)((char *)it + columns[i].offset);
 	for (size_t i = 0; i < n; i++)

@@ -169,15 +169,12 @@ int http_events(const struct link_to *to, const char *path, long wait_s,
 		struct http_answer *answer, struct err *err)
 {
 	struct sink s = {.sse = sse_new(fn, data, last)};
-	char *resume = xasprintf("Last-Event-ID: %s", *last ? *last : "");
 	struct request r;
 	int rc;
 
 	*answer = (struct http_answer){0};
 	rc = request_init(&r, to, "GET", path, &s, err);
 	if (!rc) {
-		if (*last)
-			add_header(&r, resume);
 		add_header(&r, "Accept: text/event-stream");
 		curl_easy_setopt(r.curl, CURLOPT_TIMEOUT, wait_s);
 		curl_easy_setopt(r.curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
@@ -188,7 +185,6 @@ int http_events(const struct link_to *to, const char *path, long wait_s,
 	if (!rc && sse_result(s.sse))
 		rc = sse_result(s.sse);
 	sse_free(s.sse);
-	free(resume);
 	return rc;
 }
 

@@ -32,7 +32,8 @@ int http_download(const struct link_to *to, const char *path, FILE *file,
  * Follow a stream of server-sent events until fn returns non-zero (returned),
  * the stream ends (0), it is refused (0, with the problem in answer) or it
  * cannot be reached (-1). wait_s: at most that long; 0 for ever. A time that
- * ran out is 0 with status 0. The id of every event is kept in *last.
+ * ran out is 0 with status 0. The id of every event is kept in *last
+ * (owned by the caller), for the path of the next time.
  */
 typedef int http_event(void *data, const char *event, const char *text);
 int http_events(const struct link_to *to, const char *path, long wait_s,

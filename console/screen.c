@@ -32,26 +32,38 @@ struct screen {
 	int pairs[STYLE_count];
 };
 
+/* 1: it can show screens; 0: it cannot place its cursor; -1: not known. */
+static int look_up(const char *name)
+{
+	int why, usable;
+
+	if (setupterm(name, STDOUT_FILENO, &why))
+		return -1;
+	usable = cursor_address != NULL;
+	del_curterm(cur_term);
+	return usable;
+}
+
 static SCREEN *open_term(char **remark, struct err *err)
 {
 	const char *name = getenv("TERM");
-	int known = 0;
+	int usable = name && *name ? look_up(name) : -1;
+	SCREEN *term;
 
 	*remark = NULL;
-	if (!name || !*name || setupterm(name, STDOUT_FILENO, &known)) {
+	if (usable < 0) {
 		*remark = xasprintf("this terminal's type, %s, is not known "
 				    "here: treated as " FALLBACK_TERM,
 				    name && *name ? name : "none");
 		name = FALLBACK_TERM;
 		setenv("TERM", name, 1);
-	} else if (!cursor_address) {
+	} else if (!usable) {
 		err_set(err, ERR_invalid_request, "the terminal \"%s\" cannot "
 			"place its cursor; the commands work on it, see "
 			"kircerta --help", name);
 		return NULL;
 	}
-	SCREEN *term = newterm(name, stdout, stdin);
-
+	term = newterm(name, stdout, stdin);
 	if (!term)
 		err_set(err, ERR_invalid_request, "no terminal description "
 			"for \"%s\"; install ncurses-base", name);

@@ -5,6 +5,7 @@
  *	color = 203 on default bold
  *	color16 = brightred bold
  *	mono = bold underline
+ * Colours are ANSI names, 0 to 255 or "#rrggbb" (quoted: # begins a comment).
  */
 #pragma once
 #include <stdint.h>
