@@ -182,6 +182,11 @@ class World:
         self.approvals[0]["requester"] = HOSTILE
         self.approvals[0]["criterion_text"] = HOSTILE
 
+    def make_text(self):
+        data = b"this is no picture"
+        self.bytes = {sha(data): data}
+        self.evidence[0]["sha256"] = sha(data)
+
     def make_mismatch(self):
         self.lie = True
 
