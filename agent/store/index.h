@@ -12,6 +12,8 @@
 
 #include "agent/store/record.h"
 
+#define DOC_ID_MAX 160		/* an attempt's is longer than its task's */
+
 struct err;
 struct buf;
 struct index;			/* the one that writes; one thread */

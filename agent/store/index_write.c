@@ -234,7 +234,7 @@ static int put_doc(struct index *x, const struct record *r, const char *kind,
 	};
 	int64_t n;
 
-	if (!d.id || strlen(d.id) > ID_MAX)
+	if (!d.id || strlen(d.id) > DOC_ID_MAX)
 		return 0;	/* nobody can ask for it */
 	buf_reset(&x->folded);
 	if (title) {

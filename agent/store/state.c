@@ -59,7 +59,7 @@ json_t *state_doc(struct state *s, const char *kind, const char *id)
 	char key[200];
 	json_t *doc;
 
-	if (!id || strlen(id) > 128)
+	if (!id || strlen(id) > DOC_ID_MAX)
 		return NULL;
 	key_of(key, kind, id);
 	doc = json_object_get(s->docs, key);
