@@ -17,7 +17,8 @@ void json_setup(void)
 static int number_ok(const json_t *v)
 {
 	if (json_is_integer(v))
-		return llabs(json_integer_value(v)) <= JSON_SAFE_INT;
+		return json_integer_value(v) <= JSON_SAFE_INT &&
+		       json_integer_value(v) >= -JSON_SAFE_INT;
 	return !json_is_real(v) || fabs(json_real_value(v)) <= JSON_SAFE_INT;
 }
 

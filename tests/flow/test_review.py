@@ -69,4 +69,19 @@ def test_an_unknown_outcome_blocks_whatever_was_asked_meanwhile(fresh):
         "succeeded"
 
 
+def test_criteria_stay_locked_whatever_the_length_of_an_id(fresh):
+    task = fresh.task(id="x" * 128)
+    acked = fresh.ack(task)
+    for _ in range(2):
+        refused(fresh.patch(f"/api/tasks/{task['id']}", {
+            "base_sha": acked["sha"], "acceptance_criteria": []}), 409,
+            "criteria_locked")
+        fresh.restart()
+
+
+def test_the_least_number_is_beyond_2_to_the_53(agent):
+    refused(agent.post("/api/tasks", b'{"title":"n","meta":{"n":'
+                       b'-9223372036854775808}}'), 400, "invalid_json")
+
+
 kc.main(new_agent=new_agent)
