@@ -140,18 +140,14 @@ static int open_stores(struct core *k, struct err *err)
 }
 
 /* The read model must be whole before anything is decided by it. */
-static int follow(struct core *k, struct err *err)
+static int follow_index(struct core *k, struct err *err)
 {
 	struct follower_kind index = {"index", apply_index, place_index, NULL,
 				      k};
-	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
-				     ssot_changed, k};
 	uint64_t head = core_seq(k);
 
 	k->follow_index = follower_start(&index, k->agent->journal,
 					 index_cursor(k->index).seq);
-	k->follow_ssot = follower_start(&ssot, k->agent->journal,
-					ssot_seq(k->ssot));
 	while (follower_wait(k->follow_index, head, 2000000)) {
 		json_t *f = follower_json(k->follow_index, head);
 		const char *why = json_str(f, "error");
@@ -213,6 +209,15 @@ static int ssot_match(struct core *k, struct err *err)
 			"restore the two that belong together.");
 }
 
+static void follow_ssot(struct core *k)
+{
+	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
+				     ssot_changed, k};
+
+	k->follow_ssot = follower_start(&ssot, k->agent->journal,
+					ssot_seq(k->ssot));
+}
+
 int stores_open(struct core *k, struct err *err)
 {
 	struct agent *a = k->agent;
@@ -221,8 +226,10 @@ int stores_open(struct core *k, struct err *err)
 	a->read_wait = read_wait;
 	a->history_wait = history_wait;
 	a->followers = followers;
-	return open_stores(k, err) || follow(k, err) || ssot_match(k, err) ?
-		-1 : 0;
+	if (open_stores(k, err) || follow_index(k, err) || ssot_match(k, err))
+		return -1;
+	follow_ssot(k);			/* not before it is known to be ours */
+	return 0;
 }
 
 void stores_close(struct core *k)
