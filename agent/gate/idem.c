@@ -1,6 +1,7 @@
 /* See idem.h. The key is the actor's own; the body is compared by hash. */
 #include "agent/gate/idem.h"
 
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,13 +38,26 @@ static void key_hash(const struct call *c, char hex[SHA256_HEX])
 					 NULL}, hex);
 }
 
-/* What was asked: the operation and its arguments, whatever the bytes. */
-static void body_hash(const struct call *c, char hex[SHA256_HEX])
+/*
+ * What was asked: the operation and its arguments, whatever the bytes. Keyed,
+ * for a hash alone would tell a short secret among them to who can guess.
+ */
+static void body_hash(const struct agent *a, const struct call *c,
+		      char hex[SHA256_HEX])
 {
 	char *args = json_dumps(c->args, JSON_COMPACT | JSON_SORT_KEYS);
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	struct buf b = {0};
+	unsigned len;
 
-	hash_parts((const char *const[]){c->op->name, args ? args : "", NULL},
-		   hex);
+	buf_add(&b, c->op->name, strlen(c->op->name) + 1);
+	buf_adds(&b, args ? args : "");
+	if (!HMAC(EVP_sha256(), a->redact_key, sizeof(a->redact_key),
+		  (unsigned char *)b.data, b.len, mac, &len))
+		abort();
+	hex_of(mac, SHA256_RAW, hex);
+	mem_wipe(b.data, b.len);
+	buf_fini(&b);
 	free(args);
 }
 
@@ -87,7 +101,7 @@ bool idem_replay(struct agent *a, struct call *c)
 	if (!kept || !clock_parse(json_str(kept, "at"), 0, &at) ||
 	    at + KEEP_US < clock_wall_us())
 		return false;
-	body_hash(c, body);
+	body_hash(a, c, body);
 	if (strcmp(body, json_str(kept, "body_sha256")))
 		err_set(&c->err, ERR_idempotency_mismatch,
 			"the key was first used for another request");
@@ -104,7 +118,7 @@ void idem_keep(struct agent *a, struct call *c)
 	if (!applies(c))
 		return;
 	key_hash(c, key);
-	body_hash(c, body);
+	body_hash(a, c, body);
 	clock_text(clock_wall_us(), now);
 	fact.data = json_pack("{s:s}", "operation", c->op->name);
 	fact.put = json_pack("{s:{s:s,s:s,s:s,s:i,s:s?,s:O?}}", "idem",

@@ -64,7 +64,7 @@ static int range_of(const char *range, uint64_t size, uint64_t *off,
 		return 0;
 	range += 6;
 	if (sscanf(range, "-%" SCNu64 "%c", &from, &rest) == 1) {
-		if (!from)
+		if (!from || !size)
 			return -1;
 		*off = from < size ? size - from : 0;
 		*len = size - *off;
@@ -155,7 +155,10 @@ int op_evidence_add_prepare(struct agent *a, struct call *c, struct err *err)
 	c->upload = NULL;		/* commit frees it in any case */
 	c->prepared = s;
 	c->prepared_free = free;
-	return evidence_commit(f, s->sha256, &s->size, err);
+	if (evidence_commit(f, s->sha256, &s->size, err))
+		return -1;
+	json_set_str(c->args, "sha256", s->sha256);	/* what was asked */
+	return 0;
 }
 
 int op_evidence_add(struct agent *a, struct call *c, struct err *err)

@@ -4,7 +4,7 @@ import signal
 import time
 
 import kc
-from expect import refused, sha256, together
+from expect import jcs, refused, sha256, together
 
 
 def new_agent():
@@ -18,6 +18,8 @@ while not os.path.exists({str(agent.go)!r}):
     time.sleep(0.01)
 result()""", args={"n": {"type": "integer"}})
     agent.tool("test.quick", "result()", args={"n": {"type": "integer"}})
+    agent.tool("test.pin", "result()", args={
+        "pin": {"type": "string", "secret": "true"}})
     return agent.start()
 
 
@@ -82,6 +84,53 @@ def test_criteria_stay_locked_whatever_the_length_of_an_id(fresh):
 def test_the_least_number_is_beyond_2_to_the_53(agent):
     refused(agent.post("/api/tasks", b'{"title":"n","meta":{"n":'
                        b'-9223372036854775808}}'), 400, "invalid_json")
+
+
+def test_another_file_under_the_same_key_is_another_request(agent):
+    key = {"Idempotency-Key": "file-1"}
+    first = agent.request("POST", "/api/evidence?name=a.txt", b"one",
+                          headers=key)
+    assert first.status == 201 and first.json["sha256"] == sha256("one")
+    again = agent.request("POST", "/api/evidence?name=a.txt", b"one",
+                          headers=key)
+    assert again.headers["idempotent-replayed"] == "true", again
+    refused(agent.request("POST", "/api/evidence?name=a.txt", b"two",
+                          headers=key), 422, "idempotency_mismatch")
+
+
+def test_a_key_tells_no_secret_to_who_guesses(agent):
+    key = {"Idempotency-Key": "pin-1"}
+    answer = agent.execute("test.pin", "local_write", {"pin": "1234"},
+                           headers=key)
+    assert answer.status == 202, answer
+    asked = {"args": {"pin": "1234"}, "side_effect_level": "local_write",
+             "tool": "test.pin"}
+    guess = sha256(f"tool.execute\0{jcs(asked)}\0")
+    kept, = agent.journal("answer_kept")[-1:]
+    assert kept["data"]["put"]["idem"]["body_sha256"] != guess
+    again = agent.execute("test.pin", "local_write", {"pin": "1234"},
+                          headers=key)
+    assert again.headers["idempotent-replayed"] == "true", again
+
+
+def test_a_reason_cut_within_a_character_leaves_a_whole_record(agent):
+    task = agent.task()
+    approval = approval_for(agent, task, "reason")
+    run = ask(agent, task, "reason", on_approval="run").json["id"]
+    answer = agent.post(f"/api/approvals/{approval}/reject",
+                        {"reason": "x" + "é" * 300}, by="admin")
+    assert answer.status == 200, answer
+    failed = agent.journal("tool_failed", run_id=run)[0]["data"]
+    assert failed["state"] == "cancelled" and failed["error_code"]
+    assert "é" in failed["detail"] and "é" in over(
+        agent, run)["error"]["detail"]
+
+
+def test_a_range_of_an_empty_file_is_outside(agent):
+    sha = agent.request("POST", "/api/evidence?name=e", b"").json["sha256"]
+    answer = agent.get(f"/api/evidence/{sha}", headers={"Range": "bytes=-5"})
+    assert answer.status == 416, answer
+    assert answer.headers["content-range"] == "bytes */0", answer
 
 
 kc.main(new_agent=new_agent)
