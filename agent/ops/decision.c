@@ -392,7 +392,7 @@ int op_approval_reject(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *approval = pending_of(a, c, err), *next;
 	const char *why = call_str(c, "reason"), *run_id;
-	char now[CLOCK_TEXT], detail[400];
+	char now[CLOCK_TEXT], *detail;
 	int rc;
 
 	if (!approval || digest_check(a, c, approval, err))
@@ -403,10 +403,11 @@ int op_approval_reject(struct agent *a, struct call *c, struct err *err)
 	json_set_str(next, "state", "rejected");
 	rc = decide(a, c, next, "approval_rejected", "reject", NULL, err);
 	run_id = json_str(next, "run_id");
-	snprintf(detail, sizeof(detail), "%s rejected it: %.200s",
-		 c->who.name, why ? why : "no reason given");
+	detail = xasprintf("%s rejected it: %s", c->who.name,
+			   why && *why ? why : "no reason given");
 	if (!rc && run_id)
 		run_end(a, c, run_id, ERR_policy_denied, detail);
+	free(detail);
 	json_decref(next);
 	return rc;
 }

@@ -235,9 +235,10 @@ static void close_run(struct agent *a, const struct call *c, const json_t *run,
 	json_set_str(next, "state", state);
 	json_set_str(next, "finished_at", now);
 	json_object_set_new(next, "error", run_error(code, detail));
-	fact.data = json_pack("{s:s,s:O,s:s,s:s}", "state", state, "tool",
+	fact.data = json_pack("{s:s,s:O,s:s,s:o}", "state", state, "tool",
 			      json_object_get(run, "tool"), "error_code",
-			      err_row(code)->code, "detail", detail);
+			      err_row(code)->code, "detail",
+			      json_lossy(detail));
 	fact.put = json_pack("{s:o}", "run", next);
 	json_object_del(a->secret_args, fact.run_id);
 	agent_record_as(a, c, json_str(run, "correlation_id"), &fact, NULL);
