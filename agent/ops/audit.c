@@ -17,6 +17,7 @@
 #include "common/mem.h"
 
 #define CHAIN_MAX 1000
+#define ANSWER_MAX (4u << 20)	/* bytes of records in one answer */
 
 /* A committed record as JSON; its bytes must still be a record. */
 static json_t *record_at(struct agent *a, const struct record_place *p,
@@ -39,22 +40,37 @@ static json_t *record_at(struct agent *a, const struct record_place *p,
 	return v;
 }
 
-/* Matching records as an array; *last is the last one's seq. */
+/* How many of the places fit into one answer; at least one does. */
+static size_t fitting(const struct record_place *places, size_t n)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bytes += places[i].len;
+		if (i && bytes > ANSWER_MAX)
+			return i;
+	}
+	return n;
+}
+
+/* Matching records as an array; *last is the last one's seq, if more come. */
 static json_t *records(struct agent *a, struct call *c,
 		       struct record_filter *f, uint64_t *last,
 		       struct err *err)
 {
 	struct record_place *places = xcalloc(f->limit, sizeof(*places));
 	json_t *items = json_array(), *v;
-	size_t n = 0;
+	size_t n = 0, found;
 
 	if (reader_records(c->reader, f, places, &n, err))
 		n = 0;
+	found = n;
+	n = fitting(places, n);
+	*last = n && (n < found || n == f->limit) ? places[n - 1].seq : 0;
 	for (size_t i = 0; i < n && !err->code; i++) {
 		v = record_at(a, &places[i], err);
 		if (v)
 			json_array_append_new(items, v);
-		*last = places[i].seq;
 	}
 	free(places);
 	if (!err->code)
@@ -99,7 +115,7 @@ int op_audit_query(struct agent *a, struct call *c, struct err *err)
 	items = records(a, c, &f, &last, err);
 	if (!items)
 		return -1;
-	if (json_array_size(items) == limit) {
+	if (last) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)last);
 		next = json_string(text);
 	}
@@ -107,25 +123,31 @@ int op_audit_query(struct agent *a, struct call *c, struct err *err)
 					"next_cursor", next));
 }
 
-static json_t *docs_of(struct call *c, const char *kind,
-		       json_t *(*shown)(const json_t *), struct err *err)
-{
-	struct doc_filter f = {.kind = kind, .limit = CHAIN_MAX,
-		.correlation_id = call_str(c, "correlation_id")};
-	json_t *list = reader_docs(c->reader, &f, err), *each;
-	size_t i;
-
-	json_array_foreach (list, i, each)
-		if (shown)
-			json_array_set_new(list, i, shown(each));
-	return list;
-}
-
 static void miss(json_t *missing, const char *what, const char *id,
 		 const char *how)
 {
 	json_array_append_new(missing, json_pack("{s:s,s:s,s:s}", "what", what,
 						 "id", id, "how", how));
+}
+
+static json_t *docs_of(struct call *c, const char *kind,
+		       json_t *(*shown)(const json_t *), json_t *missing,
+		       struct err *err)
+{
+	struct doc_filter f = {.kind = kind, .limit = CHAIN_MAX + 1,
+		.correlation_id = call_str(c, "correlation_id")};
+	json_t *list = reader_docs(c->reader, &f, err), *each;
+	size_t i;
+
+	if (json_array_size(list) > CHAIN_MAX) {
+		json_array_remove(list, CHAIN_MAX);
+		miss(missing, kind, json_str(json_array_get(list,
+			CHAIN_MAX - 1), "id"), "more follow this one");
+	}
+	json_array_foreach (list, i, each)
+		if (shown)
+			json_array_set_new(list, i, shown(each));
+	return list;
 }
 
 /* Hash every artifact again; say which are not what was recorded. */
@@ -226,16 +248,18 @@ static json_t *chain_events(struct agent *a, struct call *c, json_t *missing,
 {
 	struct record_filter f = {
 		.correlation_id = call_str(c, "correlation_id"),
-		.types = "*", .limit = CHAIN_MAX,
+		.types = "*", .limit = CHAIN_MAX + 1,
 	};
-	struct record_place *p = xcalloc(CHAIN_MAX, sizeof(*p));
+	struct record_place *p = xcalloc(f.limit, sizeof(*p));
 	json_t *events = json_array(), *v;
 	struct err own = {0};
 	char id[24];
-	size_t n = 0;
+	size_t n = 0, found;
 
 	if (reader_records(c->reader, &f, p, &n, err))
 		n = 0;
+	found = n;
+	n = fitting(p, n < CHAIN_MAX ? n : CHAIN_MAX);
 	for (size_t i = 0; i < n; i++) {
 		v = record_at(a, &p[i], &own);
 		if (v) {
@@ -245,6 +269,12 @@ static json_t *chain_events(struct agent *a, struct call *c, json_t *missing,
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)p[i].seq);
 		miss(missing, "record", id, own.detail);
 		err_fini(&own);
+	}
+	if (n < found) {
+		snprintf(id, sizeof(id), "%llu",
+			 (unsigned long long)p[n - 1].seq);
+		miss(missing, "events", id, "more follow this one: ask "
+		     "audit.query for what comes after it");
 	}
 	free(p);
 	return events;
@@ -257,9 +287,9 @@ int op_audit_chain(struct agent *a, struct call *c, struct err *err)
 	if (a->read_wait(a->core, true, err))
 		return -1;
 	events = chain_events(a, c, missing, err);
-	runs = docs_of(c, "run", run_shown, err);
-	approvals = docs_of(c, "approval", approval_shown, err);
-	artifacts = docs_of(c, "artifact", NULL, err);
+	runs = docs_of(c, "run", run_shown, missing, err);
+	approvals = docs_of(c, "approval", approval_shown, missing, err);
+	artifacts = docs_of(c, "artifact", NULL, missing, err);
 	if (!err->code && !json_array_size(events) &&
 	    !json_array_size(missing))
 		err_set(err, ERR_not_found, "no record has this correlation "

@@ -126,6 +126,35 @@ def test_a_reason_cut_within_a_character_leaves_a_whole_record(agent):
         agent, run)["error"]["detail"]
 
 
+def test_a_chain_that_is_cut_is_not_complete(agent):
+    same = {"X-Correlation-Id": "c-long"}
+    for _ in range(11):
+        together([lambda: [agent.get("/api/mode", headers=same)
+                           for _ in range(25)] for _ in range(4)])
+    chain = agent.get("/api/audit/c-long").json
+    assert not chain["complete"], len(chain["events"])
+    assert chain["missing"][0]["what"] == "events", chain["missing"]
+    assert chain["missing"][0]["id"] == str(chain["events"][-1]["seq"])
+
+
+def test_an_answer_of_long_records_comes_in_pieces(agent):
+    same = {"X-Correlation-Id": "c-wide"}
+    for n in range(150):
+        agent.task(str(n), headers=same, request_text="\x01" * 7800)
+    seen, cursor = [], None
+    while True:
+        page = agent.get(kc.query("/api/audit", limit=1000, cursor=cursor,
+                                  correlation_id="c-wide",
+                                  type="task_created")).json
+        seen += [r["data"]["put"]["task"]["title"] for r in page["items"]]
+        cursor = page["next_cursor"]
+        assert page["items"] and len(page["items"]) < 150, len(page["items"])
+        if not cursor:
+            break
+    assert seen == [str(n) for n in range(150)], len(seen)
+    assert not agent.get("/api/audit/c-wide").json["complete"]
+
+
 def test_a_range_of_an_empty_file_is_outside(agent):
     sha = agent.request("POST", "/api/evidence?name=e", b"").json["sha256"]
     answer = agent.get(f"/api/evidence/{sha}", headers={"Range": "bytes=-5"})
