@@ -22,6 +22,8 @@
 #include "common/mem.h"
 #include "common/sha256.h"
 
+#define APPROVAL_MAX (24 * 1024)	/* bytes, before anybody decides */
+
 json_t *approval_shown(const json_t *approval)
 {
 	json_t *shown = json_copy((json_t *)approval);
@@ -149,6 +151,18 @@ static int park(struct agent *a, struct call *c, const struct tool_ask *ask,
 	return err->code ? -1 : 0;
 }
 
+/* It goes with its task and run into one record, with what is said of it. */
+static int short_enough(const json_t *approval, struct err *err)
+{
+	size_t len;
+	char *text = json_line(approval, &len);
+
+	free(text);
+	return len <= APPROVAL_MAX ? 0 : err_set(err, ERR_invalid_args,
+		"the request and the text of its criterion have %zu bytes, at "
+		"most %d can be approved", len, APPROVAL_MAX);
+}
+
 static json_t *requested_data(const json_t *approval)
 {
 	return json_pack("{s:O,s:O,s:O,s:O}",
@@ -177,6 +191,10 @@ static int open_new(struct agent *a, struct call *c,
 		return -1;
 	approval = approval_make(a, c, ask, request, match);
 	json_set_str(approval, "request_sha256", digest);
+	if (short_enough(approval, err)) {
+		json_decref(approval);
+		return -1;
+	}
 	fact.data = requested_data(approval);
 	fact.put = json_pack("{s:O,s:o}", "approval", approval, "match",
 			     match_make(match, id, NULL));

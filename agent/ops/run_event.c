@@ -158,6 +158,8 @@ int op_run_ready(struct agent *a, struct call *c, struct err *err)
 	json_incref(run);	/* a record of it replaces the borrowed one */
 	rc = reason ? refuse(a, c, run, reason, err) :
 		      start(a, c, run, report->files, err);
+	if (rc)			/* it waits for a word that will not come */
+		agent_after(a, go_cancel, free, xstrdup(report->run_id));
 	json_decref(run);
 	return rc;
 }

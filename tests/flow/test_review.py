@@ -2,6 +2,7 @@
 outcome, stopping at the wrong moment, filling what is shared."""
 import signal
 import time
+from pathlib import Path
 
 import kc
 from expect import jcs, refused, sha256, together
@@ -153,6 +154,32 @@ def test_an_answer_of_long_records_comes_in_pieces(agent):
             break
     assert seen == [str(n) for n in range(150)], len(seen)
     assert not agent.get("/api/audit/c-wide").json["complete"]
+
+
+def test_those_who_wait_leave_room_for_the_operator(fresh):
+    held = []
+    for n in range(1010):
+        body = b'{"tool":"test.wait","side_effect_level":"local_write",' \
+               b'"args":{"n":%d}}' % n
+        held.append(fresh.raw(
+            b"POST /api/tools/execute HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+            b"Authorization: Bearer %s\r\nPrefer: wait=60\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (
+                fresh.port, fresh.token("codex").encode(), len(body), body)))
+    kc.wait_for(lambda: len(fresh.journal("run_queued")) >= 900)
+    fds = len(list(Path(f"/proc/{fresh.proc.pid}/fd").iterdir()))
+    assert fds < 1010 + 300, fds    # a run that waits holds none
+    refused(fresh.execute("test.quick", "local_write"), 503, "overloaded")
+    answer = fresh.post("/api/mode", {"mode": "stopped"}, by="admin")
+    assert answer.status == 200, answer
+    for each in held:
+        each.close()
+
+
+def test_a_criterion_too_long_to_approve_is_said_to_be_so(agent):
+    task = agent.task(criteria=["x" * 40000])
+    problem = refused(ask(agent, task, "y" * 5000), 422, "invalid_args")
+    assert "criterion" in problem["detail"], problem
 
 
 def test_a_range_of_an_empty_file_is_outside(agent):
