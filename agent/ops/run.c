@@ -180,15 +180,18 @@ static void run_prepare_after(struct agent *a, const json_t *run)
 int run_now(struct agent *a, struct call *c, const struct tool_ask *ask,
 	    struct err *err)
 {
-	json_t *run = run_make(a, c, ask, "queued", NULL);
-	struct fact fact = {
-		.type = "run_queued", .task_id = json_str(run, "task_id"),
-		.run_id = json_str(run, "id"),
-		.data = json_pack("{s:s}", "tool", ask->tool->name),
-		.put = json_pack("{s:O}", "run", run),
-	};
-	int rc = agent_record(a, c, &fact, err);
+	struct fact fact = {.type = "run_queued"};
+	json_t *run;
+	int rc;
 
+	if (supervisor_full(a->runs))
+		return err_set(err, ERR_overloaded, "too many runs wait");
+	run = run_make(a, c, ask, "queued", NULL);
+	fact.task_id = json_str(run, "task_id");
+	fact.run_id = json_str(run, "id");
+	fact.data = json_pack("{s:s}", "tool", ask->tool->name);
+	fact.put = json_pack("{s:O}", "run", run);
+	rc = agent_record(a, c, &fact, err);
 	if (!rc) {
 		run_prepare_after(a, run);
 		run_answer(c, run);

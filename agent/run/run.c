@@ -69,7 +69,7 @@ struct run *run_new(struct run_spec *spec, struct evidence *evidence,
 	r->tell = tell;
 	r->ctx = ctx;
 	r->dir = xasprintf("%s/%s", work_dir, spec->id);
-	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->wake = -1;
 	r->out = -1;
 	r->secrets = secrets_new(spec->tool, spec->args);
 	if (spec->timeout_us <= 0)
@@ -91,6 +91,12 @@ void run_free(struct run *r)
 	run_spec_free(r->spec);
 	free(r->dir);
 	free(r);
+}
+
+void run_take(struct run *r)
+{
+	r->taken = true;
+	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 void run_wake(struct run *r)

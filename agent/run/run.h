@@ -16,6 +16,7 @@ struct secrets;
 struct run {
 	struct run *next;		/* the supervisor's */
 	bool taken, placed;		/* the supervisor's */
+	int wake;			/* eventfd while taken: see the flags */
 
 	/* Set before the run is in any list, then read only. */
 	struct run_spec *spec;
@@ -23,7 +24,6 @@ struct run {
 	run_tell *tell;
 	void *ctx;
 	char *dir;			/* WORK_DIR/ID */
-	int wake;			/* eventfd: one of the flags was set */
 
 	/* Shared: written under the supervisor's lock before their flag. */
 	atomic_bool gone, cancelled, hurry;
@@ -41,6 +41,8 @@ struct run {
 struct run *run_new(struct run_spec *spec, struct evidence *evidence,
 		    const char *work_dir, run_tell *tell, void *ctx);
 void run_free(struct run *r);
+/* It has a thread now, and with it a descriptor. Under the lock. */
+void run_take(struct run *r);
 /* Of any thread: have the run look at its flags. */
 void run_wake(struct run *r);
 

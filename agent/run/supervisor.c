@@ -21,6 +21,7 @@
 #include "common/mem.h"
 
 #define CLOSE_WAIT_S 8
+#define RUNS_MAX 1000
 
 struct supervisor {
 	struct evidence *evidence;
@@ -34,6 +35,7 @@ struct supervisor {
 	pthread_mutex_t lock;		/* all below, and the runs' shared */
 	pthread_cond_t changed;
 	struct run *runs;		/* oldest first */
+	unsigned n_runs;
 	int placed;
 	bool closing;
 };
@@ -61,6 +63,7 @@ static void unlink_run(struct supervisor *s, struct run *r)
 	while (*at != r)
 		at = &(*at)->next;
 	*at = r->next;
+	s->n_runs--;
 }
 
 /* Told before it counts as over, so that nothing is told after close. */
@@ -88,7 +91,7 @@ static void *work(void *arg)
 	for (;;) {
 		r = next_run(s);
 		if (r) {
-			r->taken = true;
+			run_take(r);
 			s->placed += r->placed;
 			pthread_mutex_unlock(&s->lock);
 			do_run(s, r);
@@ -177,10 +180,21 @@ void supervisor_prepare(struct supervisor *s, struct run_spec *spec)
 	for (end = &s->runs; *end; end = &(*end)->next)
 		;
 	*end = r;
+	s->n_runs++;
 	if (s->closing)
 		cancel(r, "the agent is stopping");
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+}
+
+bool supervisor_full(struct supervisor *s)
+{
+	bool full;
+
+	pthread_mutex_lock(&s->lock);
+	full = s->n_runs >= RUNS_MAX;
+	pthread_mutex_unlock(&s->lock);
+	return full;
 }
 
 void supervisor_go(struct supervisor *s, const char *run_id, json_t *package)

@@ -64,6 +64,8 @@ void supervisor_stop(struct supervisor *s);
 /* Stop and free; nobody may call it any more. */
 void supervisor_close(struct supervisor *s);
 
+/* So many runs wait that no more should be asked for. */
+bool supervisor_full(struct supervisor *s);
 /* Takes spec over. Never blocks. */
 void supervisor_prepare(struct supervisor *s, struct run_spec *spec);
 /*
