@@ -16,6 +16,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#define WAITING_MAX 256		/* of the calls that net has in flight */
+
 struct list { struct call *head, **tail; };
 
 static void list_add(struct list *l, struct call *c)
@@ -48,9 +50,22 @@ static void finish_waiting(struct core *k, struct list *answered)
 	}
 }
 
+static bool may_wait(const struct core *k)
+{
+	size_t n = 0;
+
+	for (const struct call *c = k->waiting; c; c = c->next)
+		n++;
+	return n < WAITING_MAX;
+}
+
+/* To wait is a preference: where many do, the answer comes at once. */
 static void apply_one(struct core *k, struct call *c, struct list *answered)
 {
 	if (gate_apply(k->agent, c)) {
+		list_add(answered, c);
+	} else if (!may_wait(k)) {
+		gate_finish(k->agent, c);
 		list_add(answered, c);
 	} else {
 		c->next = k->waiting;
