@@ -70,6 +70,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	k->wake = wake;
 	k->wake_arg = arg;
 	queue_init(&k->todo);
+	queue_init(&k->slow);
 	queue_init(&k->applying);
 	queue_init(&k->done);
 	atomic_store(&k->doc_seq, core_seq(k));
@@ -82,9 +83,11 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 			    (int)a->settings->max_runs, core_run_report, k,
 			    err) || begin(k, err))
 		return -1;
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < WORKERS; i++) {
+		k->workers[i].from = i < QUICK ? &k->todo : &k->slow;
 		begin_thread(&k->workers[i].thread, "worker", worker_main,
 			     &k->workers[i]);
+	}
 	begin_thread(&k->writer, "writer", writer_main, k);
 	return 0;
 }
@@ -96,8 +99,11 @@ void core_stop(struct core *k, const char *why)
 	if (!k->writer)
 		return;
 	queue_close(&k->todo);
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < WORKERS; i++) {
+		if (i == QUICK)		/* nobody puts in it any more */
+			queue_close(&k->slow);
 		pthread_join(k->workers[i].thread, NULL);
+	}
 	supervisor_stop(a->runs);	/* its last reports are queued now */
 	core_service(k, "agent_stopped", json_pack("{s:s,s:I}", "reason", why,
 		"uptime_s", (json_int_t)((clock_mono_us() - a->started_us) /
@@ -133,6 +139,7 @@ void core_free(struct core *k)
 	due_free(a->due);
 	json_decref(a->secret_args);
 	queue_fini(&k->todo);
+	queue_fini(&k->slow);
 	queue_fini(&k->applying);
 	queue_fini(&k->done);
 	free(k);

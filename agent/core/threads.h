@@ -8,13 +8,15 @@
 #include "agent/core/follower.h"
 #include "agent/core/queue.h"
 
-#define WORKERS 2
+#define QUICK 2				/* workers for what is quick */
+#define WORKERS 4			/* and for what reads whole files */
 
 struct index;
 struct ssot;
 
 struct worker {
 	struct core *core;
+	struct queue *from;
 	struct reader *reader;		/* its own */
 	pthread_t thread;
 };
@@ -23,7 +25,7 @@ struct core {
 	struct agent *agent;
 	void (*wake)(void *arg);
 	void *wake_arg;
-	struct queue todo;		/* struct done, to the workers */
+	struct queue todo, slow;	/* struct done, to the workers */
 	struct queue applying;		/* struct call, to the writer */
 	struct queue done;		/* struct done, to the loop */
 	struct worker workers[WORKERS];

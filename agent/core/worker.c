@@ -1,4 +1,8 @@
-/* A worker: admits calls and does slow pieces of work, one at a time. */
+/*
+ * A worker: admits calls and does pieces of work, one at a time. What reads
+ * whole files goes on to the workers for that, so that only those who ask
+ * for such wait for it.
+ */
 #include <stdlib.h>
 
 #include "agent/core/threads.h"
@@ -10,8 +14,15 @@ static void admit(struct core *k, struct reader *r, struct done *item)
 	struct call *c = item->call;
 
 	c->reader = r;
-	gate_admit(k->agent, c);
+	if (c->slow)
+		gate_slow(k->agent, c);
+	else
+		gate_admit(k->agent, c);
 	c->reader = NULL;
+	if (c->slow) {
+		queue_put(&k->slow, item);
+		return;
+	}
 	free(item);
 	queue_put(&k->applying, c);
 }
@@ -22,7 +33,7 @@ void *worker_main(void *worker)
 	struct core *k = w->core;
 	struct done *item;
 
-	while ((item = queue_take(&k->todo))) {
+	while ((item = queue_take(w->from))) {
 		if (item->call) {
 			admit(k, w->reader, item);
 			continue;

@@ -85,6 +85,22 @@ static void authorize(struct call *c)
 		wanted);
 }
 
+static void now_or_later(struct agent *a, struct call *c, op_fn *fn)
+{
+	if (c->op->flags & OP_SLOW)
+		c->slow = fn;
+	else
+		fn(a, c, &c->err);
+}
+
+void gate_slow(struct agent *a, struct call *c)
+{
+	op_fn *fn = c->slow;
+
+	c->slow = NULL;
+	fn(a, c, &c->err);
+}
+
 void gate_admit(struct agent *a, struct call *c)
 {
 	json_t *object = NULL;
@@ -104,9 +120,9 @@ void gate_admit(struct agent *a, struct call *c)
 	if (!c->err.code)
 		args_check(a, c, object, &c->err);
 	if (!c->err.code && c->op->prepare)
-		c->op->prepare(a, c, &c->err);
+		now_or_later(a, c, c->op->prepare);
 	if (!c->err.code && c->op->effect == EFFECT_READ)
-		c->op->run(a, c, &c->err);
+		now_or_later(a, c, c->op->run);
 	json_decref(object);
 }
 

@@ -11,9 +11,12 @@ struct call;
 
 /*
  * On a worker: authenticate, check scope and arguments, prepare; a read also
- * runs. Always followed by gate_apply, whatever came out.
+ * runs. Always followed by gate_apply, whatever came out; before that by
+ * gate_slow if there is c->slow.
  */
 void gate_admit(struct agent *a, struct call *c);
+/* What gate_admit left in c->slow, on a thread that may take its time. */
+void gate_slow(struct agent *a, struct call *c);
 /*
  * On the writer: mode, policy, the change itself; then the request's record.
  * True: the answer is complete. False: it waits for a run (c->waits_*).

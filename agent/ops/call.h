@@ -12,6 +12,7 @@
 #include "agent/store/token.h"
 #include "common/err.h"
 
+struct agent;
 struct op;
 struct reader;
 struct evidence_file;
@@ -56,6 +57,8 @@ struct call {
 	bool unrecorded;		/* marked read with a sealed journal */
 	int64_t waits_until;		/* monotonic; 0: answer now */
 	char waits_run[129];
+	/* Still to do, where others need not wait for it; or NULL. */
+	int (*slow)(struct agent *a, struct call *c, struct err *err);
 	void *prepared;			/* what the op's prepare left */
 	void (*prepared_free)(void *);
 

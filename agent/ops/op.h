@@ -38,6 +38,7 @@ enum op_flag {
 	OP_RAW = 4,		/* the body is a file, not JSON */
 	OP_STREAM = 8,		/* the answer is a stream of events */
 	OP_FRESH = 16,		/* an Idempotency-Key keeps no answer */
+	OP_SLOW = 32,		/* reads whole files or histories */
 };
 
 enum arg_kind {

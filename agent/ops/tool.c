@@ -93,6 +93,15 @@ static bool has_files(const struct tool *t, const json_t *args)
 	return false;
 }
 
+/* Files may be large: who asks for theirs delays nobody else. */
+static int hash_files(struct agent *a, struct call *c, struct err *err)
+{
+	struct tool_ask *ask = c->prepared;
+
+	ask->files = run_hash_files(a->evidence, ask->tool, ask->args, err);
+	return ask->files ? 0 : -1;
+}
+
 int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 {
 	const char *name = call_str(c, "tool");
@@ -122,10 +131,9 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	if (too_long(ask->shown))
 		return err_set(err, ERR_invalid_args, "args: over %d bytes "
 			"of JSON; name files instead", ARGS_MAX);
-	if (!has_files(t, ask->args))
-		return 0;
-	ask->files = run_hash_files(a->evidence, t, ask->args, err);
-	return ask->files ? 0 : -1;
+	if (has_files(t, ask->args))
+		c->slow = hash_files;
+	return 0;
 }
 
 void tool_weigh(struct agent *a, const struct call *c, struct weight *w)

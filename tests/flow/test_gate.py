@@ -1,6 +1,9 @@
 """The gate: who may do what, and that no publish goes out unapproved
 whatever is said to make it."""
 import json
+import os
+import threading
+from pathlib import Path
 
 import kc
 from expect import refused, sha256
@@ -526,6 +529,37 @@ def test_either_of_two_people_may_refuse(fresh):
     answer = fresh.post(f"/api/approvals/{name}/review", by="third")
     refused(answer, 409, "already_decided")
     nothing_ran(fresh)
+
+
+def test_who_has_large_files_hashed_delays_nobody_else(agent):
+    task = agent.task("large")
+    large = agent.dir / "large.bin"
+    with open(large, "wb") as f:
+        f.truncate(1 << 30)
+    agent.token("codex")
+    threads = [threading.Thread(target=over_http, args=(
+        agent, publish(task, tool="test.file", args={"file": str(large)})))
+        for _ in range(3)]
+    for t in threads:
+        t.start()
+    kc.wait_for(lambda: str(large) in open_files(agent))
+    for route in ("health", "tasks", "approvals", "audit?limit=1"):
+        assert agent.get("/api/" + route).status == 200
+    assert agent.post("/api/tasks", {"title": "meanwhile"}).status == 201
+    assert all(t.is_alive() for t in threads)
+    for t in threads:
+        t.join()
+    large.unlink()
+
+
+def open_files(agent):
+    names = set()
+    for fd in Path(f"/proc/{agent.proc.pid}/fd").iterdir():
+        try:
+            names.add(os.readlink(fd))
+        except OSError:
+            pass  # closed meanwhile
+    return names
 
 
 def test_policy_may_forbid_a_tool_altogether(fresh):
