@@ -1,54 +1,12 @@
 """The record: complete by one correlation id, provably unedited, one request
-record a request; and the repository and the index that follow it."""
+record a request."""
 import json
 import random
 import shutil
 
 import kc
-from expect import (blob, commits, committed, git, refused, sha256,
-                    task_path, versions)
-
-SHOT = "open('shot.txt', 'w').write('what was seen')\n" \
-    "say(artifact={'name': 'shot.txt', 'media_type': 'text/plain'})\n" \
-    "result(shown=True)"
-
-
-def new_agent():
-    agent = kc.Agent(start=False, conf={"policy.grace": "0s"})
-    agent.effects = agent.publisher(args={"file": {
-        "type": "file", "required": "true"}})
-    agent.tool("test.shot", SHOT)
-    agent.token("coordinator")
-    agent.token("codex")
-    return agent.start()
-
-
-def whole(agent, chain):
-    """One publish from the task to the result under one correlation id."""
-    by_id = {"X-Correlation-Id": chain}
-    task = agent.task(chain, headers=by_id)
-    acked = agent.post(f"/api/tasks/{task['id']}/ack", {
-        "attempt": 1, "echoed_acceptance_criteria":
-        task["acceptance_criteria"]}, by="codex", headers=by_id)
-    assert acked.status == 200, acked
-    shot = agent.execute("test.shot", "local_write", task=task, wait=20,
-                         headers=by_id).json
-    sha = shot["artifacts"][0]["sha256"]
-    asked = agent.execute("test.publish", "external_publish", {"file": sha},
-                          task, headers=by_id)
-    given = agent.approve(asked.json["approval_id"],
-                          allow_external_publish=True)
-    assert given.status == 200, given
-    sent = agent.execute("test.publish", "external_publish", {"file": sha},
-                         task, wait=20, headers=by_id).json
-    assert sent["state"] == "succeeded", sent
-    done = agent.post(f"/api/tasks/{task['id']}/result", {
-        "attempt": 1, "summary": "published", "criteria": [
-            {"criterion_ref": "AC-1", "met": True, "evidence": [sha]}]},
-        by="codex", headers=by_id)
-    assert done.status == 200, done
-    return {"task": task["id"], "shot": shot, "sent": sent,
-            "approval": asked.json["approval_id"], "sha": sha}
+from chains import new_agent, whole
+from expect import committed, refused, sha256
 
 
 def test_one_correlation_id_gives_every_event_and_artifact(agent):
@@ -436,96 +394,6 @@ def test_every_call_over_the_websocket_leaves_exactly_one_record(agent):
                 pass
             new = agent.journal("request")[count:]
             assert [r["status"] for r in new] == [400], (broken, new)
-
-
-def test_every_change_is_one_commit_that_says_whose_and_why(fresh):
-    made = whole(fresh, "c-commits")
-    admin = fresh.post(f"/api/tasks/{made['task']}/approve",
-                       {"reason": "good"}, by="admin",
-                       headers={"X-Correlation-Id": "c-admin"}).json
-    path = kc.wait_for(lambda: task_path(fresh, made["task"]), 5)
-    kc.wait_for(lambda: committed(fresh)[path] == admin["sha"], 5)
-    leaves = {r["seq"]: kc.leaf(line) for r, line in
-              zip(fresh.journal(), fresh.lines())}
-    by_seq = {r["seq"]: r for r in fresh.journal()}
-    history = commits(fresh)
-    for commit in history:
-        seq, leaf = commit["Audit-Head"].split()
-        record = by_seq[int(seq)]
-        assert leaf == leaves[int(seq)], commit
-        assert commit["Correlation-Id"] == record["correlation_id"]
-        assert commit["Actor"] == record["actor"], (commit, record)
-        assert commit["Operation"] == record["type"], (commit, record)
-    carry = [r["seq"] for r in fresh.journal() if
-             {"task", "ack", "result", "package"} & set(
-                 r["data"].get("put", {}))]
-    assert [int(c["Audit-Head"].split()[0]) for c in history] == carry
-    states = [(v["state"], v["admin_approved"])
-              for v in versions(fresh, made["task"])]
-    assert states == [
-        ("pending", False), ("running", False), ("running", True),
-        ("running", False), ("needs_review", False), ("approved", False)]
-    assert git(fresh, "fsck", "--strict", "--full").strip() == ""
-    seen = git(fresh, "log", "--format=%an %ae", "--", path).splitlines()
-    assert [s.split()[0] for s in seen] == [
-        "admin", "codex", "agent", "admin", "codex", "coordinator"], seen
-
-
-def test_the_repository_follows_within_a_second_and_after_kill_9(fresh):
-    task = fresh.task("followed")
-    for n in range(20):
-        answer = fresh.patch(f"/api/tasks/{task['id']}", {
-            "title": f"followed {n}", "base_sha": task["sha"]})
-        task = answer.json
-    kc.wait_for(lambda: task_path(fresh, task["id"]) and committed(fresh)[
-        task_path(fresh, task["id"])] == task["sha"], 1)
-    for n in range(3):
-        task = fresh.patch(f"/api/tasks/{task['id']}", {
-            "title": f"killed {n}", "base_sha": task["sha"]}).json
-        fresh.kill9()
-        fresh.start()
-        path = task_path(fresh, task["id"])
-        kc.wait_for(lambda: committed(fresh)[path] == task["sha"], 2)
-    assert len(versions(fresh, task["id"])) == 24
-    git(fresh, "fsck", "--strict")
-    head = git(fresh, "rev-parse", "HEAD")
-    fresh.stop()
-    (fresh.home / "index.db").unlink()
-    shutil.rmtree(fresh.home / "ssot.git")
-    fresh.cli("init")
-    fresh.start()
-    kc.wait_for(lambda: task_path(fresh, task["id"]) and
-                len(versions(fresh, task["id"])) == 24, 5)
-    assert git(fresh, "rev-parse", "HEAD") == head, "replay gives the same"
-
-
-def test_an_index_that_is_lost_or_spoilt_is_made_again(fresh):
-    made = whole(fresh, "c-index")
-    routes = ("/api/tasks", "/api/runs", "/api/approvals?state=used",
-              "/api/evidence", f"/api/tasks/{made['task']}",
-              "/api/audit?type=tool_started,tool_finished&limit=1000",
-              f"/api/runs/{made['sent']['id']}")
-    before = [fresh.get(route).json for route in routes]
-
-    def same():
-        after = [fresh.get(route).json for route in routes]
-        for x in (before[2]["items"] + after[2]["items"]):
-            x.pop("expires_in_s")
-            x.update(expires_in_s=0)
-        assert after == before
-
-    for spoil in (lambda f: f.unlink(),
-                  lambda f: f.write_bytes(b"not a database " * 1000),
-                  lambda f: f.write_bytes(b""),
-                  lambda f: f.write_bytes(f.read_bytes()[:5000])):
-        fresh.stop()
-        spoil(fresh.home / "index.db")
-        for rest in fresh.home.glob("index.db-*"):
-            rest.unlink()
-        fresh.start()
-        same()
-        assert fresh.get("/api/audit/c-index").json["complete"] is True
-    assert blob(before[4]) == before[4]["sha"]
 
 
 kc.main(new_agent=new_agent)
