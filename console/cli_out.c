@@ -11,7 +11,7 @@
 #include "console/frame.h"
 #include "console/safe.h"
 
-#define PAGE "limit=1000"
+#define PAGE "limit=200"
 
 /* Which exit code a refusal means: by its code, else by its status. */
 static const struct { const char *code; long status; enum exit_code exit; }

@@ -42,6 +42,7 @@ struct link {
 	struct message *out, **out_end;
 	lws_sorted_usec_list_t retry_sul, wake_sul;
 	uint16_t tries;
+	char why[300];		/* we hung up ourselves */
 };
 
 static const uint32_t backoff_ms[] = {500, 1000, 2000, 4000, 8000, 15000};
@@ -73,8 +74,8 @@ static void on_retry(lws_sorted_usec_list_t *sul)
 static void lost(struct link *l, const char *why)
 {
 	char conceal;
-	bool login = why && (strstr(why, "401") || strstr(why, "403") ||
-			     strstr(why, "unauth"));
+	bool login = strstr(why, "401") || strstr(why, "403") ||
+		     strstr(why, "unauth");
 	int64_t ms;
 
 	if (l->closing)
@@ -85,8 +86,8 @@ static void lost(struct link *l, const char *why)
 	buf_reset(&l->in);
 	ms = lws_retry_get_delay_ms(l->ctx, &retry, &l->tries, &conceal);
 	lws_sul_schedule(l->ctx, 0, &l->retry_sul, on_retry, ms * 1000);
-	l->events.lost(l->data, login, why ? why : "the connection was closed",
-		       ms * 1000);
+	l->events.lost(l->data, login, why, ms * 1000);
+	*l->why = 0;
 	rpc_lost(l->rpc);
 }
 
@@ -170,15 +171,20 @@ static int received(struct link *l, const char *in, size_t len)
 	struct err err = {0};
 	int rc;
 
-	if (l->in.len + len > MESSAGE_MAX)
+	if (l->in.len + len > MESSAGE_MAX) {
+		snprintf(l->why, sizeof(l->why), "the agent sent too much");
 		return -1;
+	}
 	buf_add(&l->in, in, len);
 	if (!lws_is_final_fragment(l->wsi))
 		return 0;
 	rc = rpc_receive(l->rpc, l->in.data, l->in.len, &err);
+	if (rc)			/* not our protocol: hang up, dial again */
+		snprintf(l->why, sizeof(l->why), "the agent sent what cannot "
+			 "be read: %.200s", err.detail);
 	err_fini(&err);
 	buf_reset(&l->in);
-	return rc;		/* not our protocol: hang up, dial again */
+	return rc;
 }
 
 static int on_socket(struct lws *wsi, enum lws_callback_reasons why,
@@ -202,7 +208,7 @@ static int on_socket(struct lws *wsi, enum lws_callback_reasons why,
 		lost(l, in ? in : "cannot connect");
 		return 0;
 	case LWS_CALLBACK_CLIENT_CLOSED:
-		lost(l, NULL);
+		lost(l, *l->why ? l->why : "the connection was closed");
 		return 0;
 	default:
 		return 0;

@@ -6,12 +6,17 @@
 #include "common/json.h"
 #include "console/cli.h"
 #include "console/main_app.h"
+#include "console/view_ui.h"
 
 static int open_console(struct cli *c)
 {
+	const char *start = c->opt[OPT_open];
 	int rc = cli_settings(c);
 
-	return rc ? rc : app_run(&c->settings, c->opt[OPT_open],
+	if (!rc && start && !ui_knows(start))
+		return cli_usage(c, "--open: there is no screen \"%s\"",
+				 start);
+	return rc ? rc : app_run(&c->settings, start,
 				 c->opt[OPT_readonly]);
 }
 

@@ -7,39 +7,20 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
-#include "console/link.h"
-#include "console/main_job.h"
+#include "console/main_state.h"
 #include "console/safe.h"
-#include "console/screen.h"
-#include "console/settings.h"
-#include "console/view_ui.h"
 
 #define PAINT_US 100000		/* at most ten paints a second by events */
 #define BELL_US 10000000
 #define EXIT_HANGUP 129
 
-struct app {
-	struct settings *settings;
-	struct link_to to;
-	struct model *m;
-	struct ui *ui;
-	struct link *link;
-	struct screen *screen;
-	struct frame frame;
-	bool dirty, urgent, done;
-	int exit_code;
-	int64_t painted_us, rung_us;
-};
-
-static void now(struct app *a)
+void app_now(struct app *a)
 {
 	a->m->now_us = clock_mono_us();
 	a->m->wall_us = clock_wall_us();
@@ -50,7 +31,7 @@ static void on_hello(void *data, const json_t *params)
 {
 	struct app *a = data;
 
-	now(a);
+	app_now(a);
 	model_hello(a->m, params);
 }
 
@@ -58,7 +39,7 @@ static void on_event(void *data, const json_t *record)
 {
 	struct app *a = data;
 
-	now(a);
+	app_now(a);
 	model_event(a->m, record);
 }
 
@@ -66,7 +47,7 @@ static void on_gap(void *data, const json_t *gap)
 {
 	struct app *a = data;
 
-	now(a);
+	app_now(a);
 	model_gap(a->m, gap);
 }
 
@@ -75,7 +56,7 @@ static void on_lost(void *data, bool login, const char *why, int64_t retry)
 	struct app *a = data;
 	char *text = NULL;
 
-	now(a);
+	app_now(a);
 	if (login)
 		text = xasprintf("the agent refused the token: %s; try "
 				 "--token-file FILE, or kircerta-agent token "
@@ -91,7 +72,7 @@ static void on_reply(void *data, void *call, const json_t *result,
 {
 	struct app *a = data;
 
-	now(a);
+	app_now(a);
 	model_answer(a->m, call, result, problem);
 	ui_arrived(a->ui);
 }
@@ -107,113 +88,6 @@ static void send_asks(struct app *a)
 		link_call(a->link, ask_method(ask->kind), params, on_reply,
 			  ask);
 	}
-}
-
-static const char *why_no_picture(int fetched, int decoded)
-{
-	static const struct { int exit; const char *why; } rows[] = {
-		{4, "the agent refused the token"},
-		{6, "x the bytes do not have this hash: not shown"},
-		{7, "the agent cannot be reached"},
-		{127, "the preview program is not installed"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		if (fetched == rows[i].exit || decoded == rows[i].exit)
-			return rows[i].why;
-	return fetched ? "the agent does not have these bytes" :
-	       decoded ? "this is no PNG or JPEG picture" : NULL;
-}
-
-static void on_picture(void *data, const char *sha256, const struct buf *out,
-		       int fetched, int decoded)
-{
-	struct app *a = data;
-	const char *why = why_no_picture(fetched, decoded);
-
-	now(a);
-	if (!a->ui || !a->ui->picture ||
-	    strcmp(a->ui->picture->sha256, sha256))
-		return;		/* another one is wanted by now */
-	if (why)
-		a->ui->picture->trouble = xstrdup(why);
-	else
-		picture_take(a->ui->picture, out->data, out->len);
-}
-
-static void on_verified(void *data, const char *sha256, const struct buf *out,
-			int first, int last)
-{
-	struct app *a = data;
-	char *line = xstrndup(out->data, strcspn(out->data, "\n")), *safe;
-
-	(void)sha256, (void)last;
-	now(a);
-	safe = safe_line(line);
-	if (a->ui && first == 0)
-		ui_note(a->ui, "+ verified here: %s", safe);
-	else if (a->ui)
-		ui_note(a->ui, "x NOT verified: %s", first == 6 ?
-			"the bytes do not have this hash" :
-			"they could not be fetched");
-	free(line);
-	free(safe);
-}
-
-static void copy(struct app *a)
-{
-	if (!job_tmux_copy(a->ui->copy))
-		screen_copy(a->screen, a->ui->copy);
-	xfree(a->ui->copy);
-}
-
-static void suspend(struct app *a)
-{
-	ui_hidden(a->ui);
-	screen_suspend(a->screen);
-	a->ui->suspend = false;
-}
-
-static void reconnect(struct app *a)
-{
-	struct err err = {0};
-
-	a->ui->reconnect = false;
-	if (!a->to.token && !settings_token(a->settings, &err))
-		a->to.token = a->settings->token;
-	err_fini(&err);
-	link_dial(a->link);
-}
-
-/* What the keys asked for. */
-static void grant_wishes(struct app *a)
-{
-	struct ui *ui = a->ui;
-
-	if (ui->flush)
-		screen_flush(a->screen);
-	ui->flush = false;
-	if (ui->copy)
-		copy(a);
-	if (ui->fetch && job_picture(a->link, a->settings, ui->fetch,
-				     a->frame.cols - 1, a->frame.rows - 5,
-				     screen_mono(a->screen) ||
-				     screen_ascii(a->screen), on_picture, a))
-		ui->picture->trouble =
-			xstrdup("the preview program is not installed");
-	xfree(ui->fetch);
-	if (ui->verify && job_verify(a->link, a->settings, ui->verify,
-				     on_verified, a))
-		ui_note(ui, "this program cannot be started again");
-	xfree(ui->verify);
-	if (ui->redraw)
-		screen_redraw(a->screen);
-	ui->redraw = false;
-	if (ui->suspend)
-		suspend(a);
-	if (ui->reconnect)
-		reconnect(a);
-	a->done |= ui->quit;
 }
 
 static bool hung_up(int fd)
@@ -234,13 +108,13 @@ static int on_keys(void *data, int fd, bool gone)
 		return -1;
 	}
 	while (!a->done && screen_read(a->screen, &in)) {
-		now(a);
+		app_now(a);
 		a->urgent = true;
 		if (in.paste_began)
 			ui_paste_began(a->ui);
 		else
 			ui_key(a->ui, in.key, in.pasted);
-		grant_wishes(a);
+		app_grant(a);
 	}
 	return 0;
 }
@@ -289,13 +163,13 @@ static void paint(struct app *a)
 	int64_t due = a->painted_us + PAINT_US, wake;
 
 	if (a->frame.until_us && clock_mono_us() >= a->frame.until_us) {
-		now(a);
+		app_now(a);
 		a->m->stamp++;
 	}
 	if (a->ui->frozen && !a->urgent)
 		a->dirty = false;
 	if (a->dirty && (a->urgent || clock_mono_us() >= due)) {
-		now(a);
+		app_now(a);
 		fit_frame(a);
 		ui_draw(a->ui, &a->frame);
 		screen_show(a->screen, &a->frame);
@@ -382,7 +256,7 @@ int app_run(struct settings *settings, const char *start, bool readonly)
 	a.m->environment = safe_line(settings->environment);
 	if (!settings->environment)
 		xfree(a.m->environment);
-	now(&a);
+	app_now(&a);
 	if (rc) {
 		char *why = xasprintf("%s. %s", login.detail,
 				      err_hint_of(&login));

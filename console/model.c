@@ -12,7 +12,6 @@
 #include "console/safe.h"
 
 #define RECORDS_AT_FIRST 1000	/* of the journal's end */
-#define PAGE 1000
 
 static const struct {
 	const char *method, *member;
@@ -122,7 +121,7 @@ static json_t *params_of(enum ask_kind kind, const char *id)
 	else if (id && member)
 		json_set_str(p, member, id);
 	if (strstr(asks[kind].method, ".list") || kind == ASK_records)
-		json_set_int(p, "limit", PAGE);
+		json_set_int(p, "limit", MODEL_PAGE);
 	return p;
 }
 

@@ -87,6 +87,8 @@ const char *ask_method(enum ask_kind kind);
 void model_answer(struct model *m, struct ask *ask, const json_t *result,
 		  const json_t *problem);
 
+#define MODEL_PAGE 200		/* items asked for in one answer */
+
 /* Load a correlation chain into m->chain. */
 void model_open_chain(struct model *m, const char *id);
 

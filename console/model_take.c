@@ -1,6 +1,7 @@
 /* See model_take.h. */
 #include "console/model_take.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,20 +148,25 @@ void take_records(struct model *m, const struct ask *ask,
 		  const json_t *result, const json_t *problem)
 {
 	const json_t *list = json_object_get(result, "items"), *each;
+	int64_t last = 0;
+	char after[24];
 	size_t i;
 
-	(void)ask;
 	if (failed(m, problem))
 		return;
 	json_array_foreach ((json_t *)list, i, each) {
 		struct item *it = item_decode(ITEM_RECORD, each);
 		struct record *r = (struct record *)it;
 
+		last = it ? r->seq : last;
 		if (it && !strcmp(r->type, "request"))
 			item_free(it);
 		else
 			put(m, &m->records, it);
 	}
+	snprintf(after, sizeof(after), "%lld", (long long)last);
+	if (i == MODEL_PAGE && strcmp(after, ask->id ? ask->id : ""))
+		model_ask(m, ASK_records, after);
 	if (m->records.n > RECORDS_KEPT)
 		items_drop_first(&m->records, m->records.n - RECORDS_KEPT);
 }

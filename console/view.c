@@ -74,6 +74,8 @@ static void reselect(struct view *v)
 
 	if (v->follow)
 		at = v->n ? v->n - 1 : 0;
+	else if (!v->moved)
+		at = 0;
 	else if (v->sel_id && !(at < v->n && !strcmp(v->rows[at]->id,
 						     v->sel_id)))
 		for (size_t i = 0; i < v->n; i++)
@@ -103,6 +105,7 @@ void view_refresh(struct view *v, const struct model *m)
 void view_select(struct view *v, size_t row)
 {
 	v->sel = row < v->n ? row : v->n ? v->n - 1 : 0;
+	v->moved = true;
 	v->follow = v->ops->tail && v->n && v->sel == v->n - 1;
 	if (v->follow)
 		v->unseen = 0;

@@ -73,6 +73,7 @@ struct view {
 	bool gathered;
 	size_t sel, top;
 	char *sel_id;		/* stays selected when rows come and go */
+	bool moved;		/* the selection is the operator's */
 	bool follow;
 	size_t unseen;		/* rows that came while not following */
 	struct filter *filter;

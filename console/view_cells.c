@@ -43,7 +43,6 @@ void cell_state(const struct model *m, const struct item *it,
 void cell_age(const struct model *m, const struct item *it,
 	      struct text_cell *out)
 {
-	out->style = STYLE_muted;
 	if (it->at_us)
 		span_age(m->wall_us - it->at_us, out->text);
 	else

@@ -58,7 +58,7 @@ static void draw_row(const struct view *v, const struct model *m,
 		c->fill(m, v->rows[i], &cell);
 		if (c->ending)
 			keep_end(cell.text, width);
-		if (selected && cell.style <= STYLE_muted)
+		if (selected && !k)	/* bold rows would cost 200 bytes */
 			cell.style = STYLE_select;
 		if (width)
 			frame_text(f, row, col, width, cell.style, cell.text);
@@ -124,7 +124,7 @@ static struct area cut_detail(struct frame *f, struct area *list)
 		d.left = cut + 2;
 		d.width = f->cols - d.left - 1;
 		for (int r = d.top; r < d.bottom; r++)
-			frame_text(f, r, cut, 1, STYLE_rule, "|");
+			frame_text(f, r, cut, 1, STYLE_normal, "|");
 	} else {
 		cut = list->bottom - (list->bottom - list->top) / 3;
 		list->bottom = cut;

@@ -90,20 +90,29 @@ void ui_screen(struct ui *ui, enum view_kind kind)
 	ui_push(ui, kind, NULL);
 }
 
+static enum view_kind screen_of(const char *name)
+{
+	for (int k = 0; name && k < VIEW_KINDS; k++)
+		if (view_ops_of(k)->digit &&
+		    !strcmp(view_ops_of(k)->name, name))
+			return (enum view_kind)k;
+	return VIEW_KINDS;
+}
+
+bool ui_knows(const char *screen)
+{
+	return screen_of(screen) != VIEW_KINDS || !strcmp(screen, "review");
+}
+
 struct ui *ui_new(struct model *m, const char *screen)
 {
 	struct ui *ui = xcalloc(1, sizeof(*ui));
-	enum view_kind kind = VIEW_home;
+	enum view_kind kind;
 
 	ui->m = m;
 	ui->open_review = screen && !strcmp(screen, "review");
-	if (ui->open_review)
-		screen = "approvals";
-	for (int k = 0; screen && k < VIEW_KINDS; k++)
-		if (view_ops_of(k)->digit &&
-		    !strcmp(view_ops_of(k)->name, screen))
-			kind = (enum view_kind)k;
-	ui_screen(ui, kind);
+	kind = screen_of(ui->open_review ? "approvals" : screen);
+	ui_screen(ui, kind == VIEW_KINDS ? VIEW_home : kind);
 	return ui;
 }
 

@@ -36,7 +36,8 @@ struct ui {
 	bool open_review;	/* at the start, once there is one */
 };
 
-/* screen: the name of one of views.def's screens. */
+bool ui_knows(const char *screen);	/* is it one to start with? */
+/* screen: a name that ui_knows, or NULL. */
 struct ui *ui_new(struct model *m, const char *screen);
 void ui_free(struct ui *ui);
 

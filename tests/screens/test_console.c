@@ -89,6 +89,7 @@ START_TEST(events_show_without_a_key_and_never_move_the_focus)
 	fake_order(&d.fake, "{\"approval\": 8}");
 	term_expect(&d.term, "! 2 approvals");
 	term_expect(&d.term, "2 TASKS");
+	term_settle(&d.term);
 	ck_assert(memchr(d.term.raw.data, '\a', d.term.raw.len));
 	desk_stop(&d);
 }
@@ -231,6 +232,7 @@ START_TEST(lists_are_found_filtered_followed_and_frozen)
 
 	desk_start(&d, "many", "admin", 24, 80, "tasks", NULL);
 	term_expect(&d.term, "[2500]");
+	term_expect(&d.term, ">..m2q2500");
 	term_send(&d.term, "/number 77\r");
 	term_expect(&d.term, "task number 77");
 	term_send(&d.term, "fstate:WAIT number -7\r");
@@ -258,6 +260,41 @@ START_TEST(lists_are_found_filtered_followed_and_frozen)
 }
 END_TEST
 
+/* Bytes that it takes to show something, once it is settled. */
+static size_t bytes_for(struct desk *d, const char *keys)
+{
+	term_settle(&d->term);
+	d->term.raw.len = 0;
+	term_send(&d->term, keys);
+	term_settle(&d->term);
+	return d->term.raw.len;
+}
+
+START_TEST(few_bytes_go_over_the_line)
+{
+	static const struct { int rows, cols; size_t paint; } most[] = {
+		{24, 80, 3000}, {40, 120, 5000}, {50, 200, 7000},
+	};
+	struct desk d;
+	size_t n;
+
+	desk_start(&d, "many", "admin", most[_i].rows, most[_i].cols, "tasks",
+		   NULL);
+	term_expect(&d.term, "[2500]");
+	n = bytes_for(&d, "\014");
+	ck_assert_msg(n <= most[_i].paint, "painting: %zu bytes", n);
+	n = bytes_for(&d, "j");
+	ck_assert_msg(n <= 150 || most[_i].cols >= 100, "a row: %zu", n);
+	bytes_for(&d, " ");
+	bytes_for(&d, " ");
+	n = bytes_for(&d, "j");
+	ck_assert_msg(n <= 400 || most[_i].cols >= 100, "scrolling: %zu", n);
+	printf("%dx%d: scrolling by one %zu bytes\n", most[_i].cols,
+	       most[_i].rows, n);
+	desk_stop(&d);
+}
+END_TEST
+
 int main(void)
 {
 	const struct { const TTest *test; int times; } tests[] = {
@@ -274,6 +311,7 @@ int main(void)
 		{an_unknown_terminal_is_taken_for_a_common_one, 1},
 		{without_utf8_all_is_spelled_out, 1},
 		{a_hangup_ends_it_and_interrupt_does_not, 1},
+		{few_bytes_go_over_the_line, 3},
 		{lists_are_found_filtered_followed_and_frozen, 1},
 	};
 	TCase *c = tcase_create("console");
