@@ -96,4 +96,66 @@ def test_an_index_that_is_lost_or_spoilt_is_made_again(fresh):
     assert blob(before[4]) == before[4]["sha"]
 
 
+def test_a_title_forges_no_trailer_and_no_line_of_a_commit(fresh):
+    forged = "Audit-Head: 999999 " + "f" * 64
+    made = [fresh.task(title) for title in (
+        f"x\n\nTask: t-1\n{forged}\nActor: admin\n\n{forged}",
+        f"y\r\n{forged}\u2028{forged}\u0085\x1b[31m", "\n\n", forged,
+        "z" * 500)]
+    kc.wait_for(lambda: task_path(fresh, made[-1]["id"]), 5)
+    for commit in commits(fresh):
+        assert commit["Actor"] == "coordinator", commit
+        assert commit["Audit-Head"].split()[0] != "999999", commit
+    fresh.restart()
+    assert fresh.task("after them")["state"] == "pending"
+    for task in made:
+        one, = fresh.get(f"/api/tasks/{task['id']}/history").json["items"]
+        assert one["sha"] == task["sha"], one
+
+
+def nested(depth):
+    value = "the end"
+    for _ in range(depth):
+        value = {"a": [value]} if depth % 2 else {"a": value}
+    return value
+
+
+def test_whatever_was_accepted_survives_replay_byte_for_byte(fresh):
+    kept = {}
+    for n, meta in enumerate([
+            {"f": [0.1, 1e-7, -0.0, 123456789012345.6, 2**53 - 1, 1 - 2**53]},
+            {"": "empty key", "\u00e9\u202e\U0001f3ac": "\x7f\u2028\ufeff"},
+            {"quote": '"\\/\b\f\n\r\t', "a" * 500: "b"}]
+            + [nested(d) for d in range(10, 40)]):
+        answer = fresh.post("/api/tasks", {"title": f"n {n}", "meta": meta},
+                            headers={"Idempotency-Key": f"k-{n}"})
+        assert answer.status == 201 or n > 3, answer
+        if answer.status == 201:
+            kept[n] = (meta, answer.json)
+    assert len(kept) > 15, len(kept)
+
+    def same():
+        for n, (meta, task) in kept.items():
+            assert fresh.get(f"/api/tasks/{task['id']}").json == task, n
+            assert task["meta"] == meta, n
+        there = committed(fresh)
+        assert all(there[task_path(fresh, t["id"])] == t["sha"]
+                   for t in [kept[n][1] for n in (0, 1, 2, max(kept))])
+
+    kc.wait_for(lambda: task_path(fresh, kept[max(kept)][1]["id"]), 5)
+    same()
+    fresh.kill9()
+    (fresh.home / "index.db").unlink()
+    shutil.rmtree(fresh.home / "ssot.git")
+    fresh.cli("init")
+    fresh.start()
+    kc.wait_for(lambda: task_path(fresh, kept[max(kept)][1]["id"]), 5)
+    same()
+    assert fresh.cli("audit", "verify").returncode == 0
+    for n, (meta, task) in kept.items():
+        again = fresh.post("/api/tasks", {"title": f"n {n}", "meta": meta},
+                           headers={"Idempotency-Key": f"k-{n}"})
+        assert again.json == task, n
+
+
 kc.main(new_agent=new_agent)
