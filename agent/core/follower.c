@@ -17,7 +17,9 @@
 #include "common/mem.h"
 
 #define PENDING_MAX 100000		/* records held in memory */
+#define PENDING_BYTES ((size_t)16 << 20)	/* and bytes of their lines */
 #define APPLY_MAX 2048			/* records in one transaction */
+#define APPLY_BYTES ((size_t)8 << 20)	/* read again for one */
 
 struct follower {
 	struct follower_kind kind;
@@ -27,7 +29,7 @@ struct follower {
 	pthread_cond_t changed;
 	/* under lock */
 	struct record **pending;	/* after seq, without holes */
-	size_t n, cap;
+	size_t n, cap, bytes;
 	uint64_t seq;			/* applied */
 	bool behind;			/* the journal has more than pending */
 	bool stopping, failing;
@@ -51,9 +53,9 @@ void follower_feed(struct follower *f, struct record *const *records,
 		   size_t n)
 {
 	pthread_mutex_lock(&f->lock);
-	if (f->behind || f->n + n > PENDING_MAX) {
+	if (f->behind || f->n + n > PENDING_MAX || f->bytes > PENDING_BYTES) {
 		drop(f->pending, f->n);
-		f->n = 0;
+		f->n = f->bytes = 0;
 		f->behind = true;
 	} else {
 		if (f->n + n > f->cap) {
@@ -61,8 +63,10 @@ void follower_feed(struct follower *f, struct record *const *records,
 			f->pending = xrealloc(f->pending,
 					f->cap * sizeof(*f->pending));
 		}
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
 			f->pending[f->n++] = record_ref(records[i]);
+			f->bytes += records[i]->len;
+		}
 	}
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
@@ -129,7 +133,7 @@ static bool apply(struct follower *f, struct record *const *records, size_t n)
 struct chunk {
 	struct follower *f;
 	struct record *records[APPLY_MAX];
-	size_t n;
+	size_t n, bytes;
 };
 
 static int flush(struct chunk *c)
@@ -137,7 +141,7 @@ static int flush(struct chunk *c)
 	bool ok = !c->n || apply(c->f, c->records, c->n);
 
 	drop(c->records, c->n);
-	c->n = 0;
+	c->n = c->bytes = 0;
 	return ok ? 0 : 1;
 }
 
@@ -149,7 +153,8 @@ static int gather(struct record *r, void *data, struct err *err)
 	if (r->seq <= c->f->seq)
 		return 0;
 	c->records[c->n++] = record_ref(r);
-	return c->n == APPLY_MAX ? flush(c) : 0;
+	c->bytes += r->len;
+	return c->n == APPLY_MAX || c->bytes > APPLY_BYTES ? flush(c) : 0;
 }
 
 /* Read from the journal what memory does not have; false: stop. */
@@ -193,6 +198,7 @@ static size_t take(struct follower *f, struct record **out, bool *behind)
 		pthread_cond_wait(&f->changed, &f->lock);
 	*behind = f->behind;
 	while (!f->behind && used < f->n && n < APPLY_MAX) {
+		f->bytes -= f->pending[used]->len;
 		if (f->pending[used]->seq > f->seq)
 			out[n++] = f->pending[used];
 		else

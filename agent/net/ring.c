@@ -8,7 +8,8 @@
 #include "common/mem.h"
 
 #define SLOTS 16384u
-#define BYTES ((size_t)32 << 20)
+#define BYTES ((size_t)64 << 20)
+#define PARSED 16		/* so much larger is a record with its JSON */
 
 /* A place is the number of records that were added before; slot = % SLOTS. */
 struct ring {
@@ -42,12 +43,17 @@ struct ring *ring_new(uint64_t seq)
 	return g;
 }
 
+static size_t cost(const struct record *r)
+{
+	return r->len * (r->data ? PARSED : 1);
+}
+
 static void drop_oldest(struct ring *g)
 {
 	struct event *e = &g->slots[g->first++ % SLOTS];
 
 	g->floor = e->record->seq;
-	g->bytes -= e->record->len;
+	g->bytes -= cost(e->record);
 	event_fini(e);
 }
 
@@ -65,10 +71,10 @@ void ring_add(struct ring *g, struct record *r)
 	if (r->seq <= g->floor)
 		return;
 	while (g->next - g->first >= SLOTS ||
-	       (g->first < g->next && g->bytes + r->len > BYTES))
+	       (g->first < g->next && g->bytes + cost(r) > BYTES))
 		drop_oldest(g);
 	event_init(&g->slots[g->next++ % SLOTS], r);
-	g->bytes += r->len;
+	g->bytes += cost(r);
 }
 
 uint64_t ring_floor(const struct ring *g)

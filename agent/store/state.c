@@ -16,12 +16,14 @@
 #include "common/mem.h"
 
 #define KEEP 8192		/* documents kept although settled */
+#define KEEP_WEIGHT 400000	/* and values in them, some 100 bytes each */
 #define LIST_MAX 100000
 
 struct state {
 	struct reader *reader;
 	json_t *docs, *seqs;
 	size_t sweep_at;
+	size_t weight, heavy_at;
 };
 
 struct state *state_new(struct reader *r)
@@ -29,7 +31,8 @@ struct state *state_new(struct reader *r)
 	struct state *s = xcalloc(1, sizeof(*s));
 
 	*s = (struct state){.reader = r, .docs = json_object(),
-			    .seqs = json_object(), .sweep_at = KEEP};
+			    .seqs = json_object(), .sweep_at = KEEP,
+			    .heavy_at = KEEP_WEIGHT};
 	return s;
 }
 
@@ -47,8 +50,34 @@ static void key_of(char key[200], const char *kind, const char *id)
 	snprintf(key, 200, "%s:%s", kind, id);
 }
 
+/* How many values it has: a short text may be a large document. */
+static size_t weight_of(const json_t *v)
+{
+	size_t weight = 1 + json_string_length(v) / 100, i;
+	const char *key;
+	json_t *each;
+
+	json_object_foreach ((json_t *)v, key, each)
+		weight += weight_of(each);
+	json_array_foreach (v, i, each)
+		weight += weight_of(each);
+	return weight;
+}
+
+static void forget(struct state *s, const char *key)
+{
+	json_t *doc = json_object_get(s->docs, key);
+
+	if (doc)
+		s->weight -= weight_of(doc);
+	json_object_del(s->docs, key);
+}
+
 static void keep(struct state *s, const char *key, json_t *doc, uint64_t seq)
 {
+	json_t *old = json_object_get(s->docs, key);
+
+	s->weight += weight_of(doc) - (old ? weight_of(old) : 0);
 	json_object_set(s->docs, key, doc);
 	json_object_set_new(s->seqs, key, json_integer((json_int_t)seq));
 }
@@ -135,14 +164,18 @@ void state_settle(struct state *s, uint64_t seq)
 	json_t *each;
 	void *next;
 
-	if (json_object_size(s->docs) < s->sweep_at)
+	if (json_object_size(s->docs) < s->sweep_at &&
+	    s->weight < s->heavy_at)
 		return;
 	json_object_foreach_safe (s->seqs, next, key, each) {
 		if ((uint64_t)json_integer_value(each) > seq)
 			continue;
-		json_object_del(s->docs, key);
+		forget(s, key);
 		json_object_del(s->seqs, key);	/* key dies here */
 	}
+	s->heavy_at = s->weight * 2;
+	if (s->heavy_at < KEEP_WEIGHT)
+		s->heavy_at = KEEP_WEIGHT;
 	s->sweep_at = json_object_size(s->docs) * 2;
 	if (s->sweep_at < KEEP)
 		s->sweep_at = KEEP;
