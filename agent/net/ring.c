@@ -8,7 +8,7 @@
 #include "common/mem.h"
 
 #define SLOTS 16384u
-#define BYTES ((size_t)64 << 20)
+#define BYTES ((size_t)96 << 20)
 #define PARSED 16		/* so much larger is a record with its JSON */
 
 /* A place is the number of records that were added before; slot = % SLOTS. */
