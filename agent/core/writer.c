@@ -105,9 +105,7 @@ static void refuse_all(struct call *calls, const struct err *why)
 			continue;
 		err_fini(&c->err);
 		err_set(&c->err, ERR_audit_unavailable, "%s", why->detail);
-		c->stream = false;
-		free(c->text);
-		c->text = NULL;
+		call_unanswer(c);
 		call_render(c);
 	}
 }

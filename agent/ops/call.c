@@ -98,6 +98,18 @@ int call_file(struct call *c, int fd, uint64_t off, uint64_t len,
 	return 0;
 }
 
+void call_unanswer(struct call *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	c->stream = c->replayed = false;
+	xfree(c->text);
+	xfree(c->location);
+	xfree(c->etag);
+	c->text_len = 0;
+}
+
 const char *via_name(enum via via)
 {
 	static const char *const names[] = {"http", "websocket", "internal"};

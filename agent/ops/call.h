@@ -89,6 +89,8 @@ int call_answer(struct call *c, json_t *answer);
 /* Set a filename to send instead. */
 int call_file(struct call *c, int fd, uint64_t off, uint64_t len,
 	      uint64_t size, const char *content_type);
+/* Take back all that was to be sent; err is what will be. */
+void call_unanswer(struct call *c);
 /*
  * Turn err or answer into text, content_type and status as they are sent:
  * for HTTP the body, for the websocket the whole JSON-RPC response.

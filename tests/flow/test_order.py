@@ -277,6 +277,17 @@ def test_it_stops_cleanly_between_an_intent_and_its_effect(fresh):
     assert fresh.journal("agent_stopped")[-1]["seq"] == len(fresh.lines())
 
 
+def test_a_file_whose_record_fails_is_refused_with_its_reason(fresh):
+    slowly(fresh)
+    stored = fresh.request("POST", "/api/evidence?name=a", b"abc").json
+    fresh.stop()
+    traced(fresh, "error=EIO:when=2+")  # counted in each thread
+    assert fresh.get("/api/mode").status == 200
+    problem = refused(fresh.get(stored["link"]), 503, "audit_unavailable")
+    assert problem["detail"], problem
+    fresh.stop()
+
+
 if not shutil.which("strace"):
     raise SystemExit("test_order needs strace: contrib/bootstrap.sh has it")
 kc.main(new_agent=new_agent)
