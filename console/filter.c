@@ -18,7 +18,8 @@
 struct term {
 	bool negated;
 	char *key;		/* NULL: a word */
-	char *value;
+	char *value;		/* the alternatives, each ended by NUL */
+	size_t len;		/* of them all */
 	regex_t *regex;		/* /regex/ */
 };
 
@@ -108,6 +109,9 @@ static int term_parse(struct term *t, const char *word, struct err *err)
 		return term_regex(t, word, err);
 	colon = strchr(word, ':');
 	t->value = xstrdup(colon ? colon + 1 : word);
+	t->len = strlen(t->value);
+	for (char *bar = t->value; (bar = strchr(bar, '|')); bar++)
+		*bar = 0;	/* what follows it is looked at next */
 	if (!colon)
 		return 0;
 	t->key = xstrndup(word, (size_t)(colon - word));
@@ -151,18 +155,15 @@ void filter_free(struct filter *f)
 	free(f);
 }
 
-/* "a|b*" against text, each as a glob; a plain word as a part of it. */
-static bool any_fits(const char *wanted, const char *text, bool part)
+/* Any alternative against text: as a glob, or as a part of it. */
+static bool any_fits(const struct term *t, const char *text, bool part)
 {
-	char *copy = xstrdup(wanted), *save = NULL;
-	bool hit = false;
-
-	for (char *w = strtok_r(copy, "|", &save); w && !hit;
-	     w = strtok_r(NULL, "|", &save))
-		hit = part ? strcasestr(text, w) != NULL :
-			     !fnmatch(w, text, FNM_CASEFOLD);
-	free(copy);
-	return hit;
+	for (const char *w = t->value; w <= t->value + t->len;
+	     w += strlen(w) + 1)
+		if (*w && (part ? strcasestr(text, w) != NULL :
+				  !fnmatch(w, text, FNM_CASEFOLD)))
+			return true;
+	return false;
 }
 
 static bool is_gap(const struct item *it) { return it->kind == ITEM_GAP; }
@@ -178,7 +179,7 @@ static bool word_fits(const struct term *t, const struct item *it)
 			texts[n++] = *(char **)((char *)it + columns[i].offset);
 	for (size_t i = 0; i < n; i++)
 		if (t->regex ? !regexec(t->regex, texts[i], 0, NULL, 0) :
-			       any_fits(t->value, texts[i], true))
+			       any_fits(t, texts[i], true))
 			return true;
 	return false;
 }
@@ -190,16 +191,16 @@ static bool key_fits(const struct term *t, const struct item *it, int64_t now)
 	if (!strcmp(t->key, "since"))
 		return clock_parse(t->value, now, &since) && it->at_us >= since;
 	if (!strcmp(t->key, "state"))
-		return any_fits(t->value, it->state->word, false) ||
-		       any_fits(t->value, it->state->wire, false);
+		return any_fits(t, it->state->word, false) ||
+		       any_fits(t, it->state->wire, false);
 	if (!strcmp(t->key, "chain"))
-		return any_fits(t->value, it->chain, false);
+		return any_fits(t, it->chain, false);
 	if (!strcmp(t->key, "id"))
-		return any_fits(t->value, it->id, false);
+		return any_fits(t, it->id, false);
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		if (columns[i].kind == it->kind &&
 		    !strcmp(columns[i].key, t->key) &&
-		    any_fits(t->value,
+		    any_fits(t,
 			     *(char **)((char *)it + columns[i].offset),
 			     !strcmp(t->key, "type")))
 			return true;

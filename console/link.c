@@ -14,8 +14,9 @@
 #include "console/link_rpc.h"
 
 #define MESSAGE_MAX (32 << 20)
-#define PING_S 20
+#define PING_S 5
 #define HANGUP_S 30
+#define SILENT_US (2 * PING_S * 1000000LL)	/* two heartbeats missed */
 
 struct watch {
 	link_ready *fn;
@@ -40,7 +41,9 @@ struct link {
 	struct rpc *rpc;
 	struct buf in;
 	struct message *out, **out_end;
-	lws_sorted_usec_list_t retry_sul, wake_sul;
+	lws_sorted_usec_list_t retry_sul, wake_sul, beat_sul;
+	int64_t heard_us;	/* the last sign of life */
+	bool silent;
 	uint16_t tries;
 	char why[300];		/* we hung up ourselves */
 };
@@ -81,7 +84,8 @@ static void lost(struct link *l, const char *why)
 	if (l->closing)
 		return;
 	l->wsi = NULL;
-	l->up = false;
+	l->up = l->silent = false;
+	lws_sul_cancel(&l->beat_sul);
 	drop_out(l);
 	buf_reset(&l->in);
 	ms = lws_retry_get_delay_ms(l->ctx, &retry, &l->tries, &conceal);
@@ -115,6 +119,27 @@ void link_dial(struct link *l)
 	i.host = host;
 	if (!lws_client_connect_via_info(&i) && !l->retry_sul.list.owner)
 		lost(l, "cannot connect");
+}
+
+static void heard(struct link *l)
+{
+	l->heard_us = clock_mono_us();
+	if (l->silent)
+		l->events.silent(l->data, 0);
+	l->silent = false;
+}
+
+static void on_beat(lws_sorted_usec_list_t *sul)
+{
+	struct link *l = lws_container_of(sul, struct link, beat_sul);
+	int64_t us = clock_mono_us() - l->heard_us;
+
+	if (us >= SILENT_US) {
+		l->silent = true;
+		l->events.silent(l->data, us);
+		lws_cancel_service(l->ctx);
+	}
+	lws_sul_schedule(l->ctx, 0, sul, on_beat, PING_S * 1000000LL);
 }
 
 static int add_token(struct link *l, struct lws *wsi, unsigned char **at,
@@ -199,9 +224,15 @@ static int on_socket(struct lws *wsi, enum lws_callback_reasons why,
 	case LWS_CALLBACK_CLIENT_ESTABLISHED:
 		l->wsi = wsi;
 		l->up = true;
+		heard(l);
+		on_beat(&l->beat_sul);
 		return 0;
 	case LWS_CALLBACK_CLIENT_RECEIVE:
+		heard(l);
 		return received(l, in, len);
+	case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
+		heard(l);
+		return 0;
 	case LWS_CALLBACK_CLIENT_WRITEABLE:
 		return write_next(l);
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:

@@ -23,6 +23,8 @@ struct link_events {
 	void (*hello)(void *data, const json_t *params);
 	void (*event)(void *data, const json_t *record);
 	void (*gap)(void *data, const json_t *gap);
+	/* nothing was heard for so long, though asked for; 0: it is back */
+	void (*silent)(void *data, int64_t us);
 	/* login: the token is missing or refused; why: not safe to show */
 	void (*lost)(void *data, bool login, const char *why,
 		     int64_t retry_in_us);

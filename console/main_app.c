@@ -51,6 +51,15 @@ static void on_gap(void *data, const json_t *gap)
 	model_gap(a->m, gap);
 }
 
+static void on_silent(void *data, int64_t us)
+{
+	struct app *a = data;
+
+	app_now(a);
+	a->m->silent_us = us;
+	a->m->stamp++;
+}
+
 static void on_lost(void *data, bool login, const char *why, int64_t retry)
 {
 	struct app *a = data;
@@ -198,7 +207,7 @@ static void loop(struct app *a)
 static int open_link(struct app *a, struct err *err)
 {
 	static const struct link_events events = {on_hello, on_event, on_gap,
-						  on_lost};
+						  on_silent, on_lost};
 	sigset_t mask;
 	int keys, signals;
 

@@ -221,7 +221,7 @@ void model_hello(struct model *m, const json_t *hello)
 {
 	m->link = LINK_LIVE;
 	m->tries = 0;
-	m->lost_us = 0;
+	m->lost_us = m->silent_us = 0;
 	m->synced = false;
 	m->stamp++;
 	set_text(&m->agent, json_str(hello, "agent"));
@@ -242,6 +242,7 @@ void model_lost(struct model *m, enum link_state state, const char *why,
 	if (m->link == LINK_LIVE || !m->lost_us)
 		m->lost_us = m->now_us;
 	m->link = state;
+	m->silent_us = 0;
 	m->tries += state == LINK_RETRY;
 	m->retry_in_us = retry_in_us;
 	m->stamp++;

@@ -49,6 +49,7 @@ struct model {
 	int tries;		/* since the connection was lost */
 	int64_t retry_in_us;
 	int64_t lost_us;	/* when, monotonic; 0 while live */
+	int64_t silent_us;	/* live, but nothing heard for so long; or 0 */
 	char *link_why;		/* safe */
 
 	char *agent, *version, *actor, *mode, *health;

@@ -139,8 +139,12 @@ struct review *review_read(const char *id, const json_t *answer,
 	r->id = xstrdup(json_str(approval, "id") ? json_str(approval, "id") :
 						   id);
 	r->digest = safe_line(digest);
-	why = canonical ? check_digest(r, canonical, approval) :
-			  "the agent did not send what was hashed";
+	if (!strstr(r->id, id))		/* ids may be shortened */
+		why = "the agent answered for another approval";
+	else if (!canonical)
+		why = "the agent did not send what was hashed";
+	else
+		why = check_digest(r, canonical, approval);
 	r->wrong = xstrdup(why);
 	r->nonce = xstrdup(nonce ? nonce : "");
 	if (nonce)
@@ -153,6 +157,7 @@ struct review *review_read(const char *id, const json_t *answer,
 	left = json_int(answer, "expires_in_s",
 			json_int(approval, "expires_in_s", -1));
 	r->until_us = left < 0 ? 0 : now_us + left * SPAN_S;
+	r->half_us = left < 0 ? 0 : now_us + left * SPAN_S / 2;
 	r->required = json_int(approval, "required", 1);
 	r->decisions = json_incref(json_object_get(approval, "decisions"));
 	r->chain = safe_line(json_str(approval, "correlation_id"));

@@ -49,6 +49,8 @@ struct review {
 	bool task_known;
 	bool unhashed;		/* a file without a hash */
 	int64_t until_us;	/* expiry, monotonic; 0 unknown */
+	int64_t warned_us;	/* the last of its warnings that rang */
+	int64_t half_us;	/* half of the time that was left is gone */
 
 	struct fact *facts;
 	size_t fact_count;
@@ -71,6 +73,7 @@ struct review {
 
 #define REVIEW_GATE_US 1000000
 #define REVIEW_ARM_US 500000
+#define REVIEW_LATE_US (120 * 1000000LL)
 #define REVIEW_SILENT_US 10000000	/* no receipt: the outcome is unknown */
 
 void review_open(struct model *m, const char *id);	/* into m->review */

@@ -69,6 +69,7 @@ static bool expired(const struct model *m)
 
 /* Reasons in the order in which they are told. */
 static bool is_offline(const struct model *m) { return m->link != LINK_LIVE; }
+static bool is_lagging(const struct model *m) { return m->silent_us; }
 static bool is_observer(const struct model *m) { return !model_may_decide(m); }
 static bool is_loading(const struct model *m)
 {
@@ -102,6 +103,7 @@ static const struct {
 	const char *why;
 } hindrances[] = {
 	{is_offline, true, "not connected"},
+	{is_lagging, true, "LAG: the agent does not answer"},
 	{is_observer, true, "OBSERVER: this token may not decide"},
 	{is_loading, true, "loading"},
 	{is_over, true, "already under way"},
@@ -200,8 +202,10 @@ void review_enter(struct model *m)
 
 	if (!typing(m))
 		return;
-	if (expired(m)) {
-		review_leave_confirm(m, "EXPIRED, nothing was sent");
+	if (expired(m) || is_lagging(m)) {
+		review_leave_confirm(m, expired(m) ?
+				     "EXPIRED, nothing was sent" :
+				     "LAG: nothing was sent");
 		return;
 	}
 	if (strlen(r->number) != 4 || strcmp(r->typed, r->number)) {
@@ -266,6 +270,29 @@ void review_lost(struct model *m)
 	m->stamp++;
 }
 
+/* The bell rings at half of the time and two minutes before the end. */
+static int64_t warn(struct model *m)
+{
+	struct review *r = m->review;
+	int64_t late = r->until_us - REVIEW_LATE_US, next;
+
+	if (!r->until_us || r->phase > REVIEW_CONFIRM || r->state->rank)
+		return 0;
+	next = r->half_us > r->warned_us ? r->half_us : late;
+	if (next <= r->warned_us)
+		return 0;
+	if (m->now_us < next)
+		return next;
+	m->bells += m->now_us < r->until_us;
+	r->warned_us = next;
+	return warn(m);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return !a ? b : !b ? a : a < b ? a : b;
+}
+
 int64_t review_tick(struct model *m)
 {
 	struct review *r = m->review;
@@ -292,5 +319,5 @@ int64_t review_tick(struct model *m)
 	} else if (since) {
 		at = since + REVIEW_SILENT_US;
 	}
-	return at;
+	return sooner(at, warn(m));
 }

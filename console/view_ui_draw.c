@@ -16,6 +16,11 @@ static enum style link_text(const struct model *m, char *out, size_t size)
 	char age[SPAN_TEXT];
 	int64_t lost = m->lost_us ? m->now_us - m->lost_us : 0;
 
+	if (m->link == LINK_LIVE && m->silent_us) {
+		span_age(m->silent_us, age);
+		snprintf(out, size, "LAG %s", age);
+		return STYLE_stale;
+	}
 	if (m->link == LINK_LIVE) {
 		snprintf(out, size, "%s", model_may_decide(m) ? "LIVE" :
 							    "LIVE OBSERVER");

@@ -7,7 +7,8 @@ Standard output: {"port": N}, then one line for every call that came in.
 Standard input, a JSON object a line: {"event": RECORD}, {"gap": {...}},
 {"cut": true}, {"refuse": true|false}, {"task": {...}}, {"approval": N},
 {"used": true} (the approval starts its run, which ends well),
-{"silent": true|false} (calls that decide get no answer).
+{"silent": true|false} (calls that decide get no answer), {"deaf": true|false}
+(pings get no answer).
 """
 import base64
 import hashlib
@@ -170,7 +171,8 @@ class Client(threading.Thread):
             if kind == 8:
                 raise EOFError
             if kind == 9:
-                self.frame(10, part)
+                if not self.world.deaf:
+                    self.frame(10, part)
                 continue
             if kind in (0, 1):
                 data += part
@@ -248,6 +250,7 @@ def obey(world, order):
         world.emit(record(world.seq + 1, "approval_requested", new["task_id"],
                           "c-0002", approval_id=new["id"]))
     world.refuse = order.get("refuse", world.refuse)
+    world.deaf = order.get("deaf", world.deaf)
     world.silent = order.get("silent", world.silent)
     if order.get("cut"):
         for c in list(world.clients):

@@ -95,7 +95,7 @@ class World:
     def __init__(self, scenario):
         self.scenario = scenario
         self.clients = []
-        self.refuse = self.silent = False
+        self.refuse = self.silent = self.deaf = False
         self.nonces = {}
         self.seq = 40
         picture = png(64, 48)

@@ -212,9 +212,10 @@ static inline bool term_has(struct term *t, const char *text)
 	return has;
 }
 
-static inline void term_wait(struct term *t, const char *text, bool there)
+static inline void term_wait(struct term *t, const char *text, bool there,
+			     int64_t most_us)
 {
-	int64_t until = clock_mono_us() + DEADLINE_US;
+	int64_t until = clock_mono_us() + most_us;
 
 	while (term_has(t, text) != there) {
 		char *screen = clock_mono_us() < until && !t->ended ? NULL :
@@ -228,12 +229,12 @@ static inline void term_wait(struct term *t, const char *text, bool there)
 
 static inline void term_expect(struct term *t, const char *text)
 {
-	term_wait(t, text, true);
+	term_wait(t, text, true, DEADLINE_US);
 }
 
 static inline void term_gone(struct term *t, const char *text)
 {
-	term_wait(t, text, false);
+	term_wait(t, text, false, DEADLINE_US);
 }
 
 static inline void term_send(struct term *t, const char *keys)

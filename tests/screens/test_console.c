@@ -130,6 +130,20 @@ START_TEST(a_lost_connection_is_said_kept_and_made_again)
 }
 END_TEST
 
+START_TEST(an_agent_that_falls_silent_is_said_to_lag)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	fake_order(&d.fake, "{\"deaf\": true}");
+	term_wait(&d.term, "LAG 1", true, 2 * DEADLINE_US);
+	fake_order(&d.fake, "{\"deaf\": false, \"event\": {\"type\": \"x\"}}");
+	term_expect(&d.term, "LIVE");
+	desk_stop(&d);
+}
+END_TEST
+
 START_TEST(a_refused_token_says_what_to_do)
 {
 	struct desk d;
@@ -304,6 +318,7 @@ int main(void)
 		{events_show_without_a_key_and_never_move_the_focus, 1},
 		{a_quiet_console_writes_nothing, 1},
 		{a_lost_connection_is_said_kept_and_made_again, 1},
+		{an_agent_that_falls_silent_is_said_to_lag, 1},
 		{a_refused_token_says_what_to_do, 1},
 		{nothing_an_agent_wrote_reaches_the_terminal_unescaped,
 		 ARRAY_LEN(sizes)},
