@@ -64,6 +64,17 @@ void folder_remove(struct run *r)
 	r->made = false;
 }
 
+/* A kill may come between the folder and what is made in it. */
+static bool looks_ours(const char *path)
+{
+	char *in = xasprintf("%s/in", path), *out = xasprintf("%s/out", path);
+	bool ours = !access(in, F_OK) || !access(out, F_OK);
+
+	free(in);
+	free(out);
+	return ours;
+}
+
 void folder_sweep(const char *work_dir)
 {
 	DIR *d = opendir(work_dir);
@@ -71,11 +82,9 @@ void folder_sweep(const char *work_dir)
 
 	while (d && (e = readdir(d))) {
 		char *path = xasprintf("%s/%s", work_dir, e->d_name);
-		char *out = xasprintf("%s/out", path);
 
-		if (id_valid(e->d_name) && !access(out, F_OK))
+		if (id_valid(e->d_name) && rmdir(path) && looks_ours(path))
 			remove_all(path);
-		free(out);
 		free(path);
 	}
 	if (d)

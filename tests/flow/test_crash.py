@@ -115,6 +115,27 @@ def test_killed_in_the_grace_it_starts_once_or_is_taken_back(agent):
             (not taken_back)
 
 
+def test_killed_while_its_folder_is_made_it_runs_all_the_same(agent):
+    for parts in ([], ["in"], ["in", "out"], ["out"]):
+        task = agent.task("folder")
+        run = parked(agent, "test.grace", task, text="folder")
+        allow(agent, run)
+        agent.kill9()
+        left = agent.home / "spool" / run["id"]
+        left.mkdir()
+        for part in parts:
+            (left / part).mkdir()
+            (left / part / "half a file").write_text("half")
+        agent.start()
+        over = ended(agent, run["id"])
+        assert over["state"] == "succeeded", (parts, over)
+    mine = agent.home / "spool" / "notes"
+    mine.mkdir()
+    (mine / "keep.txt").write_text("kept")
+    agent.restart()
+    assert (mine / "keep.txt").read_text() == "kept"
+
+
 def test_killed_while_a_local_tool_runs_it_is_ended_and_said_to_be(agent):
     base = str(file(agent, "test.local"))
     answer = agent.execute("test.local", "local_write", {"text": "a"})
