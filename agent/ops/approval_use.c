@@ -276,10 +276,15 @@ void approval_end_of_task(struct agent *a, const struct call *c,
 void approval_due(struct agent *a, const struct call *c, const char *id)
 {
 	const json_t *approval = state_doc(a->state, "approval", id);
+	int64_t left;
 
-	if (approval && (doc_is(approval, "pending") ||
-			 doc_is(approval, "approved")) &&
-	    doc_time(approval, "expires_at") <= clock_wall_us() + 1000)
+	if (!approval || (!doc_is(approval, "pending") &&
+			  !doc_is(approval, "approved")))
+		return;
+	left = doc_time(approval, "expires_at") - clock_wall_us();
+	if (left > 1000)		/* somebody set the clock back */
+		due_add(a->due, clock_mono_us() + left, "approval", id);
+	else
 		end_with_run(a, c, approval, "expired", ERR_approval_expired,
 			     "its time is over; nothing was sent");
 }

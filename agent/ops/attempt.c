@@ -340,8 +340,12 @@ void task_lease_due(struct agent *a, const struct call *c, const char *id)
 	int64_t at, now = clock_wall_us();
 
 	if (!task || !until || strcmp(json_str(task, "state"), "running") ||
-	    !clock_parse(until, 0, &at) || at > now + 1000)
+	    !clock_parse(until, 0, &at))
 		return;
+	if (at > now + 1000) {		/* it was extended meanwhile */
+		due_add(a->due, clock_mono_us() + at - now, "task", id);
+		return;
+	}
 	next = json_deep_copy(task);
 	json_set_str(next, "state", "stalled");
 	task_save(a, c, json_str(task, "correlation_id"), next,

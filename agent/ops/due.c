@@ -1,27 +1,43 @@
-/* See due.h: a binary heap in an array. */
+/*
+ * See due.h: a binary heap in an array, and the time that counts for each
+ * document. An entry that an earlier one replaced goes when it is popped.
+ */
 #include "agent/ops/due.h"
 
+#include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/json.h"
 #include "common/mem.h"
 
 struct due {
 	struct due_item *items;
 	size_t n, cap;
+	json_t *counts;			/* "kind:id": at_us */
 };
 
 struct due *due_new(void)
 {
-	return xcalloc(1, sizeof(struct due));
+	struct due *d = xcalloc(1, sizeof(*d));
+
+	d->counts = json_object();
+	return d;
 }
 
 void due_free(struct due *d)
 {
-	if (d)
-		free(d->items);
+	if (!d)
+		return;
+	json_decref(d->counts);
+	free(d->items);
 	free(d);
+}
+
+static void key_of(char key[200], const char *kind, const char *id)
+{
+	snprintf(key, 200, "%s:%s", kind, id);
 }
 
 static void swap(struct due_item *a, struct due_item *b)
@@ -35,7 +51,12 @@ static void swap(struct due_item *a, struct due_item *b)
 void due_add(struct due *d, int64_t at_us, const char *kind, const char *id)
 {
 	size_t i = d->n;
+	char key[200];
 
+	key_of(key, kind, id);
+	if (json_int(d->counts, key, INT64_MAX) <= at_us)
+		return;
+	json_set_int(d->counts, key, at_us);
 	if (d->n == d->cap) {
 		d->cap = d->cap ? d->cap * 2 : 64;
 		d->items = xrealloc(d->items, d->cap * sizeof(*d->items));
@@ -53,12 +74,10 @@ int64_t due_next(const struct due *d)
 	return d->n ? d->items[0].at_us : INT64_MAX;
 }
 
-bool due_pop(struct due *d, int64_t now_us, struct due_item *out)
+static void take_first(struct due *d, struct due_item *out)
 {
 	size_t i = 0, least;
 
-	if (due_next(d) > now_us)
-		return false;
 	*out = d->items[0];
 	d->items[0] = d->items[--d->n];
 	for (;; i = least) {
@@ -67,7 +86,22 @@ bool due_pop(struct due *d, int64_t now_us, struct due_item *out)
 			if (d->items[k].at_us < d->items[least].at_us)
 				least = k;
 		if (least == i)
-			return true;
+			return;
 		swap(&d->items[i], &d->items[least]);
 	}
+}
+
+bool due_pop(struct due *d, int64_t now_us, struct due_item *out)
+{
+	char key[200];
+
+	while (due_next(d) <= now_us) {
+		take_first(d, out);
+		key_of(key, out->kind, out->id);
+		if (json_int(d->counts, key, INT64_MAX) == out->at_us) {
+			json_object_del(d->counts, key);
+			return true;
+		}
+	}
+	return false;
 }

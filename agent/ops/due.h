@@ -1,7 +1,7 @@
 /*
  * What has to happen at a time: leases, approvals, graces. A heap of
- * monotonic times; who pops an entry looks at the document itself, so an
- * entry that is out of date does no harm. One thread.
+ * monotonic times, one that counts for each document: who pops it looks at
+ * the document itself, and adds it again if it is not time yet. One thread.
  */
 #pragma once
 #include <stdbool.h>
@@ -17,6 +17,7 @@ struct due_item {
 
 struct due *due_new(void);
 void due_free(struct due *d);
+/* An entry that is due no later stays and this one is not needed. */
 void due_add(struct due *d, int64_t at_us, const char *kind, const char *id);
 int64_t due_next(const struct due *d);		/* INT64_MAX if empty */
 /* Take the earliest item that is at or before now; false if there is none. */
