@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "agent/run/folder.h"
+#include "agent/run/orphan.h"
 #include "agent/run/run.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -131,6 +132,7 @@ int supervisor_open(struct supervisor **out, struct evidence *ev,
 
 	if (fs_mkdir(work_dir, 0700, err))
 		return -1;
+	orphans_end(work_dir);
 	folder_sweep(work_dir);
 	s = xcalloc(1, sizeof(*s));
 	s->evidence = ev;

@@ -1,6 +1,7 @@
 """kill -9 at any moment: what was acknowledged is there, nothing runs twice,
 and what was going on is explained."""
 import random
+import subprocess
 import threading
 
 import kc
@@ -15,6 +16,14 @@ while not os.path.exists(base + ".go"):
     time.sleep(0.005)
 result(done=True)
 """
+LEAVES = """
+import subprocess
+children = [subprocess.Popen(["sleep", "600"], start_new_session=s)
+            for s in (True, False)]
+open(%r, "w").write(" ".join(str(p) for p in [
+    os.getpid(), *(c.pid for c in children)]))
+time.sleep(600)
+"""
 TEXT = {"text": {"type": "string"}}
 
 
@@ -25,6 +34,7 @@ def new_agent():
                      for n in ("test.publish", "test.grace")}
     agent.publisher("test.secret", args=TEXT | {"password": {
         "type": "string", "secret": "true"}})
+    agent.tool("test.leaves", LEAVES % str(agent.dir / "test.leaves"))
     for name, level in (("test.local", "local_write"),
                         ("test.sends", "external_publish")):
         agent.tool(name, STEPS % str(agent.dir / name), level, TEXT)
@@ -155,6 +165,27 @@ def test_killed_while_a_local_tool_runs_it_is_ended_and_said_to_be(agent):
     assert again.json["state"] == "succeeded", again
     assert lines(file(agent, "test.local.effects")) == \
         [run["id"], again.json["id"]]
+
+
+def test_what_a_killed_run_had_started_itself_is_ended_at_the_start(fresh):
+    """In its group or not: a publish that goes on must not be repeated."""
+    fresh.execute("test.leaves", "local_write")
+    pids = kc.wait_for(lambda: [p for p in "".join(
+        lines(file(fresh, "test.leaves"))).split() if p] if len("".join(
+            lines(file(fresh, "test.leaves"))).split()) == 3 else None)
+    fresh.kill9()
+    kc.wait_for(lambda: not alive(pids[0]))
+    assert alive(pids[1]) and alive(pids[2])
+    bystander = subprocess.Popen(["sleep", "600"], env={
+        "TMPDIR": str(fresh.home / "spool")})
+    try:
+        fresh.start()
+        kc.wait_for(lambda: not any(map(alive, pids)))
+        assert alive(bystander.pid)
+        assert fresh.log.count("left behind") == 2, fresh.log
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_killed_while_it_publishes_nobody_knows_until_an_admin_says(agent):
