@@ -72,6 +72,8 @@ $(B)/kircerta-preview: $(B)/console/preview.o $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(call lib,chafa libpng libjpeg) $(L_COMMON)
 
+$(B)/console/preview.o: CFLAGS += $(shell pkg-config --cflags chafa 2>/dev/null)
+
 # A tool is NAME_main.c and its NAME_*.c; it sees common, tool.h and web.h.
 $(B)/libtool.a: $(call objs,agent/tools/tool.c agent/tools/web.c)
 L_screen = $(call lib,xcb xcb-shm xcb-xfixes xcb-randr libpng libturbojpeg)

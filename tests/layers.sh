@@ -23,7 +23,7 @@ arrows() { cat <<'TABLE'
 ^agent/                 ^common/
 ^console/(main|cli)     ^(common|console)/
 ^console/link           ^(common/|console/link)
-^console/preview\.c$    ^common/
+^console/preview\.c$    ^(common/|console/picture\.h$)
 ^console/screen         ^(common|console)/      ^console/(link|model|cli|main)
 ^console/model          ^(common|console)/      ^console/(view|screen|link|cli|main)
 ^console/               ^(common|console)/      ^console/(screen|link|cli|main)
