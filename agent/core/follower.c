@@ -205,8 +205,9 @@ static size_t take(struct follower *f, struct record **out, bool *behind)
 			record_unref(f->pending[used]);
 		used++;
 	}
-	memmove(f->pending, f->pending + used,
-		(f->n - used) * sizeof(*f->pending));
+	if (used)		/* pending is NULL until something came */
+		memmove(f->pending, f->pending + used,
+			(f->n - used) * sizeof(*f->pending));
 	f->n -= used;
 	pthread_mutex_unlock(&f->lock);
 	return n ? n : used ? SIZE_MAX : 0;
