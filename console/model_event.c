@@ -23,6 +23,7 @@ static const struct { const char *type; int old; } rows[] = {
 	{"tool_failed", RUN | EVIDENCE},
 	{"tool_", RUN},
 	{"outcome_", RUN},
+	{"run_", RUN},
 	{"evidence_", EVIDENCE},
 	{"degraded", HEALTH},
 	{"recovered", HEALTH},

@@ -82,6 +82,7 @@ static const struct field record_fields[] = {
 	{"task_id", F_LINE, C(task_id)},
 	{"run_id", F_LINE, C(run_id)},
 	{"data.approval_id", F_LINE, C(approval_id)},
+	{"data.starts_at", F_TIME, C(starts_us)},
 	{"status", F_INT, C(status)},
 };
 

@@ -65,6 +65,7 @@ struct record {
 	struct item item;
 	char *type, *actor, *task_id, *run_id, *approval_id, *summary;
 	int64_t seq, status, to;	/* to: last of a gap */
+	int64_t starts_us;		/* of a run that was queued; wall time */
 };
 
 struct artifact {

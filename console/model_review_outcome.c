@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "console/model_review.h"
@@ -109,6 +110,22 @@ static void granted(struct model *m, const struct record *rec)
 		say_accepted(m);
 }
 
+/* The grace period begins: no receipt is expected before it is over. */
+static void queued(struct model *m, const struct record *rec)
+{
+	struct review *r = m->review;
+	char at[CLOCK_TEXT];
+
+	if (r->phase != REVIEW_ACCEPTED || r->run_id || !rec->starts_us)
+		return;
+	if (rec->starts_us > m->wall_us)
+		r->accepted_us = m->now_us + rec->starts_us - m->wall_us;
+	clock_text(rec->starts_us, at);
+	say(m, STYLE_ok, xasprintf("ACCEPTED by agent seq %lld; starts at "
+				   "%.8sZ, u cancels it until then",
+				   (long long)r->seq, at + 11));
+}
+
 static void used(struct model *m, const struct record *rec)
 {
 	struct review *r = m->review;
@@ -144,6 +161,8 @@ static void approval_record(struct model *m, const struct record *rec)
 		used(m, rec);
 	if (!strcmp(rec->type, "approval_granted"))
 		granted(m, rec);
+	if (!strcmp(rec->type, "run_queued"))
+		queued(m, rec);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
 		if (!strcmp(rec->type, ends[i].type) &&
 		    m->review->phase != REVIEW_OVER)

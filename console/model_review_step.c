@@ -313,8 +313,11 @@ int64_t review_tick(struct model *m)
 		r->phase == REVIEW_ACCEPTED && !r->run_id ? r->accepted_us : 0;
 	if (since && m->now_us >= since + REVIEW_SILENT_US) {
 		if (!r->silent)
-			say(m, STYLE_attention,
-			    xstrdup("no receipt: UNKNOWN, check audit"));
+			say(m, STYLE_attention, xstrdup(
+				r->phase == REVIEW_SENT ?
+				"no answer: UNKNOWN, check audit" :
+				"ACCEPTED, but no run was heard of: UNKNOWN, "
+				"check audit"));
 		r->silent = true;
 	} else if (since) {
 		at = since + REVIEW_SILENT_US;

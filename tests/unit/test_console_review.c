@@ -1,6 +1,7 @@
 /* The review as a machine: time and keys in, calls to the agent out. */
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/jcs.h"
 #include "common/sha256.h"
 #include "console/model_review.h"
@@ -319,6 +320,74 @@ START_TEST(expiry_is_looked_at_until_the_last_moment)
 }
 END_TEST
 
+static void happens(struct bench *b, const char *type, json_t *data)
+{
+	json_t *r = json_pack("{s:i, s:s, s:s, s:s, s:o}", "seq",
+			      (int)b->m->seq + 1, "type", type, "actor", "ana",
+			      "run_id", "r-7", "data", data);
+
+	model_event(b->m, r);
+	json_decref(r);
+	serve(b);
+}
+
+static json_t *about(const char *starts_at)
+{
+	json_t *d = json_pack("{s:s}", "approval_id", ID);
+
+	if (starts_at)
+		json_set_str(d, "starts_at", starts_at);
+	return d;
+}
+
+START_TEST(what_follows_a_decision_is_told_and_never_guessed)
+{
+	struct bench b;
+	char at[CLOCK_TEXT];
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	key(&b, 'A');
+	later(&b, REVIEW_ARM_US);
+	type(&b, b.m->review->number);
+	key(&b, UI_ENTER);
+	happens(&b, "approval_granted", about(NULL));
+	ck_assert(strstr(b.m->review->said, "ACCEPTED by agent seq 8"));
+	clock_text(b.m->wall_us + REVIEW_SILENT_US, at);
+	happens(&b, "run_queued", about(at));
+	ck_assert(strstr(b.m->review->said, "starts at"));
+	later(&b, REVIEW_SILENT_US + 1);
+	ck_assert(!strstr(b.m->review->said, "UNKNOWN"));
+	later(&b, REVIEW_SILENT_US);
+	ck_assert(strstr(b.m->review->said, "UNKNOWN, check audit"));
+	happens(&b, "approval_used", about(NULL));
+	ck_assert_str_eq(b.m->review->said, "RUNNING as r-7");
+	ck_assert(!review_may_cancel(b.m));
+	happens(&b, "tool_failed", json_object());
+	ck_assert(strstr(b.m->review->said, "FAILED, see run r-7"));
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(two_warnings_ring_before_it_expires)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	key(&b, UI_ENTER);
+	b.m->bells = 0;
+	later(&b, 449 * 1000000LL);
+	ck_assert_int_eq(b.m->bells, 0);
+	later(&b, 2 * 1000000LL);
+	ck_assert_int_eq(b.m->bells, 1);
+	later(&b, 330 * 1000000LL);
+	ck_assert_int_eq(b.m->bells, 2);
+	later(&b, 60 * 1000000LL);
+	ck_assert_int_eq(b.m->bells, 2);
+	bench_fini(&b);
+}
+END_TEST
+
 /* A member that nobody knows is still read by the operator. */
 START_TEST(every_member_of_the_request_is_among_the_facts)
 {
@@ -477,6 +546,8 @@ TESTS("console_review",
       keys_before_it_is_armed_are_nothing,
       every_opening_has_another_number_source,
       a_lost_line_closes_it_and_the_nonce_is_not_used_again,
+      what_follows_a_decision_is_told_and_never_guessed,
+      two_warnings_ring_before_it_expires,
       expiry_is_looked_at_until_the_last_moment,
       every_member_of_the_request_is_among_the_facts,
       a_review_that_could_deceive_is_wrong,
