@@ -24,20 +24,22 @@ static void add_link(json_t *artifact)
 	json_set_str(artifact, "link", link);
 }
 
+static json_t *artifact_shown(const json_t *artifact)
+{
+	json_t *shown = json_copy((json_t *)artifact);
+
+	add_link(shown);
+	return shown;
+}
+
 int op_evidence_list(struct agent *a, struct call *c, struct err *err)
 {
 	struct doc_filter f = {.kind = "artifact",
 			       .task_id = call_str(c, "task_id"),
 			       .run_id = call_str(c, "run_id"),
 			       .correlation_id = call_str(c, "correlation_id")};
-	json_t *each;
-	size_t i;
 
-	if (list_docs(a, c, &f, err))
-		return -1;
-	json_array_foreach (json_object_get(c->answer, "items"), i, each)
-		add_link(each);
-	return 0;
+	return list_docs(a, c, &f, artifact_shown, err);
 }
 
 /* The artifact of this hash; a prefix or suffix is not enough for bytes. */

@@ -29,23 +29,14 @@ int op_approval_list(struct agent *a, struct call *c, struct err *err)
 	struct doc_filter f = {.kind = "approval",
 			       .state = call_str(c, "state"),
 			       .task_id = call_str(c, "task_id")};
-	json_t *each;
-	size_t i;
 
-	if (list_docs(a, c, &f, err))
-		return -1;
-	json_array_foreach (json_object_get(c->answer, "items"), i, each)
-		json_array_set_new(json_object_get(c->answer, "items"), i,
-				   approval_shown(each));
-	return 0;
+	return list_docs(a, c, &f, approval_shown, err);
 }
 
 int op_approval_get(struct agent *a, struct call *c, struct err *err)
 {
 	(void)a;
-	if (answer_doc(c, "approval", err))
-		return -1;
-	return call_answer(c, approval_shown(c->answer));
+	return answer_doc(c, "approval", approval_shown, err);
 }
 
 static int wrong_state(const json_t *approval, struct err *err)

@@ -41,23 +41,14 @@ int op_run_list(struct agent *a, struct call *c, struct err *err)
 	struct doc_filter f = {.kind = "run", .state = call_str(c, "state"),
 			       .task_id = call_str(c, "task_id"),
 			       .correlation_id = call_str(c, "correlation_id")};
-	json_t *each;
-	size_t i;
 
-	if (list_docs(a, c, &f, err))
-		return -1;
-	json_array_foreach (json_object_get(c->answer, "items"), i, each)
-		json_array_set_new(json_object_get(c->answer, "items"), i,
-				   run_shown(each));
-	return 0;
+	return list_docs(a, c, &f, run_shown, err);
 }
 
 int op_run_get(struct agent *a, struct call *c, struct err *err)
 {
 	(void)a;
-	if (answer_doc(c, "run", err))
-		return -1;
-	return call_answer(c, run_shown(c->answer));
+	return answer_doc(c, "run", run_shown, err);
 }
 
 int run_answer(struct call *c, const json_t *run)

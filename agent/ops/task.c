@@ -252,15 +252,8 @@ int op_task_list(struct agent *a, struct call *c, struct err *err)
 {
 	struct doc_filter f = {.kind = "task", .state = call_str(c, "state"),
 			       .words = call_str(c, "q")};
-	json_t *each;
-	size_t i;
 
-	if (list_docs(a, c, &f, err))
-		return -1;
-	json_array_foreach (json_object_get(c->answer, "items"), i, each)
-		json_array_set_new(json_object_get(c->answer, "items"), i,
-				   task_shown(each));
-	return 0;
+	return list_docs(a, c, &f, task_shown, err);
 }
 
 int op_task_history(struct agent *a, struct call *c, struct err *err)
