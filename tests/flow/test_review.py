@@ -1,7 +1,6 @@
 """What a hostile reader of the code tried: publishing twice past an unknown
 outcome, stopping at the wrong moment, filling what is shared."""
 import signal
-import time
 from pathlib import Path
 
 import kc
