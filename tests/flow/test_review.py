@@ -1,6 +1,5 @@
 """What a hostile reader of the code tried: publishing twice past an unknown
 outcome, stopping at the wrong moment, filling what is shared."""
-import signal
 from pathlib import Path
 
 import kc
