@@ -368,6 +368,29 @@ def test_the_last_event_is_that_it_stopped(fresh):
         assert w.close_code == 1001
 
 
+def test_a_revoked_token_is_told_nothing_more(agent):
+    agent.token("gone")
+    with agent.events(by="gone", types="task_created") as e, \
+            agent.ws("gone") as w, agent.events(types="task_created") as kept:
+        w.note("hello")
+        w.call("events.subscribe", types="task_created")
+        before = agent.task("before")["id"]
+        assert e.next()["data"]["task_id"] == before
+        assert w.note("event")["task_id"] == before
+        listed = json.loads(agent.cli("token", "list", "--json").stdout)
+        agent.cli("token", "revoke",
+                  next(t["id"] for t in listed if t["name"] == "gone"))
+        kc.wait_for(lambda: agent.get("/api/tasks", by="gone").status == 401)
+        after = agent.task("after")["id"]
+        for more in (lambda: e.next(5), lambda: w.note("event", 5)):
+            try:
+                raise AssertionError(f"it was told: {more()}")
+            except Closed:
+                pass
+        assert kept.next()["data"]["task_id"] == before
+        assert kept.next()["data"]["task_id"] == after
+
+
 def test_the_journal_still_verifies(agent):
     agent.stop()
     assert agent.chained()
