@@ -40,38 +40,32 @@ static void ask_free(void *at)
 }
 
 /*
- * A secret as it is recorded: a keyed hash, so that two requests with other
- * secrets are two requests, and nobody can guess a short one from it.
+ * A keyed hash of all secrets: two requests with other secrets are two
+ * requests, and nobody can guess a short secret from what is recorded.
  */
-static json_t *secret_mark(struct agent *a, const json_t *value)
+static void hash_secrets(struct agent *a, struct tool_ask *ask)
 {
-	char *text = json_line(value, NULL), hex[17], mark[64];
+	json_t *secrets = json_object();
 	uint8_t mac[EVP_MAX_MD_SIZE];
 	unsigned len;
+	char *text;
 
+	for (size_t i = 0; i < ask->tool->n_args; i++) {
+		const struct tool_arg *g = &ask->tool->args[i];
+		json_t *v = json_object_get(ask->args, g->name);
+
+		if (v && g->secret)
+			json_object_set(secrets, g->name, v);
+	}
+	text = json_line(secrets, NULL);
 	if (!HMAC(EVP_sha256(), a->redact_key, sizeof(a->redact_key),
 		  (unsigned char *)text, strlen(text), mac, &len))
 		abort();
-	hex_of(mac, 8, hex);
-	snprintf(mark, sizeof(mark), "[redacted %s]", hex);
+	if (json_object_size(secrets))
+		hex_of(mac, SHA256_RAW, ask->secrets);
 	mem_wipe(text, strlen(text));
 	free(text);
-	return json_string(mark);
-}
-
-static json_t *args_shown(struct agent *a, const struct tool *t,
-			  const json_t *args)
-{
-	json_t *shown = json_copy((json_t *)args);
-
-	for (size_t i = 0; i < t->n_args; i++) {
-		json_t *v = json_object_get(args, t->args[i].name);
-
-		if (v && t->args[i].secret)
-			json_object_set_new(shown, t->args[i].name,
-					    secret_mark(a, v));
-	}
-	return shown;
+	json_decref(secrets);
 }
 
 /* They are in every record of the run, with all it brings forth. */
@@ -127,7 +121,8 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	json_decref(none);
 	if (rc)
 		return -1;
-	ask->shown = args_shown(a, t, ask->args);
+	ask->shown = tool_args_redacted(t, ask->args);
+	hash_secrets(a, ask);
 	if (too_long(ask->shown))
 		return err_set(err, ERR_invalid_args, "args: over %d bytes "
 			"of JSON; name files instead", ARGS_MAX);

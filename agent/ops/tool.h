@@ -4,6 +4,7 @@
 
 #include "agent/ops/op.h"
 #include "agent/run/tool.h"
+#include "common/sha256.h"
 
 struct tool_ask {
 	struct tools *tools;		/* a reference */
@@ -11,6 +12,7 @@ struct tool_ask {
 	int claimed;			/* level the caller says */
 	json_t *args;			/* checked, with secrets; or NULL */
 	json_t *shown;			/* the same, secrets replaced */
+	char secrets[SHA256_HEX];	/* keyed hash of them; empty: none */
 	json_t *files;			/* [{arg,name,sha256,size}] or NULL */
 };
 

@@ -39,6 +39,32 @@ def test_arguments_too_long_for_the_record_are_refused(fresh):
             422, "invalid_args")
 
 
+def test_another_secret_is_another_request_though_none_is_shown(fresh):
+    effects = fresh.publisher(args={"word": {"type": "string",
+                                             "secret": "true"}})
+    fresh.conf("policy.grace", "0s")
+    fresh.restart()
+    task = fresh.task(headers=None)
+
+    def ask(word):
+        return fresh.execute("test.publish", "external_publish",
+                             {"word": word}, task, wait=20)
+    first = refused(ask("one"), 403, "policy_denied")
+    assert refused(ask("one"), 403, "policy_denied")["approval_id"] == \
+        first["approval_id"]
+    seen = fresh.review(first["approval_id"])
+    assert '"word":"[redacted]"' in seen["canonical"], seen
+    assert fresh.approve(first["approval_id"],
+                         allow_external_publish=True).status == 200
+    second = refused(ask("two"), 403, "policy_denied")
+    assert second["approval_id"] != first["approval_id"]
+    assert not effects.read_text()
+    run = ask("one")
+    assert run.json["state"] == "succeeded", run
+    assert run.json["args"] == {"word": "[redacted]"}
+    assert '"one"' in effects.read_text()
+
+
 def test_no_secret_is_anywhere_in_the_home_or_the_log(fresh):
     reader(fresh)
     own = fresh.dir / "own.txt"
