@@ -6,6 +6,8 @@
  */
 #include <chafa.h>
 #include <errno.h>
+#include <link.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <png.h>
@@ -54,22 +56,42 @@ static const int allowed[] = {
 	SYS_gettid, SYS_getpid, SYS_sysinfo, SYS_exit, SYS_exit_group,
 };
 
+/* This program's own ELF header, from the linker. */
+extern const ElfW(Ehdr) __ehdr_start;
+
+/* AUDIT_ARCH_ of what we are compiled for: <linux/audit.h> has the parts. */
+static uint32_t our_arch(void)
+{
+	const ElfW(Ehdr) *e = &__ehdr_start;
+
+	return e->e_machine |
+	       (e->e_ident[EI_CLASS] == ELFCLASS64 ? __AUDIT_ARCH_64BIT : 0) |
+	       (e->e_ident[EI_DATA] == ELFDATA2LSB ? __AUDIT_ARCH_LE : 0);
+}
+
+#define LOAD(field) (struct sock_filter)BPF_STMT(			\
+	BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define ANSWER(what) (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what)
+#define IF_EQUAL(value, yes, no) (struct sock_filter)BPF_JUMP(		\
+	BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
+
+/* By another architecture's numbers, read could be open: that ends it. */
 static int filter_calls(void)
 {
-	enum { N = sizeof(allowed) / sizeof(*allowed) };
-	struct sock_filter code[N + 3];
-	struct sock_fprog prog = {N + 3, code};
+	enum { N = sizeof(allowed) / sizeof(*allowed), HEAD = 4 };
+	struct sock_filter code[HEAD + N + 2] = {
+		LOAD(arch),
+		IF_EQUAL(our_arch(), 1, 0),
+		ANSWER(SECCOMP_RET_KILL_PROCESS),
+		LOAD(nr),
+	};
+	struct sock_fprog prog = {ARRAY_LEN(code), code};
 
-	code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-		offsetof(struct seccomp_data, nr));
 	for (int i = 0; i < N; i++)
-		code[1 + i] = (struct sock_filter)BPF_JUMP(
-			BPF_JMP | BPF_JEQ | BPF_K, (unsigned)allowed[i],
-			(uint8_t)(N - i), 0);
-	code[N + 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-		SECCOMP_RET_ERRNO | EPERM);
-	code[N + 2] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-						   SECCOMP_RET_ALLOW);
+		code[HEAD + i] = IF_EQUAL((unsigned)allowed[i],
+					  (uint8_t)(N - i), 0);
+	code[HEAD + N] = ANSWER(SECCOMP_RET_ERRNO | EPERM);
+	code[HEAD + N + 1] = ANSWER(SECCOMP_RET_ALLOW);
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
 }
 
