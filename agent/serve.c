@@ -133,6 +133,9 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	rc = build(&p, g, listen_at, &err);
 	if (!rc)
 		rc = net_run(p.net, &err);
+	if (!rc && journal_sealed(p.agent.journal))
+		rc = err_set(&err, ERR_audit_unavailable, "the journal could "
+			     "not be written; the stop is not on the record");
 	tear_down(&p);
 	if (rc)
 		say_error(&err);

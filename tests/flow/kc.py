@@ -124,12 +124,12 @@ class Agent:
         self.proc = None
         return code
 
-    def stop(self):
-        """SIGTERM; the exit code has to be 0."""
+    def stop(self, expect=0):
+        """SIGTERM; the exit code has to be 0, or what is expected."""
         if self.proc:
             self.signal(signal.SIGTERM)
             code = self.wait()
-            assert code == 0, f"agent ended with {code}"
+            assert code == expect, f"agent ended with {code}"
 
     def kill9(self):
         self.signal(signal.SIGKILL)

@@ -263,6 +263,7 @@ def test_a_websocket_open_before_it_failed_is_refused_the_same_way(fresh):
             except kc.RpcError as e:
                 assert e.problem["error_code"] == "audit_unavailable"
         assert isinstance(ws.call("task.list")["items"], list)
+    fresh.stop(expect=1)
 
 
 def test_it_stops_cleanly_between_an_intent_and_its_effect(fresh):
@@ -285,7 +286,8 @@ def test_a_file_whose_record_fails_is_refused_with_its_reason(fresh):
     assert fresh.get("/api/mode").status == 200
     problem = refused(fresh.get(stored["link"]), 503, "audit_unavailable")
     assert problem["detail"], problem
-    fresh.stop()
+    fresh.stop(expect=1)        # nor is its own end on the record
+    assert "not on the record" in fresh.log
 
 
 if not shutil.which("strace"):
