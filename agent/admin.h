@@ -4,6 +4,7 @@
 
 struct err;
 struct home;
+struct settings;
 
 #define EXIT_USAGE 2
 #define EXIT_VERIFY 6
@@ -25,6 +26,9 @@ int cmd_version(const struct globals *g, int argc, char **argv);
 int say_usage(const char *text);		/* to stderr; EXIT_USAGE */
 /* The home that the globals name; non-zero: said why not. */
 int home_of(const struct globals *g, struct home *home);
+/* The configuration that counts: --config, which must be there, or the home's. */
+int settings_of(const struct globals *g, const struct home *home,
+		struct settings *s, struct err *err);
 /* Detail and hint to stderr; EXIT_FAILURE. */
 int say_error(const struct err *err);
 /* Where our own tools are: beside the program, else where it is installed. */

@@ -47,6 +47,11 @@ static int load_tools(struct agent *a, const char *built_in, struct err *err)
 	if (tools_load(&tools, a->tool_dirs, err))
 		return -1;
 	a->tools = tools;
+	for (size_t i = 0; i < a->settings->n_tool_policies; i++)
+		if (!tools_find(tools, a->settings->tool_policies[i].tool))
+			log_warn("[policy \"%s\"] protects nothing: no tool "
+				 "has this name",
+				 a->settings->tool_policies[i].tool);
 	return 0;
 }
 
@@ -63,7 +68,7 @@ static int load_redact_key(struct agent *a, struct err *err)
 	mem_wipe(key, len);
 	free(key);
 	return len == sizeof(a->redact_key) ? 0 : err_set(err, ERR_io,
-		"%s: must have %zu bytes", a->home->redact_key,
+		"%s: must have %zu bytes: restore it", a->home->redact_key,
 		sizeof(a->redact_key));
 }
 
@@ -76,8 +81,7 @@ static int build(struct parts *p, const struct globals *g,
 
 	free(dir);
 	if (rc || home_lock(&p->home, err) ||
-	    settings_read(&p->settings, g->config ? g->config : p->home.conf,
-			  err))
+	    settings_of(g, &p->home, &p->settings, err))
 		return -1;
 	if (p->settings.log_debug)
 		log_setup(LOG_DEBUG);
@@ -122,13 +126,12 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	int opt, rc;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt != 'l') {
-			fputs("usage: kircerta-agent run "
-			      "[--listen HOST:PORT]\n", stderr);
-			return EXIT_USAGE;
-		}
+		if (opt != 'l')
+			return say_usage("run [--listen HOST:PORT]");
 		listen_at = optarg;
 	}
+	if (optind < argc)
+		return say_usage("run [--listen HOST:PORT]");
 	keep_secrets_in();
 	rc = build(&p, g, listen_at, &err);
 	if (!rc)

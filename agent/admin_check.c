@@ -1,0 +1,168 @@
+/*
+ * `kircerta-agent check`: a row for each thing that the agent needs, with what
+ * to do where it is missing. It changes nothing and needs no running agent.
+ */
+#include "agent/admin.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/run/tool.h"
+#include "agent/store/home.h"
+#include "agent/store/settings.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+/* FAIL: the agent does not start, or not safely; lacks: some tool fails. */
+static void say_row(const char *what, const char *state, const char *text)
+{
+	printf("%-10s %-5s %s\n", what, state, text);
+}
+
+static void say_more(const char *text)
+{
+	printf("%17s%s\n", "", text);
+}
+
+/* Whatever is there already has to be ours to write. */
+static int check_home(const struct home *home)
+{
+	const char *paths[] = {home->dir, home->audit, home->evidence,
+			       home->spool, home->ssot, home->tokens};
+	int rc = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+		if (access(paths[i], R_OK | W_OK)) {
+			say_row("home", "FAIL", paths[i]);
+			say_more(strerror(errno));
+			rc = -1;
+		}
+	if (!rc)
+		say_row("home", "ok", home->dir);
+	return rc;
+}
+
+static int check_settings(struct settings *s, const struct globals *g,
+			  const struct home *home)
+{
+	struct err err = {0};
+	int rc = settings_of(g, home, s, &err);
+
+	say_row("config", rc ? "FAIL" : "ok", rc ? err.detail :
+		g->config ? g->config : home->conf);
+	if (rc)
+		say_more(*err.hint ? err.hint : "correct it; `kircerta-agent "
+			 "check --list` prints every key");
+	err_fini(&err);
+	return rc;
+}
+
+/* A policy for a tool that is not there protects nothing. */
+static int check_policies(const struct settings *s, const struct tools *tools)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < s->n_tool_policies; i++)
+		if (!tools_find(tools, s->tool_policies[i].tool)) {
+			say_row("policy", "FAIL", s->tool_policies[i].tool);
+			say_more("no tool has this name: correct it or take "
+				 "the section out");
+			rc = -1;
+		}
+	return rc;
+}
+
+static bool runnable(const char *program)
+{
+	char *command;
+	bool found;
+
+	if (strchr(program, '/'))
+		return !access(program, X_OK);
+	command = xasprintf("command -v -- '%s' >/dev/null 2>&1", program);
+	found = !strchr(program, '\'') && !system(command);
+	free(command);
+	return found;
+}
+
+/* One row each; a program that cannot be run fails when it is asked for. */
+static int check_programs(const struct tools *tools)
+{
+	json_t *list = tools_json(tools), *each;
+	const struct tool *t;
+	int rc = 0;
+	size_t i;
+
+	json_array_foreach (list, i, each) {
+		t = tools_find(tools, json_str(each, "name"));
+		if (runnable(t->argv[0])) {
+			say_row("tool", "ok", t->name);
+			continue;
+		}
+		say_row("tool", "FAIL", t->name);
+		printf("%17s%s cannot be run: put it there and chmod +x it\n",
+		       "", t->argv[0]);
+		rc = -1;
+	}
+	json_decref(list);
+	return rc;
+}
+
+static int check_tools(const struct settings *s, const struct home *home)
+{
+	char *built_in = built_in_tools();
+	const char *dirs[] = {built_in, home->tools_d, s->tools_dir, NULL};
+	struct tools *tools = NULL;
+	struct err err = {0};
+	int rc = tools_load(&tools, dirs, &err);
+
+	if (rc)
+		say_row("tools", "FAIL", err.detail);
+	else
+		rc = check_programs(tools) | check_policies(s, tools);
+	tools_unref(tools);
+	err_fini(&err);
+	free(built_in);
+	return rc;
+}
+
+/* What the agent runs without, though some tool does not. */
+static void check_surroundings(const struct settings *s)
+{
+	const char *display = json_str(json_object_get(s->sections, "screen"),
+				       "display");
+
+	if (!display || !*display)
+		display = getenv("DISPLAY");
+	display = display && *display ? display : NULL;
+	say_row("ffmpeg", runnable("ffmpeg") ? "ok" : "lacks",
+		runnable("ffmpeg") ? "installed" :
+		"screen.record fails: install ffmpeg");
+	say_row("display", display ? "ok" : "lacks", display ? display :
+		"screen.* fails: set DISPLAY or screen.display");
+}
+
+int cmd_check(const struct globals *g, int argc, char **argv)
+{
+	struct settings s = {0};
+	struct home home;
+	int rc;
+
+	if (argc > 1 && !strcmp(argv[1], "--list"))
+		return settings_list(stdout), EXIT_SUCCESS;
+	if (argc > 1)
+		return say_usage("check [--list]");
+	if (home_of(g, &home))
+		return EXIT_FAILURE;
+	rc = check_home(&home);
+	rc |= check_settings(&s, g, &home);
+	rc |= check_tools(&s, &home);
+	check_surroundings(&s);
+	settings_fini(&s);
+	home_fini(&home);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}
