@@ -1,6 +1,7 @@
 /* `kircerta-agent audit verify`: every record, every link, and one witness. */
 #include "agent/admin.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -92,6 +93,9 @@ int cmd_audit(const struct globals *g, int argc, char **argv)
 	read_anchor(&home, &anchor);	/* first: the journal only grows */
 	rc = journal_verify(home.audit, anchor.known ? compare : NULL, &anchor,
 			    &report, &err);
+	if (rc && errno == ENOENT && !anchor.known)
+		err_hint(&err, "An agent that never ran here has no record "
+			 "yet; if it did run, restore the journal.");
 	home_fini(&home);
 	if (rc)
 		return say_error(&err);

@@ -42,8 +42,11 @@ static int token_make(const struct home *home, int argc, char **argv)
 	if (!name || !scopes || optind < argc)
 		return say_usage("token create --name N --scope S [--scope S] "
 			     "[--expires 30d]");
-	if (token_create(home->tokens, name, scopes, ttl, text, &err))
+	if (token_create(home->tokens, name, scopes, ttl, text, &err)) {
+		if (err.code == ERR_invalid_request)
+			err_hint(&err, "Give another --name.");
 		return say_error(&err);
+	}
 	puts(text);
 	mem_wipe(text, sizeof(text));
 	return EXIT_SUCCESS;
@@ -100,24 +103,32 @@ static int token_end(const struct home *home, const char *id)
 	return EXIT_SUCCESS;
 }
 
+/* create reads its own options. */
+static bool understood(int argc, char **argv)
+{
+	if (!strcmp(argv[0], "list"))
+		return argc == 1 || (argc == 2 && !strcmp(argv[1], "--json"));
+	if (!strcmp(argv[0], "revoke"))
+		return argc == 2;
+	return !strcmp(argv[0], "create");
+}
+
 int cmd_token(const struct globals *g, int argc, char **argv)
 {
 	struct home home;
 	int rc;
 
-	if (argc < 2)
-		return say_usage("token create|list|revoke");
+	if (argc < 2 || !understood(argc - 1, argv + 1))
+		return say_usage("token create --name N --scope S ... | "
+				 "list [--json] | revoke ID");
 	if (home_of(g, &home))
 		return EXIT_FAILURE;
 	if (!strcmp(argv[1], "create"))
 		rc = token_make(&home, argc - 1, argv + 1);
-	else if (!strcmp(argv[1], "list") && argc <= 3)
-		rc = token_show(&home, argc == 3 &&
-				!strcmp(argv[2], "--json"));
-	else if (!strcmp(argv[1], "revoke") && argc == 3)
-		rc = token_end(&home, argv[2]);
+	else if (!strcmp(argv[1], "list"))
+		rc = token_show(&home, argc == 3);
 	else
-		rc = say_usage("token create|list [--json]|revoke ID");
+		rc = token_end(&home, argv[2]);
 	home_fini(&home);
 	return rc;
 }

@@ -14,6 +14,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+static int cmd_help(const struct globals *g, int argc, char **argv);
+
 static const struct command commands[] = {
 	{"init", "", "make the home: folders, keys, repository, admin token",
 	 cmd_init},
@@ -27,6 +29,7 @@ static const struct command commands[] = {
 	{"audit", "verify [--json]", "check every record and every link",
 	 cmd_audit},
 	{"version", "", "print the version", cmd_version},
+	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };
 
 static void usage(FILE *out)
@@ -34,9 +37,10 @@ static void usage(FILE *out)
 	fputs("usage: kircerta-agent [--home DIR] [--config FILE] COMMAND ...\n"
 	      "\n", out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %s %s\n       %s\n", commands[i].name,
-			commands[i].usage, commands[i].help);
-	fputs("\nThe home is --home, $KIRCERTA_HOME, "
+		fprintf(out, "  %s%s%s\n       %s\n", commands[i].name,
+			*commands[i].usage ? " " : "", commands[i].usage,
+			commands[i].help);
+	fputs("\n--config replaces agent.conf of the home. The home is --home, $KIRCERTA_HOME, "
 	      "$XDG_STATE_HOME/kircerta or ~/.local/state/kircerta.\n"
 	      "Exit: 0 ok, 1 failure, 2 usage, 6 verification failed.\n"
 	      "\nFirst steps:\n"
@@ -60,47 +64,92 @@ static const struct command *find(const char *name)
 	return NULL;
 }
 
+static int say_help(const struct command *cmd)
+{
+	printf("usage: kircerta-agent [--home DIR] [--config FILE] %s %s\n\n"
+	       "%s\n", cmd->name, cmd->usage, cmd->help);
+	return EXIT_SUCCESS;
+}
+
+/* problem is what argv has wrong, e.g. "no command". */
+static int wrong(const char *problem, const char *given)
+{
+	fprintf(stderr, "kircerta-agent: %s %s\n"
+		"  `kircerta-agent help` shows what there is.\n",
+		problem, given);
+	return EXIT_USAGE;
+}
+
+static int cmd_help(const struct globals *g, int argc, char **argv)
+{
+	const struct command *cmd = find(argv[1]);
+
+	(void)g;
+	if (argc > 2 || (argc == 2 && !cmd))
+		return wrong("no command", argv[argc - 1]);
+	if (cmd)
+		return say_help(cmd);
+	usage(stdout);
+	return EXIT_SUCCESS;
+}
+
+/*
+ * Asked for help, or a global option that came too late: the same for every
+ * command. -1: neither.
+ */
+static int answer(const struct command *cmd, char **argv)
+{
+	for (; *argv; argv++) {
+		if (!strcmp(*argv, "--help"))
+			return say_help(cmd);
+		if (!strncmp(*argv, "--home", 6) ||
+		    !strncmp(*argv, "--config", 8)) {
+			fprintf(stderr, "kircerta-agent: %s goes before the "
+				"command %s\n", *argv, cmd->name);
+			return EXIT_USAGE;
+		}
+	}
+	return -1;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"home", required_argument, NULL, 'h'},
 		{"config", required_argument, NULL, 'c'},
-		{"help", no_argument, NULL, '?'},
+		{"help", no_argument, NULL, 'H'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
 	};
 	struct globals g = {0};
 	const struct command *cmd;
-	int opt;
+	int opt, rc;
 
 	if (argc > 1 && !strcmp(argv[1], SPAWN_HELPER))
 		return spawn_helper_main(argc, argv);
 	json_setup();
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
 		if (opt == 'h')
 			g.home = optarg;
 		else if (opt == 'c')
 			g.config = optarg;
 		else if (opt == 'v')
 			return cmd_version(&g, 0, NULL);
-		else if (!strcmp(argv[optind - 1], "--help"))
+		else if (opt == 'H')
 			return usage(stdout), EXIT_SUCCESS;
 		else
-			return usage(stderr), EXIT_USAGE;
+			return wrong(opt == ':' ? "a value has to follow" :
+				     "no option", argv[optind - 1]);
 	}
-	cmd = find(argv[optind]);
-	if (!cmd) {
-		if (argv[optind])
-			fprintf(stderr, "kircerta-agent: no command %s\n\n",
-				argv[optind]);
+	if (!argv[optind])
 		return usage(stderr), EXIT_USAGE;
-	}
-	if (argv[optind + 1] && !strcmp(argv[optind + 1], "--help")) {
-		printf("usage: kircerta-agent [--home DIR] %s %s\n\n%s\n",
-		       cmd->name, cmd->usage, cmd->help);
-		return EXIT_SUCCESS;
-	}
+	cmd = find(argv[optind]);
+	if (!cmd)
+		return wrong("no command", argv[optind]);
+	rc = answer(cmd, argv + optind + 1);
+	if (rc >= 0)
+		return rc;
 	argc -= optind;
 	argv += optind;
 	optind = 0;			/* each command reads its own options */
