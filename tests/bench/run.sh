@@ -5,16 +5,22 @@
 #
 #   tests/bench/run.sh BUILD_DIR [PATTERN]
 set -uo pipefail
-build=${1:?usage: tests/bench/run.sh BUILD_DIR [PATTERN]}
-here=$(dirname "$0")
-work=$(mktemp -d) || exit 1
+build=$(realpath "${1:?usage: tests/bench/run.sh BUILD_DIR [PATTERN]}")
+here=$(dirname "$(realpath "$0")")
+pattern=${2:-}
+# beside the build: on the disk that is meant, not in a /tmp of memory
+work=$(mktemp -d "$build/bench.XXXXXX") || exit 1
 trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
 
 for bench in "$build"/tests/bench/* "$here"/*.py; do
 	name=$(basename "$bench")
-	[[ -x $bench && $name == *${2:-}* ]] || continue
-	case $name in *.o | *.d) continue ;; esac
+	[[ -x $bench && $name == *$pattern* ]] || continue
+	case $name in
+	*.o | *.d) continue ;;
+	*.py) set -- "$bench" "$build" ;;
+	*) set -- "$bench" ;;
+	esac
 	echo "# $name"
-	TMPDIR=$work timeout 300 "$bench" "$build" ||
-		echo "# $name ended with $?"
+	TMPDIR=$work timeout 300 "$@" || echo "# $name ended with $?"
 done
