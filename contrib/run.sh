@@ -182,15 +182,28 @@ demo_ended() {
 	return "$code"
 }
 
+# settle: whoever leaves the console without deciding has not approved; what
+# was approved goes on after the seconds in which it can be taken back.
+settle() {
+	local told=''
+	while alive "$coordinator"; do
+		if pending && [ -n "$approval" ]; then
+			"$build/kircerta" reject "$approval" \
+				--reason "left undecided: make run ended" || true
+		elif [ -z "$told" ]; then
+			told=yes
+			say "demo      goes on to its end; Ctrl-C stops it"
+		fi
+		sleep 0.7
+	done
+}
+
 if [ -z "$approval" ]; then
 	demo_ended
 elif [ -t 0 ] && [ -t 1 ]; then
 	"$build/kircerta" --open approvals
-	if alive "$coordinator"; then
-		say "The demo had not ended; a new one starts with the next run."
-	else
-		demo_ended
-	fi
+	settle
+	demo_ended || [ $? -eq 3 ] # 3: rejected, which is an answer too
 else
 	digest=$("$build/kircerta" show "$approval" --json |
 		jq -r .request_sha256)
