@@ -1,4 +1,4 @@
-/* What actions do on every screen, and the helpers they share with keys. */
+/* What actions do on every screen, and what keys use of it. */
 #pragma once
 #include "console/view_ui.h"
 
