@@ -24,6 +24,7 @@ build    zlib1g-dev                     packs of the task repository
 build    libcurl4-openssl-dev           uploads and notifications
 build    libncurses-dev                 the console
 build    libchafa-dev                   image previews in the console
+build    libglib2.0-dev                 what libchafa's headers include
 build    libxcb1-dev                    screen.capture
 build    libxcb-shm0-dev                screen.capture
 build    libxcb-xfixes0-dev             the cursor in a capture
