@@ -132,7 +132,8 @@ static void take_query(struct lws *wsi, struct call *c)
 				PIECE - 1);
 			return;
 		}
-		take_piece(c, piece);
+		if (*piece)		/* "?" alone, or "&" at the end */
+			take_piece(c, piece);
 	}
 }
 

@@ -45,6 +45,10 @@ static int split_address(struct net *n, const char *at, struct err *err)
 		return err_set(err, ERR_bad_config, "%s is not HOST:PORT with "
 			       "an IPv4 address or localhost", at);
 	n->port = (int)port;
+	if (ntohl(addr.s_addr) >> 24 != IN_LOOPBACKNET)
+		log_warn("%s is not a loopback address: tokens and answers "
+			 "cross the network in clear; put TLS in front, or "
+			 "listen on 127.0.0.1 and come in by ssh -L", n->host);
 	return 0;
 }
 

@@ -291,4 +291,11 @@ def test_the_journal_still_verifies(agent):
     agent.cli("audit", "verify")
 
 
+def test_an_empty_query_is_no_parameter(agent):
+    for target in ("/api/tasks?", "/api/tasks?&", "/api/tasks?limit=5&"):
+        assert agent.get(target).status == 200, target
+    with agent.events(after_seq=0) as e:
+        assert e.next()["id"] == "1"
+
+
 kc.main(120)
