@@ -117,6 +117,11 @@ static int usable(const struct home *h, struct err *err)
 	char user[64];
 
 	if (stat(h->dir, &st) || access(h->tokens, F_OK)) {
+		if (errno == EACCES) {
+			err_sys(err, ERR_io, "%s", h->dir);
+			return err_hint(err, "Run it as the user whose home "
+					"it is, or as root.");
+		}
 		err_sys(err, ERR_io, "%s is no home of an agent", h->dir);
 		return err_hint(err, "kircerta-agent --home %s init", h->dir);
 	}
