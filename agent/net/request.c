@@ -132,7 +132,8 @@ static void take_query(struct lws *wsi, struct call *c)
 				PIECE - 1);
 			return;
 		}
-		if (*piece)		/* "?" alone, or "&" at the end */
+		/* "?" alone, which lws gives as "/", or "&" at the end */
+		if (*piece && strcmp(piece, "/"))
 			take_piece(c, piece);
 	}
 }
