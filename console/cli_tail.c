@@ -34,25 +34,59 @@ static int print_record(void *data, const char *event, const char *text)
 	return 0;
 }
 
-/* The query of the filter; what the lists call type is types here. */
+/* What the events can be picked by; anything else is said to be too much. */
+static int check_words(struct cli *c, const char *filter)
+{
+	const char *after = c->opt[OPT_after];
+	size_t len;
+
+	if (after && (!*after || after[strspn(after, "0123456789")]))
+		return cli_usage(c, "--after takes a number: the SEQ of the "
+				 "record to begin after, not \"%s\"", after);
+	for (const char *w = filter; *w; w += len, w += strspn(w, " ")) {
+		bool known = !strncmp(w, "type:", 5) ||
+			     !strncmp(w, "task:", 5);
+
+		len = strcspn(w, " ");
+		if (*w != ' ' && (!known || len == 5))
+			return cli_usage(c, "tail takes type:A|B and task:ID, "
+					 "not \"%.*s\"; `kircerta audit` takes "
+					 "more, for what is past", (int)len,
+					 w);
+	}
+	return 0;
+}
+
+/* The query of the filter, "types=a%2Cb&"; empty, or each with its "&". */
 static char *tail_query(struct cli *c, int *rc)
 {
-	char *filter = cli_filter(c, 0), *out = NULL, *query, *types;
+	char *filter = cli_filter(c, 0), *out = NULL, *query = NULL, *types;
 	struct err err = {0};
 
-	query = filter_query(filter, &err);
-	if (!query) {
+	*rc = check_words(c, filter);
+	if (!*rc && !(query = filter_query(filter, &err)))
 		*rc = cli_error(c, &err);
-	} else {
+	if (query) {		/* what the lists call type is types here */
 		types = strstr(query, "type=");
-		out = types ? xasprintf("%.*stypes=%s", (int)(types - query),
+		out = types ? xasprintf("%.*stypes=%s&", (int)(types - query),
 					 query, types + 5) :
-			       xstrdup(query);
+			       xasprintf("%s%s", query, *query ? "&" : "");
 	}
 	err_fini(&err);
 	free(filter);
 	free(query);
 	return out;
+}
+
+/* The address without a "?" or "&" that nothing follows. */
+static char *tail_path(const char *query, const char *last)
+{
+	char *path = xasprintf("/api/events?%s%s%s", query,
+			       last ? "after_seq=" : "", last ? last : "");
+
+	if (!last)
+		path[strlen(path) - 1] = 0;
+	return path;
 }
 
 int cli_tail(struct cli *c)
@@ -64,9 +98,7 @@ int cli_tail(struct cli *c)
 
 	query = tail_query(c, &rc);
 	while (query && !rc) {
-		char *path = xasprintf("/api/events?%s%s%s", query,
-				       last ? "&after_seq=" : "",
-				       last ? last : "");
+		char *path = tail_path(query, last);
 		struct http_answer answer;
 		struct err err = {0};
 

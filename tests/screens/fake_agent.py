@@ -90,6 +90,10 @@ class Client(threading.Thread):
         parts = [unquote(p) for p in url.path.split("/")[2:]]
         query = {k: v[0] for k, v in parse_qs(url.query).items()}
         if parts[:1] == ["events"]:
+            odd = set(query) - {"types", "task_id", "after_seq"}
+            if odd or url.query.startswith("&") or url.query.endswith("&"):
+                return self.reply(400, Refused(400, "invalid_request",
+                                               f"query {url.query}").problem)
             return self.stream(query)
         if parts[:1] == ["evidence"] and len(parts) == 2:
             say({"method": "evidence.get", "params": {"sha256": parts[1]}})

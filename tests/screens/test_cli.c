@@ -106,6 +106,9 @@ START_TEST(wrong_words_are_usage_errors_that_say_what_is_right)
 		{"verify /no/such/file", "neither a file nor a SHA-256"},
 		{"tasks --agent ftp://x", "is no agent"},
 		{"approvals --timeout soon", "such as 30s or 5m"},
+		{"tail since:1h", "tail takes type:A|B and task:ID"},
+		{"tail foo", "not \"foo\""},
+		{"tail --after banana", "--after takes a number"},
 	};
 	struct shell s;
 
@@ -223,6 +226,31 @@ START_TEST(tail_gives_one_object_a_line_and_goes_on)
 }
 END_TEST
 
+START_TEST(tail_asks_only_for_what_streams_know)
+{
+	static char *const picks[] = {NULL, "type:policy_denied|x"};
+	struct shell s;
+	struct term t;
+	char *console = program("kircerta"), agent[64], home[96];
+	char *env[] = {agent, home, "LC_ALL=C.UTF-8", NULL};
+
+	shell_start(&s, "plain", "admin");
+	snprintf(agent, sizeof(agent), "KIRCERTA_AGENT=http://127.0.0.1:%d",
+		 s.fake.port);
+	snprintf(home, sizeof(home), "KIRCERTA_HOME=%s", s.home);
+	for (size_t i = 0; i < ARRAY_LEN(picks); i++) {
+		char *argv[] = {console, "tail", picks[i], NULL};
+
+		term_start(&t, 60, 100, argv, env);
+		term_expect(&t, "policy_denied");
+		ck_assert(term_has(&t, "task_created") == !i);
+		term_stop(&t);
+	}
+	free(console);
+	shell_stop(&s);
+}
+END_TEST
+
 START_TEST(login_and_unreachable_have_codes_of_their_own)
 {
 	struct shell s;
@@ -307,6 +335,7 @@ int main(void)
 		a_rejection_goes_through_with_its_reason,
 		evidence_is_hashed_before_anybody_gets_it,
 		tail_gives_one_object_a_line_and_goes_on,
+		tail_asks_only_for_what_streams_know,
 		login_and_unreachable_have_codes_of_their_own,
 		what_an_agent_wrote_is_safe_to_print,
 		on_a_terminal_the_number_is_asked_for,
