@@ -53,8 +53,8 @@ def test_the_repository_follows_within_a_second_and_after_kill_9(fresh):
         fresh.kill9()
         fresh.start()
         path = task_path(fresh, task["id"])
-        # a lock that git left there is taken for dead after two seconds
-    kc.wait_for(lambda: committed(fresh)[path] == task["sha"], 10)
+        # a lock that was left there is taken for dead after two seconds
+        kc.wait_for(lambda: committed(fresh)[path] == task["sha"], 10)
     assert len(versions(fresh, task["id"])) == 24
     git(fresh, "fsck", "--strict")
     head = git(fresh, "rev-parse", "HEAD")
