@@ -123,6 +123,7 @@ void ui_free(struct ui *ui)
 	drop_all(ui);
 	buf_fini(&ui->typed);
 	free(ui->note);
+	free(ui->closed);
 	free(ui->copy);
 	free(ui->fetch);
 	free(ui->verify);
@@ -209,12 +210,18 @@ static void run_command(struct ui *ui, const char *text)
 		ui_act(ui, action);
 }
 
+/* What cannot be sent stays on the line, and further typing on it too. */
 static void reason_given(struct ui *ui, const char *text)
 {
-	if (*text)
+	const char *why = review_hindered(ui->m, false);
+
+	if (*text && !why) {
 		review_reject(ui->m, text);
-	else
-		ui_note(ui, "a rejection needs a reason: nothing was sent");
+		return;
+	}
+	ui_type(ui, PROMPT_REASON, text);
+	ui_note(ui, "%s: nothing was sent  (Esc leaves)", why ? why :
+		"a rejection needs a reason");
 }
 
 static void finish_prompt(struct ui *ui)
@@ -270,7 +277,8 @@ static void prompt_key(struct ui *ui, uint32_t key)
 	} else if (key == UI_CTRL('U')) {
 		buf_reset(&ui->typed);
 	} else if (key == UI_BACKSPACE && !ui->typed.len) {
-		ui->prompt = PROMPT_NONE;
+		if (ui->prompt != PROMPT_REASON)
+			ui->prompt = PROMPT_NONE;
 	} else if (key == UI_BACKSPACE) {
 		erase_point(&ui->typed);
 	} else if (key < UI_ENTER && utf8_shows(key) &&
@@ -298,6 +306,28 @@ static void confirm_key(struct ui *ui, uint32_t key)
 	ui->suspend |= key == UI_CTRL('Z');
 }
 
+/* What goes on being typed at a step that is gone must not be commands. */
+void ui_watch_confirm(struct ui *ui)
+{
+	const struct review *r = ui->m->review;
+
+	if (!ui->confirming || confirming(ui))
+		return;
+	ui->confirming = false;
+	free(ui->closed);
+	ui->closed = xstrdup(ui->m->link != LINK_LIVE ?
+			     "connection lost: nothing was sent" :
+			     r && r->said && *r->said ? r->said :
+			     "nothing was sent");
+}
+
+static void closed_key(struct ui *ui, uint32_t key)
+{
+	if (key == 'q' || key == UI_ESC || key == UI_ENTER ||
+	    key == UI_CTRL('C'))
+		xfree(ui->closed);
+}
+
 void ui_paste_began(struct ui *ui)
 {
 	if (ui->prompt == PROMPT_NONE || ui->prompt == PROMPT_COMMAND)
@@ -307,6 +337,7 @@ void ui_paste_began(struct ui *ui)
 void ui_key(struct ui *ui, uint32_t key, bool pasted)
 {
 	view_refresh(ui_top(ui), ui->m);
+	ui_watch_confirm(ui);
 	if (pasted) {
 		if (ui->prompt != PROMPT_NONE &&
 		    ui->prompt != PROMPT_COMMAND && key < UI_ENTER)
@@ -317,17 +348,21 @@ void ui_key(struct ui *ui, uint32_t key, bool pasted)
 	xfree(ui->note);
 	if (ui->m->note)
 		model_note(ui->m, NULL);
-	if (ui->prompt != PROMPT_NONE)
+	if (ui->closed)
+		closed_key(ui, key);
+	else if (ui->prompt != PROMPT_NONE)
 		prompt_key(ui, key);
 	else if (confirming(ui))
 		confirm_key(ui, key);
 	else
 		ui_act(ui, action_of_key(key));
+	ui->confirming = confirming(ui);
 }
 
 void ui_hidden(struct ui *ui)
 {
 	review_leave_confirm(ui->m, "suspended: nothing was sent");
+	ui->confirming = false;
 }
 
 void ui_arrived(struct ui *ui)

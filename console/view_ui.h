@@ -26,6 +26,8 @@ struct ui {
 	struct buf typed;
 	char *note;		/* gone with the next key */
 	bool frozen;
+	bool confirming;	/* the number was being typed */
+	char *closed;		/* why that ended by itself: keys wait */
 
 	/* What the loop has to do; it clears what it did. */
 	bool quit, suspend, redraw, reconnect, flush, ring;

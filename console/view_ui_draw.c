@@ -5,6 +5,7 @@
 #include "console/model_review.h"
 #include "console/span.h"
 #include "console/view_ui.h"
+#include "console/view_ui_act.h"
 
 #define LEAST_ROWS 10
 #define LEAST_COLS 40
@@ -221,13 +222,17 @@ void ui_draw(struct ui *ui, struct frame *f)
 		return;
 	}
 	view_refresh(v, ui->m);
+	ui_watch_confirm(ui);
 	draw_view(ui, v, f, top, bottom);
 	draw_identity(ui, f);
 	draw_head(ui, v, f, 1);
 	if (!phone)
 		frame_rule(f, 2);
 	draw_foot(ui, v, f, bottom);
-	if (ui->prompt != PROMPT_NONE)
+	if (ui->closed)
+		frame_printf(f, f->rows - 1, 0, f->cols - 1, STYLE_attention,
+			     "%s  Enter, Esc or q goes on", ui->closed);
+	else if (ui->prompt != PROMPT_NONE)
 		draw_prompt(ui, f, f->rows - 1);
 	else
 		draw_keys(ui, v, f, f->rows - 1);

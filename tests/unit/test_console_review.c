@@ -298,6 +298,63 @@ START_TEST(a_review_that_could_deceive_is_wrong)
 }
 END_TEST
 
+/* Does the last line of the screen begin with this? */
+static bool last_line(struct bench *b, const char *text)
+{
+	const struct cell *row = &b->f.cells[(b->f.rows - 1) * b->f.cols];
+
+	for (int i = 0; text[i]; i++)
+		if (row[i].ch[0] != (uint32_t)text[i])
+			return false;
+	return true;
+}
+
+START_TEST(typing_goes_nowhere_when_its_prompt_is_gone)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	key(&b, 'A');
+	later(&b, REVIEW_ARM_US);
+	type(&b, "1");
+	model_lost(b.m, LINK_RETRY, "x", 1);
+	draw(&b);
+	ck_assert(last_line(&b, "connection lost: nothing was sent"));
+	type(&b, "23Q15u:");
+	ck_assert(!b.ui->quit && b.m->review);
+	ck_assert_int_eq(b.ui->prompt, PROMPT_NONE);
+	ck_assert_int_eq(b.ui->depth, 2);
+	key(&b, UI_ENTER);
+	type(&b, "Q");
+	ck_assert(b.ui->quit);
+	bench_fini(&b);
+}
+END_TEST
+
+START_TEST(a_reason_is_asked_for_until_it_can_be_sent)
+{
+	struct bench b;
+
+	bench_init(&b, 24);
+	read_to_end(&b);
+	type(&b, "R");
+	key(&b, UI_ENTER);
+	ck_assert_int_eq(b.ui->prompt, PROMPT_REASON);
+	ck_assert_ptr_nonnull(strstr(b.ui->note, "needs a reason"));
+	key(&b, UI_BACKSPACE);
+	type(&b, "Q");
+	ck_assert(!b.ui->quit);
+	model_lost(b.m, LINK_RETRY, "x", 1);
+	key(&b, UI_ENTER);
+	ck_assert_ptr_nonnull(strstr(b.ui->note, "not connected: nothing"));
+	ck_assert_int_eq(b.ui->prompt, PROMPT_REASON);
+	key(&b, UI_ESC);
+	ck_assert_int_eq(b.ui->prompt, PROMPT_NONE);
+	bench_fini(&b);
+}
+END_TEST
+
 TESTS("console_review",
       the_number_is_the_one_the_agent_would_compute,
       the_one_way_sends_digest_nonce_and_permission,
@@ -305,6 +362,8 @@ TESTS("console_review",
       another_size_has_to_be_read_anew,
       keys_before_it_is_armed_are_nothing,
       every_opening_has_another_number_source,
+      typing_goes_nowhere_when_its_prompt_is_gone,
+      a_reason_is_asked_for_until_it_can_be_sent,
       a_lost_line_closes_it_and_the_nonce_is_not_used_again,
       what_follows_a_decision_is_told_and_never_guessed,
       two_warnings_ring_before_it_expires,
