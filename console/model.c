@@ -68,6 +68,7 @@ static void forget(struct model *m)
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		items_fini(lists[i]);
 	m->seq = 0;
+	m->known = false;
 }
 
 void model_free(struct model *m)
@@ -159,6 +160,16 @@ struct ask *model_next_ask(struct model *m)
 	return a;
 }
 
+/* Approvals, tasks and runs: what Home counts. */
+static bool lists_came(const struct model *m)
+{
+	for (const struct ask *a = m->asks; a; a = a->next)
+		if (a->kind == ASK_approvals || a->kind == ASK_tasks ||
+		    a->kind == ASK_runs)
+			return false;
+	return m->link == LINK_LIVE && m->synced;
+}
+
 void model_answer(struct model *m, struct ask *ask, const json_t *result,
 		  const json_t *problem)
 {
@@ -172,6 +183,7 @@ void model_answer(struct model *m, struct ask *ask, const json_t *result,
 	asks[ask->kind].take(m, ask, result, problem);
 	if (ask->again)
 		model_ask(m, ask->kind, ask->id);
+	m->known |= lists_came(m);
 	ask_free(ask);
 }
 

@@ -65,6 +65,7 @@ struct model {
 	char *note;		/* the agent's last refusal, safe; or NULL */
 	int bells;		/* approvals that arrived, not yet rung */
 	bool synced;		/* the lists are complete */
+	bool known;		/* all lists came once: counts are true */
 };
 
 struct model *model_new(void);

@@ -78,9 +78,16 @@ static void head(const struct model *m, struct view *v, struct frame *f,
 {
 	size_t failed = failures(m), troubles;
 	const struct component *c = first_trouble(m, &troubles);
-	int col = head_needs(m, f, row) + 3;
+	int col;
 
 	(void)v;
+	if (!m->known) {	/* nothing is known: no zero is shown for it */
+		frame_printf(f, row, 0, f->cols - 1, STYLE_stale,
+			     "NEEDS YOU ?  (%s)", m->link == LINK_LIVE ?
+			     "loading" : "not connected");
+		return;
+	}
+	col = head_needs(m, f, row) + 3;
 	if (f->cols < 60)
 		return;
 	col += frame_printf(f, row, col, f->cols - col, failed ?

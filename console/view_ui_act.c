@@ -206,7 +206,8 @@ static void act_attention(struct ui *ui)
 			return;
 		}
 	}
-	ui_note(ui, "nothing needs you");
+	ui_note(ui, ui->m->known ? "nothing needs you" :
+		"not known: nothing was received yet");
 }
 
 static void screen_by(struct ui *ui, int step)

@@ -151,6 +151,8 @@ START_TEST(a_refused_token_says_what_to_do)
 	desk_start(&d, "plain", "stranger", 24, 80, NULL, NULL);
 	term_expect(&d.term, "LOGIN NEEDED");
 	term_expect(&d.term, "--token-file");
+	term_expect(&d.term, "NEEDS YOU ?  (not connected)");
+	ck_assert(!term_has(&d.term, "FAILED"));
 	desk_stop(&d);
 }
 END_TEST
