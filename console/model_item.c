@@ -65,6 +65,7 @@ static const struct field run_fields[] = {
 	{"id", F_LINE, R(item.id)},
 	{"correlation_id", F_LINE, R(item.chain)},
 	{"started_at", F_TIME, R(item.at_us)},
+	{"finished_at", F_TIME, R(ended_us)},
 	{"tool", F_LINE, R(tool)},
 	{"task_id", F_LINE, R(task_id)},
 	{"actor", F_LINE, R(actor)},

@@ -58,7 +58,7 @@ struct approval {
 struct run {
 	struct item item;
 	char *tool, *task_id, *actor, *fault, *fault_hint;
-	int64_t percent;
+	int64_t percent, ended_us;
 };
 
 struct record {

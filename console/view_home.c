@@ -4,6 +4,7 @@
 #include "console/span.h"
 #include "console/view.h"
 
+#define RECENT_US (24 * 3600 * 1000000LL)
 #define OVER_SHOWN 50		/* finished tasks; the rest is in Tasks */
 
 static void add_approvals(struct view *v, const struct model *m)
@@ -34,13 +35,22 @@ static void collect(struct view *v, const struct model *m)
 	add_rank(v, m, RANK_OVER, OVER_SHOWN);
 }
 
-static size_t failures(const struct model *m)
+/* Tasks that failed, and runs that did within a day; *runs: those alone. */
+static size_t failures(const struct model *m, size_t *runs)
 {
 	size_t n = 0;
 
+	*runs = 0;
 	for (size_t i = 0; i < m->tasks.n; i++)
 		n += m->tasks.at[i]->state->rank == 1;
-	return n;
+	for (size_t i = 0; i < m->runs.n; i++) {
+		const struct run *r = (const void *)m->runs.at[i];
+		int64_t at = r->ended_us ? r->ended_us : r->item.at_us;
+
+		*runs += r->item.state->rank == 1 &&
+			 m->wall_us - at < RECENT_US;
+	}
+	return n + *runs;
 }
 
 static const struct component *first_trouble(const struct model *m, size_t *n)
@@ -76,7 +86,7 @@ static int head_needs(const struct model *m, struct frame *f, int row)
 static void head(const struct model *m, struct view *v, struct frame *f,
 		 int row)
 {
-	size_t failed = failures(m), troubles;
+	size_t runs, failed = failures(m, &runs), troubles;
 	const struct component *c = first_trouble(m, &troubles);
 	int col;
 
@@ -92,6 +102,10 @@ static void head(const struct model *m, struct view *v, struct frame *f,
 		return;
 	col += frame_printf(f, row, col, f->cols - col, failed ?
 			    STYLE_danger : STYLE_muted, "FAILED %zu", failed);
+	if (runs)
+		col += frame_printf(f, row, col, f->cols - col, STYLE_danger,
+				    " (%zu run%s: 4)", runs,
+				    runs == 1 ? "" : "s");
 	col += 3;
 	if (c)
 		frame_printf(f, row, col, f->cols - col - 1, c->item.state->style,

@@ -1,6 +1,7 @@
 /* What the console knows: from answers and records, and what it asks for. */
 #include <string.h>
 
+#include "common/clock.h"
 #include "console/model.h"
 #include "console/model_review.h"
 #include "console/view_ui.h"
@@ -274,7 +275,62 @@ START_TEST(answers_of_any_shape_are_survived_and_drawn)
 }
 END_TEST
 
+/* What a row of a frame says. */
+static void row_text(const struct frame *f, int row, char out[81])
+{
+	for (int i = 0; i < f->cols && i < 80; i++)
+		out[i] = (char)f->cells[row * f->cols + i].ch[0];
+	out[f->cols < 80 ? f->cols : 80] = 0;
+}
+
+static json_t *a_run(const char *id, const char *state, const char *ended)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "id", id, "state", state,
+			 "tool", "obs", "finished_at", ended);
+}
+
+START_TEST(home_counts_what_failed_and_nothing_before_it_knows)
+{
+	struct model *m = live(7);
+	struct ui *ui = ui_new(m, "home");
+	struct frame f;
+	struct ask *a;
+	char text[81];
+
+	ck_assert(clock_parse("2026-01-02T12:00:00Z", 0, &m->wall_us));
+	frame_init(&f, 24, 80, true);
+	ui_draw(ui, &f);
+	row_text(&f, 1, text);
+	ck_assert_ptr_nonnull(strstr(text, "NEEDS YOU ?  (loading)"));
+	while ((a = model_next_ask(m))) {
+		json_t *r = json_pack("{s:[]}", "items");
+
+		if (a->kind == ASK_runs) {
+			json_decref(r);
+			r = json_pack("{s:[o, o, o, o]}", "items",
+				      a_run("r-0001", "failed",
+					    "2026-01-02T11:00:00Z"),
+				      a_run("r-0002", "outcome_unknown",
+					    "2026-01-01T13:00:00Z"),
+				      a_run("r-0003", "timed_out",
+					    "2026-01-01T11:00:00Z"),
+				      a_run("r-0004", "succeeded",
+					    "2026-01-02T11:00:00Z"));
+		}
+		answer(m, a, r);
+	}
+	ui_draw(ui, &f);
+	row_text(&f, 1, text);
+	ck_assert_ptr_nonnull(strstr(text, "NEEDS YOU  nothing"));
+	ck_assert_ptr_nonnull(strstr(text, "FAILED 2 (2 runs: 4)"));
+	frame_fini(&f);
+	ui_free(ui);
+	model_free(m);
+}
+END_TEST
+
 TESTS("console_model",
+      home_counts_what_failed_and_nothing_before_it_knows,
       at_first_it_subscribes_and_then_reads_everything,
       lists_are_read_page_by_page,
       many_records_of_one_task_ask_for_it_once_at_a_time,
