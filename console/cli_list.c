@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "console/cli.h"
 #include "console/filter.h"
+#include "console/model_item.h"
 
 #define RETRY_MOST_S 15
 
@@ -211,13 +212,30 @@ int cli_approvals(struct cli *c)
 	return rc;
 }
 
-static const char *const record_titles[] = {
-	"SEQ", "TIME", "TYPE", "ACTOR", "TASK", "RUN", "CHAIN", "DATA",
-};
-static const char *const record_paths[] = {
-	"seq", "ts", "type", "actor", "task_id", "run_id", "correlation_id",
-	"data",
-};
+/* As on the Audit screen, a record a line, but whole. */
+static void print_records(const json_t *records)
+{
+	static const char *const titles[] = {"TIME", "SEQ", "TYPE", "ACTOR",
+					     "SUMMARY"};
+	struct cli_table *t = table_new(titles, ARRAY_LEN(titles));
+	const json_t *each;
+	size_t i;
+
+	json_array_foreach ((json_t *)records, i, each) {
+		struct item *it = item_decode(ITEM_RECORD, each);
+		const struct record *r = (const void *)it;
+		char seq[24];
+
+		if (!it)
+			continue;
+		snprintf(seq, sizeof(seq), "%lld", (long long)r->seq);
+		table_add(t, (const char *const[]){json_str(each, "ts"), seq,
+						   r->type, r->actor,
+						   r->summary});
+		item_free(it);
+	}
+	table_print(t);
+}
 
 static int print_chain(struct cli *c)
 {
@@ -236,8 +254,7 @@ static int print_chain(struct cli *c)
 		return rc;
 	rc = json_is_set(chain, "complete") ? EXIT_OK : EXIT_UNVERIFIED;
 	if (!cli_json(c, chain)) {
-		print_items(json_object_get(chain, "events"), record_titles,
-			    record_paths, ARRAY_LEN(record_paths));
+		print_records(json_object_get(chain, "events"));
 		print_items(json_object_get(chain, "artifacts"), titles, paths,
 			    ARRAY_LEN(paths));
 	}
@@ -261,8 +278,7 @@ int cli_audit(struct cli *c)
 	if (rc)
 		return rc;
 	if (!cli_json(c, items))
-		print_items(items, record_titles, record_paths,
-			    ARRAY_LEN(record_paths));
+		print_records(items);
 	json_decref(items);
 	return EXIT_OK;
 }
