@@ -50,9 +50,9 @@ static int check_words(struct cli *c, const char *filter)
 		len = strcspn(w, " ");
 		if (*w != ' ' && (!known || len == 5))
 			return cli_usage(c, "tail takes type:A|B and task:ID, "
-					 "not \"%.*s\"; `kircerta audit` takes "
-					 "more, for what is past", (int)len,
-					 w);
+					 "not \"%.*s\"; `kircerta audit` "
+					 "takes more, for what is past",
+					 (int)len, w);
 	}
 	return 0;
 }
