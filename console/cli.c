@@ -43,6 +43,7 @@ static const struct command_row *find_command(const char *name)
 
 int cli_usage(struct cli *c, const char *fmt, ...)
 {
+	const struct command_row *row = find_command(c->command);
 	struct err err = {0};
 	va_list ap;
 	char *text;
@@ -51,8 +52,8 @@ int cli_usage(struct cli *c, const char *fmt, ...)
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	err_set(&err, ERR_invalid_request, "%s", text);
-	err_hint(&err, "kircerta help%s%s", c->command ? " " : "",
-		 c->command ? c->command : "");
+	err_hint(&err, "See: kircerta help%s%s", row ? " " : "",
+		 row ? row->name : "");
 	cli_error(c, &err);
 	err_fini(&err);
 	free(text);

@@ -9,6 +9,7 @@
 #include "common/mem.h"
 #include "console/cli.h"
 #include "console/frame.h"
+#include "console/place.h"
 #include "console/safe.h"
 
 #define PAGE "limit=200"
@@ -54,15 +55,52 @@ static void tell(struct cli *c, const json_t *problem)
 	free(text);
 }
 
+/* Nobody answered, so there is no status and no code of the agent's. */
+static void make_unreachable(json_t *problem)
+{
+	json_object_del(problem, "status");
+	json_set_str(problem, "type", "urn:kircerta:error:unreachable");
+	json_set_str(problem, "title", "The agent cannot be reached");
+	json_set_str(problem, "error_code", "unreachable");
+	json_object_set_new(problem, "retryable", json_true());
+}
+
 int cli_error(struct cli *c, const struct err *err)
 {
 	json_t *problem = err_problem(err, NULL);
 	const struct err_row *row = err_row(err->code);
+	bool unreachable = err->code == ERR_internal;
 
+	if (unreachable)
+		make_unreachable(problem);
 	tell(c, problem);
 	json_decref(problem);
-	return err->code == ERR_internal ? EXIT_UNREACHABLE :
-					   exit_of(row->code, row->status);
+	return unreachable ? EXIT_UNREACHABLE :
+			     exit_of(row->code, row->status);
+}
+
+/* Which token was refused, and how another is given. */
+static char *login_hint(const struct cli *c)
+{
+	const char *given = c->settings.token_file;
+	char *own = given ? NULL : place_home("admin.token");
+	char *hint = xasprintf("The token is the one in %s; give another with "
+			       "--token-file FILE. `kircerta-agent token "
+			       "create` makes one.", given ? given : own);
+
+	free(own);
+	return hint;
+}
+
+static void tell_login(struct cli *c, const json_t *problem)
+{
+	json_t *copy = json_copy((json_t *)problem);
+	char *hint = login_hint(c);
+
+	json_set_str(copy, "remediation_hint", hint);
+	tell(c, copy);
+	json_decref(copy);
+	free(hint);
 }
 
 int cli_problem(struct cli *c, const struct http_answer *a)
@@ -71,7 +109,10 @@ int cli_problem(struct cli *c, const struct http_answer *a)
 	int rc;
 
 	if (json_str(a->json, "error_code")) {
-		tell(c, a->json);
+		if (a->status == 401)
+			tell_login(c, a->json);
+		else
+			tell(c, a->json);
 		return exit_of(json_str(a->json, "error_code"), a->status);
 	}
 	err_set(&err, ERR_tool_failed, "the agent answered with status %ld",

@@ -98,6 +98,7 @@ START_TEST(wrong_words_are_usage_errors_that_say_what_is_right)
 {
 	static const struct { const char *words, *says; } cases[] = {
 		{"nonsense", "there is no command \"nonsense\""},
+		{"nonsense", "kircerta help\n"},
 		{"tasks --digest x", "--digest is not for tasks"},
 		{"tasks --nope", "there is no option --nope"},
 		{"approve", "usage: kircerta approve ID"},
@@ -260,12 +261,17 @@ START_TEST(login_and_unreachable_have_codes_of_their_own)
 
 	shell_start(&s, "plain", "stranger");
 	expect(&s, "tasks", 4, "no such token");
+	ck_assert(strstr(s.out.data, "/admin.token; give another with "
+				     "--token-file"));
 	words = xasprintf("tasks --token-file %s/none", s.home);
 	expect(&s, words, 4, "token create");
 	free(words);
 	words = xasprintf("tasks --agent http://127.0.0.1:1");
 	expect(&s, words, 7, "kircerta-agent run");
 	free(words);
+	expect(&s, "tasks --json --agent http://127.0.0.1:1", 7,
+	       "\"error_code\":\"unreachable\"");
+	ck_assert(!strstr(s.out.data, "\"status\""));
 	words = xasprintf("status; chmod 644 %s/admin.token", s.home);
 	run(&s, words);
 	free(words);
