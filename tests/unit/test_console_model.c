@@ -240,7 +240,7 @@ START_TEST(answers_of_any_shape_are_survived_and_drawn)
 {
 	unsigned seed = 99;
 
-	for (int round = 0; round < 300; round++) {
+	for (int round = 0; round < 60; round++) {
 		struct model *m = live(7);
 		struct ui *ui = ui_new(m, "approvals");
 		struct frame f;
