@@ -14,6 +14,7 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/mem.h"
+#include "common/words.h"
 
 #define CONF_FILE_MAX (1 << 20)
 
@@ -163,20 +164,6 @@ bool size_parse(const char *text, int64_t *bytes)
 	return true;
 }
 
-static bool choice_index(const char *choices, const char *value, int *index)
-{
-	size_t len = strlen(value), n;
-
-	*index = 0;
-	for (const char *c = choices; *c; c += n + (c[n] == '|')) {
-		n = strcspn(c, "|");
-		if (n == len && !strncmp(c, value, n))
-			return true;
-		(*index)++;
-	}
-	return false;
-}
-
 static char *beside(const char *file, const char *value)
 {
 	char *copy, *out;
@@ -211,7 +198,8 @@ static const char *assign(const struct conf_key *k, const char *file,
 		*(bool *)field = i;
 		return NULL;
 	case CONF_CHOICE:
-		if (!choice_index(k->choices, value, &i))
+		i = words_index(k->choices, '|', value);
+		if (i < 0)
 			return "is not one of the choices";
 		*(int *)field = i + (int)k->min;
 		return NULL;

@@ -6,6 +6,7 @@
 
 #include "agent/store/record.h"
 #include "common/mem.h"
+#include "common/words.h"
 
 void filter_init(struct filter *f, const char *types, const char *task_id)
 {
@@ -19,23 +20,9 @@ void filter_fini(struct filter *f)
 	xfree(f->task_id);
 }
 
-static bool has_type(const char *types, const char *type)
-{
-	size_t len = strlen(type);
-
-	while (*types) {
-		size_t n = strcspn(types, ",");
-
-		if (n == len && !strncmp(types, type, n))
-			return true;
-		types += n + (types[n] == ',');
-	}
-	return false;
-}
-
 bool filter_requests(const struct filter *f)
 {
-	return f->types && has_type(f->types, "request");
+	return f->types && words_index(f->types, ',', "request") >= 0;
 }
 
 bool filter_wants(const struct filter *f, const struct record *r)
@@ -43,6 +30,6 @@ bool filter_wants(const struct filter *f, const struct record *r)
 	if (f->task_id && (!r->task_id || strcmp(f->task_id, r->task_id)))
 		return false;
 	if (f->types)
-		return has_type(f->types, r->type);
+		return words_index(f->types, ',', r->type) >= 0;
 	return strcmp(r->type, "request") != 0;
 }

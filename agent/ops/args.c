@@ -14,6 +14,7 @@
 #include "common/id.h"
 #include "common/json.h"
 #include "common/sha256.h"
+#include "common/words.h"
 
 static const struct arg *find(const struct op *op, const char *name)
 {
@@ -92,23 +93,11 @@ static int check_int(const struct arg *a, const json_t *v, struct err *err)
 	return wrong(a, err, what);
 }
 
-static bool in_choices(const char *choices, const char *value)
-{
-	size_t len = strlen(value), n;
-
-	for (const char *at = choices; *at; at += n + (at[n] == '|')) {
-		n = strcspn(at, "|");
-		if (n == len && !strncmp(at, value, n))
-			return true;
-	}
-	return false;
-}
-
 static int check_enum(const struct arg *a, const json_t *v, struct err *err)
 {
 	char what[160];
 
-	if (json_is_string(v) && in_choices(a->of, json_string_value(v)))
+	if (json_is_string(v) && words_index(a->of, '|', json_string_value(v)) >= 0)
 		return 0;
 	snprintf(what, sizeof(what), "must be one of %s", a->of);
 	return wrong(a, err, what);

@@ -14,6 +14,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/words.h"
 
 #define KEEP 8192		/* documents kept although settled */
 #define KEEP_WEIGHT 400000	/* and values in them, some 100 bytes each */
@@ -116,18 +117,6 @@ void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
 	keep(s, key, doc, seq);
 }
 
-static bool one_of(const char *state, const char *states)
-{
-	size_t len = strlen(state), n;
-
-	for (const char *at = states; *at; at += n + (at[n] == ',')) {
-		n = strcspn(at, ",");
-		if (n == len && !strncmp(at, state, n))
-			return true;
-	}
-	return false;
-}
-
 json_t *state_list(struct state *s, const char *kind, const char *states)
 {
 	struct doc_filter f = {.kind = kind, .state = states,
@@ -151,7 +140,7 @@ json_t *state_list(struct state *s, const char *kind, const char *states)
 		const char *state = json_str(each, "state");
 
 		if (!strncmp(key, kind, kind_len) && key[kind_len] == ':' &&
-		    state && one_of(state, states))
+		    state && words_index(states, ',', state) >= 0)
 			json_array_append(out, each);
 	}
 	json_decref(stored);

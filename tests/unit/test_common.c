@@ -12,6 +12,7 @@
 #include "common/jcs.h"
 #include "common/sha256.h"
 #include "common/utf8.h"
+#include "common/words.h"
 
 START_TEST(json_that_could_be_read_two_ways_is_refused)
 {
@@ -186,6 +187,21 @@ START_TEST(what_could_deceive_a_reader_becomes_visible)
 }
 END_TEST
 
+START_TEST(a_word_of_a_list_is_a_whole_word)
+{
+	static const struct { const char *list, *word; int index; } cases[] = {
+		{"allow|approve|deny", "allow", 0},
+		{"allow|approve|deny", "deny", 2}, {"allow|deny", "all", -1},
+		{"allow|deny", "allow|deny", -1}, {"", "", -1},
+		{"a||b", "", 1}, {"a", "ab", -1}, {"a|", "", -1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		ck_assert_int_eq(words_index(cases[i].list, '|',
+					     cases[i].word), cases[i].index);
+}
+END_TEST
+
 struct sample {
 	int64_t grace;
 	int level;
@@ -272,5 +288,6 @@ TESTS("common",
       ids_sort_by_time_and_odd_ones_are_refused,
       times_are_read_and_written_exactly,
       what_could_deceive_a_reader_becomes_visible,
+      a_word_of_a_list_is_a_whole_word,
       a_config_error_names_file_line_and_key,
       a_problem_object_is_whole_even_for_bad_bytes)
