@@ -160,12 +160,14 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 	return spec;
 }
 
-static void run_prepare_after(struct agent *a, const json_t *run)
+/* Once durable; false: what it needs is not there any more. */
+static bool prepare_after(struct agent *a, const json_t *run)
 {
 	struct run_spec *spec = spec_of(a, run);
 
 	if (spec)
 		agent_after(a, go_prepare, drop_spec, spec);
+	return spec;
 }
 
 int run_now(struct agent *a, struct call *c, const struct tool_ask *ask,
@@ -184,7 +186,7 @@ int run_now(struct agent *a, struct call *c, const struct tool_ask *ask,
 	fact.put = json_pack("{s:O}", "run", run);
 	rc = agent_record(a, c, &fact, err);
 	if (!rc) {
-		run_prepare_after(a, run);
+		prepare_after(a, run);
 		run_answer(c, run);
 	}
 	json_decref(run);
@@ -241,14 +243,10 @@ static void close_run(struct agent *a, const struct call *c, const json_t *run,
 void run_start_due(struct agent *a, const struct call *c, const char *id)
 {
 	const json_t *run = state_doc(a->state, "run", id);
-	struct run_spec *spec;
 
 	if (!run || strcmp(json_str(run, "state"), "queued"))
 		return;
-	spec = spec_of(a, run);
-	if (spec)
-		agent_after(a, go_prepare, drop_spec, spec);
-	else
+	if (!prepare_after(a, run))
 		close_run(a, c, run, "cancelled", ERR_agent_restarted,
 			  "its tool has changed, or its secret "
 			  "arguments are gone");
