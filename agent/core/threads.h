@@ -44,7 +44,6 @@ void *writer_main(void *core);
 void writer_batch(struct core *k, struct call *calls);
 /* A call that nobody sent. args are taken over. */
 struct call *internal_call(const char *op, json_t *args);
-void core_answered(struct core *k, struct call *c);
 /* Queue a record of what the agent itself does; data is taken over. */
 void core_service(struct core *k, const char *type, json_t *data);
 /* Open what follows the journal, whole and of this journal. See stores.c. */

@@ -110,7 +110,7 @@ static void refuse_all(struct call *calls, const struct err *why)
 	}
 }
 
-void core_answered(struct core *k, struct call *c)
+static void answered_call(struct core *k, struct call *c)
 {
 	struct done *d;
 
@@ -158,7 +158,7 @@ static void commit(struct core *k, struct call *answered)
 	run_afters(k->agent, durable);
 	for (struct call *c = answered, *next; c; c = next) {
 		next = c->next;
-		core_answered(k, c);
+		answered_call(k, c);
 	}
 	err_fini(&err);
 	k->wake(k->wake_arg);
