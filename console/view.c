@@ -169,3 +169,13 @@ bool view_find(struct view *v, const struct model *m, int direction)
 	}
 	return false;
 }
+
+bool act_open_record(struct ui *ui, struct view *v, enum action action)
+{
+	const struct item *it = view_selected(v);
+
+	if (action != ACT_open || !it)
+		return false;
+	ui_push(ui, VIEW_record, it->id);
+	return true;
+}

@@ -126,6 +126,9 @@ void ui_want_picture(struct ui *ui, const char *sha256, const char *name);
 void ui_want_verify(struct ui *ui, const char *sha256);
 const struct picture *ui_picture(const struct ui *ui);
 
+/* The act of a list whose rows open as pages of their own. */
+bool act_open_record(struct ui *ui, struct view *v, enum action action);
+
 /* Cells that several lists have (view_cells.c). */
 void short_id(const char *id, char *out, size_t size);
 void cell_id(const struct model *, const struct item *, struct text_cell *);

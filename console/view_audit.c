@@ -39,16 +39,6 @@ static void cell_type(const struct model *m, const struct item *it,
 		}
 }
 
-static bool act(struct ui *ui, struct view *v, enum action action)
-{
-	const struct item *it = view_selected(v);
-
-	if (action != ACT_open || !it)
-		return false;
-	ui_push(ui, VIEW_record, it->id);
-	return true;
-}
-
 static const struct column columns[] = {
 	{"TIME", 8, 8, cell_time},
 	{"SEQ", 6, 8, cell_seq},
@@ -66,7 +56,7 @@ const struct view_ops view_audit = {
 	.name = "audit", .title = "AUDIT", .digit = '5', .keys = keys,
 	.collect = collect, .columns = columns, .column_count = 5,
 	.tail = true, .detail = item_detail, .empty = "the journal is empty",
-	.act = act,
+	.act = act_open_record,
 };
 
 static const struct item *find(const struct model *m, const char *id)

@@ -9,16 +9,6 @@ static void collect(struct view *v, const struct model *m)
 				view_add(v, m, m->components.at[i]);
 }
 
-static bool act(struct ui *ui, struct view *v, enum action action)
-{
-	const struct item *it = view_selected(v);
-
-	if (action != ACT_open || !it)
-		return false;
-	ui_push(ui, VIEW_record, it->id);
-	return true;
-}
-
 static const struct column columns[] = {
 	{"NAME", 11, 16, cell_id},
 	{"STATE", 7, 7, cell_state},
@@ -33,5 +23,5 @@ static const enum action keys[] = {
 const struct view_ops view_health = {
 	.name = "health", .title = "HEALTH", .digit = '7', .keys = keys,
 	.collect = collect, .columns = columns, .column_count = 4,
-	.detail = item_detail, .empty = "the agent told nothing", .act = act,
+	.detail = item_detail, .empty = "the agent told nothing", .act = act_open_record,
 };

@@ -7,16 +7,6 @@ static void collect(struct view *v, const struct model *m)
 		view_add(v, m, m->runs.at[i]);
 }
 
-static bool act(struct ui *ui, struct view *v, enum action action)
-{
-	const struct item *it = view_selected(v);
-
-	if (action != ACT_open || !it)
-		return false;
-	ui_push(ui, VIEW_record, it->id);
-	return true;
-}
-
 static const struct column columns[] = {
 	{"ID", 9, 18, cell_id, true},
 	{"STATE", 7, 7, cell_state},
@@ -33,5 +23,5 @@ static const enum action keys[] = {
 const struct view_ops view_runs = {
 	.name = "runs", .title = "RUNS", .digit = '4', .keys = keys,
 	.collect = collect, .columns = columns, .column_count = 5,
-	.detail = item_detail, .empty = "no tool ran yet", .act = act,
+	.detail = item_detail, .empty = "no tool ran yet", .act = act_open_record,
 };
