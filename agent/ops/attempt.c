@@ -18,6 +18,7 @@
 #include "common/mem.h"
 
 #define ATTEMPT_DOC_MAX TASK_MAX
+#define PEER_GRACE_US 10000000	/* the holder's own agent stalls it first */
 
 static int attempt_check(const struct call *c, const json_t *task,
 			 struct err *err)
@@ -36,12 +37,25 @@ static const char *holder_of(const json_t *task)
 	return json_str(json_object_get(task, "lease"), "holder");
 }
 
-/* Only the holder of a lease goes on with it. */
-static int holder_check(const struct call *c, const json_t *task,
-			struct err *err)
+/* A lease is held at the agent that it names; an older one names none. */
+bool task_leased_here(const struct agent *a, const json_t *task)
+{
+	const json_t *lease = json_object_get(task, "lease");
+	const char *at = json_str(lease, "agent");
+
+	return json_is_object(lease) && (!at || !strcmp(at, a->settings->name));
+}
+
+/* Only the holder of a lease goes on with it, and at its agent only. */
+static int holder_check(const struct agent *a, const struct call *c,
+			const json_t *task, struct err *err)
 {
 	const char *holder = holder_of(task);
 
+	if (holder && !task_leased_here(a, task))
+		return err_set(err, ERR_lease_held, "the lease is %s's at %s",
+			       holder, json_str(json_object_get(task, "lease"),
+						"agent"));
 	if (holder && !strcmp(holder, c->who.name))
 		return 0;
 	return err_set(err, ERR_lease_held, "the lease is %s's",
@@ -57,7 +71,8 @@ static void set_lease(struct agent *a, const struct call *c, json_t *task)
 		us = a->settings->lease;
 	clock_text(clock_wall_us() + us, until);
 	json_object_set_new(task, "lease", json_pack(
-		"{s:s,s:s}", "holder", c->who.name, "expires_at", until));
+		"{s:s,s:s,s:s}", "holder", c->who.name, "agent",
+		a->settings->name, "expires_at", until));
 	due_add(a->due, clock_mono_us() + us, "task", json_str(task, "id"));
 }
 
@@ -203,7 +218,7 @@ int op_task_heartbeat(struct agent *a, struct call *c, struct err *err)
 	if (!task || task_base_check(a, c, task, false, err) ||
 	    attempt_check(c, task, err) ||
 	    task_in_state(task, "running,stalled", err) ||
-	    holder_check(c, task, err))
+	    holder_check(a, c, task, err))
 		return -1;
 	next = json_deep_copy(task);
 	json_set_str(next, "state", "running");
@@ -264,7 +279,7 @@ int op_task_result(struct agent *a, struct call *c, struct err *err)
 	if (!task || task_base_check(a, c, task, false, err) ||
 	    attempt_check(c, task, err) ||
 	    task_in_state(task, "running", err) ||
-	    holder_check(c, task, err) || claims_check(a, c, task, err))
+	    holder_check(a, c, task, err) || claims_check(a, c, task, err))
 		return -1;
 	doc = attempt_doc(c, task, "result");
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
@@ -332,26 +347,46 @@ int op_task_resume(struct agent *a, struct call *c, struct err *err)
 	return step(a, c, "halted", "pending", err);
 }
 
+/* When this agent may call the lease missed; false: there is none. */
+static bool lease_end(const struct agent *a, const json_t *task, int64_t *at)
+{
+	const char *until = json_str(json_object_get(task, "lease"),
+				     "expires_at");
+
+	if (!until || strcmp(json_str(task, "state"), "running") ||
+	    !clock_parse(until, 0, at))
+		return false;
+	*at += task_leased_here(a, task) ? 0 : PEER_GRACE_US;
+	return true;
+}
+
+void task_lease_watch(struct agent *a, const json_t *task)
+{
+	int64_t at;
+
+	if (lease_end(a, task, &at))
+		due_add(a->due, clock_mono_us() + at - clock_wall_us(), "task",
+			json_str(task, "id"));
+}
+
 void task_lease_due(struct agent *a, const struct call *c, const char *id)
 {
 	json_t *task = state_doc(a->state, "task", id), *next;
-	const char *until = json_str(json_object_get(task, "lease"),
-				     "expires_at");
-	int64_t at, now = clock_wall_us();
+	struct fact fact = {.type = "task_stalled"};
+	int64_t at;
 
-	if (!task || !until || strcmp(json_str(task, "state"), "running") ||
-	    !clock_parse(until, 0, &at))
+	if (!task || !lease_end(a, task, &at))
 		return;
-	if (at > now + 1000) {		/* it was extended meanwhile */
-		due_add(a->due, clock_mono_us() + at - now, "task", id);
+	if (at > clock_wall_us() + 1000) {	/* it was extended meanwhile */
+		task_lease_watch(a, task);
 		return;
 	}
 	next = json_deep_copy(task);
 	json_set_str(next, "state", "stalled");
-	task_save(a, c, json_str(task, "correlation_id"), next,
-		  (struct fact){.type = "task_stalled", .data = json_pack(
-			"{s:s,s:s}", "holder", holder_of(task), "expired_at",
-			until)}, NULL);
+	fact.data = json_pack("{s:s,s:O}", "holder", holder_of(task),
+			      "expired_at", json_object_get(
+				json_object_get(task, "lease"), "expires_at"));
+	task_save(a, c, json_str(task, "correlation_id"), next, fact, NULL);
 }
 
 void task_recover(struct agent *a)
@@ -359,14 +394,7 @@ void task_recover(struct agent *a)
 	json_t *running = state_list(a->state, "task", "running"), *each;
 	size_t i;
 
-	json_array_foreach (running, i, each) {
-		const char *until = json_str(json_object_get(each, "lease"),
-					     "expires_at");
-		int64_t at;
-
-		if (until && clock_parse(until, 0, &at))
-			due_add(a->due, clock_mono_us() + at - clock_wall_us(),
-				"task", json_str(each, "id"));
-	}
+	json_array_foreach (running, i, each)
+		task_lease_watch(a, each);
 	json_decref(running);
 }

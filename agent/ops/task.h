@@ -32,6 +32,10 @@ int task_save(struct agent *a, const struct call *c,
 void task_attempt_id(const json_t *task, const char *what, char out[200]);
 /* 409 invalid_transition with from and allowed, unless state is in allowed. */
 int task_in_state(const json_t *task, const char *allowed, struct err *err);
+/* Is its lease, if it has one, held at this agent? */
+bool task_leased_here(const struct agent *a, const json_t *task);
+/* Let the clock look at the end of its lease, if it has one. */
+void task_lease_watch(struct agent *a, const json_t *task);
 /* A lease or a heartbeat is over: a clock operation calls this. */
 void task_lease_due(struct agent *a, const struct call *c, const char *id);
 /* Put leases back into the clock after a start. */
