@@ -1,0 +1,279 @@
+/*
+ * See git.h. The group is asked to end before it is killed, so that git can
+ * take its lock files away; whatever it leaves running is killed with it.
+ */
+#include "agent/run/git.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/run/spawn.h"
+#include "common/buf.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+#include "common/utf8.h"
+
+#define CHUNK (64u << 10)
+#define ERR_KEPT (4u << 10)		/* bytes of stderr that are read */
+#define GRACE_US 500000			/* between asking and killing */
+#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+
+/* linux/ioprio.h is not among libc's headers. */
+#define IOPRIO_WHO_PGRP 2
+#define IOPRIO_IDLE (3 << 13)
+
+struct talk {
+	struct child child;
+	struct buf out, err;
+	int64_t deadline, kill_at;	/* monotonic, us */
+	bool too_much, ended, stopping;
+	char chunk[CHUNK];
+};
+
+static void ask_to_end(struct talk *t)
+{
+	if (t->stopping)
+		return;
+	t->stopping = true;
+	t->kill_at = clock_mono_us() + GRACE_US;
+	kill(-t->child.pid, SIGTERM);
+}
+
+/* What is there now; false: no more will come. */
+static bool hear(struct talk *t, int fd, struct buf *to, size_t most)
+{
+	ssize_t n = read(fd, t->chunk, sizeof(t->chunk));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0)
+		return false;
+	if (to->len < most)
+		buf_add(to, t->chunk, (size_t)n < most - to->len ?
+			(size_t)n : most - to->len);
+	if (to == &t->out && to->len >= most)
+		t->too_much = true;
+	return true;
+}
+
+static int wait_ms(const struct talk *t)
+{
+	int64_t at = t->stopping ? t->kill_at : t->deadline;
+	int64_t left = (at - clock_mono_us() + 999) / 1000;
+
+	return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void on_clock(struct talk *t, struct git_result *r)
+{
+	int64_t now = clock_mono_us();
+
+	if (!t->stopping && now >= t->deadline) {
+		r->timed_out = true;
+		ask_to_end(t);
+	} else if (t->stopping && now >= t->kill_at) {
+		kill(-t->child.pid, SIGKILL);
+		t->kill_at = now + GRACE_US;
+	}
+}
+
+static void follow(struct talk *t, struct git_result *r, int stop_fd)
+{
+	enum { OUT, ERR, END, STOP, FDS };
+	struct pollfd p[FDS] = {
+		[OUT] = {t->child.out, POLLIN, 0},
+		[ERR] = {t->child.err, POLLIN, 0},
+		[END] = {t->child.pidfd, POLLIN, 0},
+		[STOP] = {stop_fd > 0 ? stop_fd : -1, POLLIN, 0},
+	};
+
+	while (!t->ended) {
+		if (poll(p, FDS, wait_ms(t)) < 0 && errno != EINTR)
+			abort();
+		t->ended = p[END].revents;
+		if (p[OUT].revents && !hear(t, p[OUT].fd, &t->out,
+					    GIT_OUT_MAX))
+			p[OUT].fd = -1;
+		if (p[ERR].revents && !hear(t, p[ERR].fd, &t->err, ERR_KEPT))
+			p[ERR].fd = -1;
+		if (p[STOP].revents && !t->stopping) {
+			r->stopped = true;
+			p[STOP].fd = -1;
+			ask_to_end(t);
+		}
+		if (t->too_much)
+			ask_to_end(t);
+		on_clock(t, r);
+	}
+	/* It is gone, its pipes are not: what it said last is in there. */
+	while (p[OUT].fd >= 0 && !t->too_much && poll(p, 1, 0) == 1 &&
+	       hear(t, p[OUT].fd, &t->out, GIT_OUT_MAX))
+		;
+	while (p[ERR].fd >= 0 && t->err.len < ERR_KEPT &&
+	       poll(p + ERR, 1, 0) == 1 &&
+	       hear(t, p[ERR].fd, &t->err, ERR_KEPT))
+		;
+}
+
+/* The zombie keeps the group's id, so nobody else can be hit by this. */
+static void reap(struct talk *t, struct git_result *r)
+{
+	int status = 0;
+
+	kill(-t->child.pid, SIGKILL);
+	while (waitpid(t->child.pid, &status, 0) < 0 && errno == EINTR)
+		;
+	r->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+					WEXITSTATUS(status);
+}
+
+/* Lines become one, and nothing in them reaches a terminal as it is. */
+static void keep_words(struct git_result *r, struct buf *said)
+{
+	char *one = xmalloc(said->len * 2 + 1), *to = one;
+
+	for (size_t i = 0; i < said->len; i++) {
+		char c = said->data[i];
+
+		if (c == '\r' || c == '\t' || !c)
+			c = ' ';
+		if (c == ' ' && (to == one || to[-1] == ' '))
+			continue;
+		if (c != '\n') {
+			*to++ = c;
+		} else if (to > one && to[-1] != ' ') {
+			*to++ = ';';
+			*to++ = ' ';
+		}
+	}
+	while (to > one && (to[-1] == ' ' || to[-1] == ';'))
+		to--;
+	*to = 0;
+	utf8_visible(one, r->err, sizeof(r->err));
+	free(one);
+}
+
+static char **make_argv(const char *const args[])
+{
+	static char git[] = "git";
+	size_t n = 0;
+	char **argv;
+
+	while (args[n])
+		n++;
+	argv = xcalloc(n + 2, sizeof(*argv));
+	argv[0] = git;
+	for (size_t i = 0; i < n; i++)
+		argv[i + 1] = (char *)args[i];
+	return argv;
+}
+
+static char **make_env(const char *const *more)
+{
+	static char fixed[][32] = {
+		"LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0",
+		"GIT_DIR=.", "GIT_ATTR_NOSYSTEM=1",
+	};
+	const char *path = getenv("PATH"), *home = getenv("HOME");
+	size_t n = 0, k = 0;
+	char **env;
+
+	while (more && more[n])
+		n++;
+	env = xcalloc(n + ARRAY_LEN(fixed) + 3, sizeof(*env));
+	env[k++] = xasprintf("PATH=%s", path && *path ? path : PATH_DEFAULT);
+	env[k++] = xasprintf("HOME=%s", home && *home ? home : "/");
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		env[k++] = fixed[i];
+	for (size_t i = 0; i < n; i++)
+		env[k++] = (char *)more[i];
+	return env;
+}
+
+static void free_env(char **env)
+{
+	free(env[0]);
+	free(env[1]);
+	free(env);
+}
+
+static int start(struct talk *t, const char *const args[],
+		 const struct git_options *o, struct err *err)
+{
+	char **argv = make_argv(args), **env = make_env(o->env);
+	int rc = child_spawn(&t->child, argv, env, o->dir, err);
+
+	free(argv);
+	free_env(env);
+	if (rc)
+		return -1;
+	close(t->child.in);
+	t->child.in = -1;
+	if (o->background) {
+		setpriority(PRIO_PGRP, (id_t)t->child.pid, 19);
+		syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, t->child.pid,
+			IOPRIO_IDLE);
+	}
+	return 0;
+}
+
+static int outcome(struct talk *t, struct git_result *r, const char *what,
+		   struct err *err)
+{
+	int why = child_exec_errno(&t->child);
+
+	if (why) {
+		r->missing = true;
+		errno = why;
+		err_sys(err, ERR_io, "git cannot be started");
+		return err_hint(err, "Install git.");
+	}
+	if (r->timed_out)
+		return err_set(err, ERR_io, "git %s took too long", what);
+	if (r->stopped)
+		return err_set(err, ERR_io, "git %s was stopped", what);
+	if (t->too_much)
+		return err_set(err, ERR_io, "git %s said more than %zu bytes",
+			       what, GIT_OUT_MAX);
+	return 0;
+}
+
+int git_run(struct git_result *r, const char *const args[],
+	    const struct git_options *o, struct err *err)
+{
+	struct talk *t = xcalloc(1, sizeof(*t));
+	int rc;
+
+	*r = (struct git_result){.code = -1};
+	rc = start(t, args, o, err);
+	if (!rc) {
+		t->deadline = clock_mono_us() + o->timeout_us;
+		follow(t, r, o->stop_fd);
+		reap(t, r);
+		keep_words(r, &t->err);
+		rc = outcome(t, r, args[0], err);
+		child_close(&t->child);
+	}
+	buf_add(&t->out, "", 0);
+	r->out = buf_take(&t->out, &r->out_len);
+	if (!r->out)
+		r->out = xstrdup("");
+	buf_fini(&t->err);
+	free(t);
+	return rc;
+}
+
+void git_result_fini(struct git_result *r)
+{
+	xfree(r->out);
+}
