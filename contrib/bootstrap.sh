@@ -2,9 +2,10 @@
 # Installs what this machine lacks to build, run and check kircerta, and
 # nothing else: when nothing is missing it asks dpkg once and is silent.
 #
-#   contrib/bootstrap.sh [--build] [--run] [--test] [--list]
+#   contrib/bootstrap.sh [--build] [--run] [--test] [--bench] [--list]
 #
-# Without a group all three. CC=clang adds clang. --list prints the packages.
+# Without a group build, run and test; bench brings what make bench compares
+# with. CC=clang adds clang. --list prints the packages.
 # KIRCERTA_BOOTSTRAP=no skips it, for systems where they came another way.
 set -euo pipefail
 
@@ -51,6 +52,9 @@ test     x11-apps                       something to capture
 test     ffmpeg                         reads recordings back
 test     git                            reads the task repository
 test     strace                         delays and fails the journal's sync
+bench    etcd-server                    compare-and-swap beside it
+bench    postgresql                     compare-and-swap beside it; pgbench
+bench    nginx-light                    answers beside it
 TABLE
 }
 
@@ -60,7 +64,7 @@ die() { printf 'bootstrap: %s\n' "$@" >&2; exit 1; }
 groups='' list=''
 for arg; do
 	case $arg in
-	--build | --run | --test) groups+=" ${arg#--}" ;;
+	--build | --run | --test | --bench) groups+=" ${arg#--}" ;;
 	--list) list=yes ;;
 	*) die "unknown option $arg; see the head of $0" ;;
 	esac
