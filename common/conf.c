@@ -21,14 +21,14 @@
 /* "[policy "youtube.upload"]" into section (lower case) and sub. */
 static void read_header(const char *line, char *section, char *sub, size_t max)
 {
-	const char *quote = strchr(line, '"'), *end;
-	size_t n = strcspn(line + 1, " \t\"]"), k = 0;
+	size_t n = strcspn(line + 1, " \t\"]\n"), k = 0;
+	const char *quote = line + 1 + n + strspn(line + 1 + n, " \t"), *end;
 
 	snprintf(section, max, "%.*s", (int)n, line + 1);
 	for (char *c = section; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
 	*sub = 0;
-	if (!quote)
+	if (*quote != '"')
 		return;
 	for (end = quote + 1; *end && *end != '"' && k + 1 < max; end++) {
 		if (*end == '\\' && end[1])
