@@ -13,6 +13,7 @@
 #include "agent/run/tool.h"
 #include "agent/store/home.h"
 #include "agent/store/settings.h"
+#include "agent/store/settings_remote.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -146,6 +147,25 @@ static void check_surroundings(const struct settings *s)
 		"screen.* fails: set DISPLAY or screen.display");
 }
 
+/* git keeps the repository small and, with a remote, shares it. */
+static int check_remote(const struct settings *s)
+{
+	bool wanted = s->ssot_remote && *s->ssot_remote, git = runnable("git");
+	struct err err = {0};
+	int rc = remote_files_check(s, &err);
+
+	say_row("git", git ? "ok" : wanted ? "FAIL" : "lacks", git ?
+		"installed" : "the tasks cannot be shared: install git");
+	if (!wanted)
+		return 0;
+	say_row("remote", rc ? "FAIL" : "ok", rc ? err.detail :
+		s->ssot_remote);
+	if (rc)
+		say_more(err_hint_of(&err));
+	err_fini(&err);
+	return rc || !git ? -1 : 0;
+}
+
 int cmd_check(const struct globals *g, int argc, char **argv)
 {
 	struct settings s = {0};
@@ -161,6 +181,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 	rc = check_home(&home);
 	rc |= check_settings(&s, g, &home);
 	rc |= check_tools(&s, &home);
+	rc |= check_remote(&s);
 	check_surroundings(&s);
 	settings_fini(&s);
 	home_fini(&home);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/store/settings_remote.h"
 #include "common/conf.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -61,6 +62,20 @@ static const char *odd(const struct conf_entry *e, const struct settings *s)
 		       strspn(colon + 1, "0123456789") == strlen(colon + 1) &&
 		       strlen(colon) <= 6 && atoi(colon + 1) <= 65535 ? NULL :
 			"is not HOST:PORT";
+	return NULL;
+}
+
+/* The same for what must not be quoted: it may hold a password. */
+static const char *odd_secret(const struct conf_entry *e,
+			      const struct settings *s)
+{
+	if (strcmp(e->section, "ssot"))
+		return NULL;
+	if (!strcmp(e->key, "remote") && *s->ssot_remote)
+		return remote_url_wrong(s->ssot_remote);
+	if (!strcmp(e->key, "user") && (!*s->ssot_user ||
+					strpbrk(s->ssot_user, "\r\n")))
+		return "is no name";
 	return NULL;
 }
 
@@ -134,6 +149,9 @@ static int each_general(const struct conf_entry *e, void *data,
 		return set_section(s, e, err);
 	if (set(set_keys, ARRAY_LEN(set_keys), e, s, err))
 		return -1;
+	wrong = odd_secret(e, s);
+	if (wrong)
+		return conf_error(e, err, "the value %s", wrong);
 	wrong = odd(e, s);
 	return wrong ? conf_error(e, err, "\"%s\" %s", e->value, wrong) : 0;
 }

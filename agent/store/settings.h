@@ -11,6 +11,8 @@ struct err;
 
 enum rule { RULE_ALLOW, RULE_APPROVE, RULE_DENY };	/* ascending */
 
+enum ssot_mode { SSOT_MIRROR, SSOT_SHARED };
+
 struct policy {			/* [policy] and [policy "TOOL"] */
 	char *tool;		/* NULL: all tools */
 	int local_write, external_publish;	/* enum rule */
@@ -25,6 +27,11 @@ struct settings {
 	int log_debug;		/* 0 or 1 */
 	int64_t max_runs, max_body, max_upload;
 	int64_t lease;		/* us, as all times here */
+	char *ssot_remote;	/* NULL or "": none. Nothing secret in it */
+	int ssot_mode;		/* enum ssot_mode */
+	char *ssot_token_file, *ssot_key_file, *ssot_known_hosts; /* or NULL */
+	char *ssot_user;
+	int64_t ssot_interval, ssot_timeout;
 	struct policy policy;
 	struct policy *tool_policies;	/* per tool; whole, merged */
 	size_t n_tool_policies;

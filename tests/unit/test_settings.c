@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/store/settings.h"
+#include "agent/store/settings_remote.h"
 #include "common/conf.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -50,6 +51,11 @@ START_TEST(without_a_file_everything_has_its_default)
 	ck_assert_int_eq(s.max_body, 1 << 20);
 	ck_assert_int_eq(s.max_upload, 4LL << 30);
 	ck_assert_int_eq(s.lease, 120000000);
+	ck_assert_ptr_null(s.ssot_remote);
+	ck_assert_int_eq(s.ssot_mode, SSOT_MIRROR);
+	ck_assert_str_eq(s.ssot_user, "kircerta");
+	ck_assert_int_eq(s.ssot_interval, 1000000);
+	ck_assert_int_eq(s.ssot_timeout, 30000000);
 	ck_assert_int_eq(s.policy.local_write, RULE_ALLOW);
 	ck_assert_int_eq(s.policy.external_publish, RULE_APPROVE);
 	ck_assert_int_eq(s.policy.approvals_required, 1);
@@ -74,6 +80,9 @@ START_TEST(every_key_of_the_file_arrives)
 		"\tapprovals-required = 2\n\tapproval-ttl = 1m\n\tgrace = 0s\n"
 		"[youtube]\n\tclient-file = yt.json\n"
 		"\tbase-url = http://127.0.0.1:1\n"
+		"[ssot]\n\tremote = git@h:t.git\n\tmode = shared\n"
+		"\ttoken-file = token\n\tuser = u\n\tkey-file = /k\n"
+		"\tknown-hosts = hosts\n\tinterval = 2s\n\ttimeout = 1m\n"
 		"[notify]\n\turl-file = /etc/url\n[screen]\n\tdisplay = :7\n";
 	struct settings s;
 	char client[96];
@@ -94,6 +103,16 @@ START_TEST(every_key_of_the_file_arrives)
 	ck_assert_int_eq(s.policy.external_publish, RULE_DENY);
 	ck_assert_int_eq(s.policy.approvals_required, 2);
 	ck_assert_int_eq(s.policy.grace, 0);
+	ck_assert_str_eq(s.ssot_remote, "git@h:t.git");
+	ck_assert_int_eq(s.ssot_mode, SSOT_SHARED);
+	snprintf(client, sizeof(client), "%s/token", dir);
+	ck_assert_str_eq(s.ssot_token_file, client);
+	ck_assert_str_eq(s.ssot_user, "u");
+	ck_assert_str_eq(s.ssot_key_file, "/k");
+	snprintf(client, sizeof(client), "%s/hosts", dir);
+	ck_assert_str_eq(s.ssot_known_hosts, client);
+	ck_assert_int_eq(s.ssot_interval, 2000000);
+	ck_assert_int_eq(s.ssot_timeout, 60000000);
 	youtube = json_object_get(s.sections, "youtube");
 	snprintf(client, sizeof(client), "%s/yt.json", dir);
 	ck_assert_str_eq(json_str(youtube, "client-file"), client);
@@ -131,12 +150,111 @@ START_TEST(a_tool_has_its_own_policy_over_the_general_one)
 }
 END_TEST
 
+START_TEST(a_remote_is_one_of_the_known_addresses_without_a_secret)
+{
+	static const struct { const char *url, *wrong; } cases[] = {
+		{"/srv/tasks.git", NULL}, {"/srv/a b::c@d", NULL},
+		{"file:///srv/tasks.git", NULL},
+		{"https://git.example/a/b.git", NULL},
+		{"https://git.example:8443/a", NULL},
+		{"https://[2001:db8::1]:8443/a", NULL},
+		{"http://127.0.0.1:8080/a", NULL}, {"http://[::1]/a", NULL},
+		{"http://localhost/a", NULL}, {"git://h:9418/a", NULL},
+		{"ssh://git@h/a", NULL}, {"ssh://h:2222/a", NULL},
+		{"git@git.example:a/b.git", NULL}, {"git@[::1]:a", NULL},
+		{"https://u:s3cret@h/a", "has a name or password"},
+		{"https://s3cret@h/a", "has a name or password"},
+		{"http://u:s3cret@127.0.0.1/a", "has a name or password"},
+		{"ssh://u:s3cret@h/a", "has a name or password"},
+		{"git://s3cret@h/a", "has a name or password"},
+		{"https://h/a?token=s3cret", "has a ? or #"},
+		{"http://git.example/a", "in the clear"},
+		{"http://127.0.0.1.example/a", "in the clear"},
+		{"http://localhost@git.example/a", "has a name or password"},
+		{"ext::sh -c s3cret", "is no absolute path"},
+		{"ext::sh%20-c@h:p", "is no absolute path"},
+		{"fd::3", "is no absolute path"}, {"ftp://h/a", "is no"},
+		{"u:s3cret@h:a", "is no absolute path"},
+		{"tasks.git", "is no absolute path"}, {"./a", "is no"},
+		{"file://h/a", "is no absolute path"}, {"h:a", "is no"},
+		{"--upload-pack=s3cret", "begins with -"},
+		{"-oProxyCommand=s3cret", "begins with -"},
+		{"ssh://-oProxyCommand=s3cret/a", "names no host"},
+		{"ssh://-l@h/a", "has a user"}, {"git@-h:a", "names no host"},
+		{"git@h:-a", "names no host"}, {"git@h:", "names no host"},
+		{"https://h", "names no host"}, {"https:///a", "names no host"},
+		{"https://h:x/a", "names no host"},
+		{"https://h:123456/a", "names no host"},
+		{"ssh://[::1/a", "names no host"}, {"https://h\\u/", "names no"},
+		{"/srv/a\tb", "has a control"}, {"/srv/\x7f", "has a control"},
+		{"https://h/a\nb", "has a control"},
+	};
+	char text[256];
+
+	setup_dir();
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *wrong = remote_url_wrong(cases[i].url);
+
+		ck_assert_msg(!wrong == !cases[i].wrong, "%s: %s",
+			      cases[i].url, wrong);
+		ck_assert_msg(!wrong || strstr(wrong, cases[i].wrong),
+			      "%s: %s", cases[i].url, wrong);
+		if (strpbrk(cases[i].url, "\\\t\n\x7f#"))
+			continue;
+		struct err err = {0};
+		struct settings s;
+
+		snprintf(text, sizeof(text), "[ssot]\n\tremote = \"%s\"\n",
+			 cases[i].url);
+		ck_assert_int_eq(read_text(&s, text, &err), wrong ? -1 : 0);
+		ck_assert_ptr_null(strstr(err.detail, "s3cret"));
+		if (wrong)
+			ck_assert_msg(strstr(err.detail, ":2: ssot.remote: ")
+				      != NULL, "%s", err.detail);
+		else
+			settings_fini(&s);
+		err_fini(&err);
+	}
+	fs_remove_tree(dir);
+}
+END_TEST
+
+START_TEST(what_opens_the_remote_is_the_agents_alone)
+{
+	struct settings s;
+	struct err err = {0};
+	char file[96];
+
+	setup_dir();
+	snprintf(file, sizeof(file), "%s/token", dir);
+	ck_assert_int_eq(read_text(&s, "[ssot]\n\ttoken-file = token\n"
+				   "\tremote = /srv/x\n", NULL), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "No such file"));
+	ck_assert_int_eq(fs_replace(file, "t", 1, 0640, NULL), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "/token may be read by"));
+	ck_assert_ptr_nonnull(strstr(err_hint_of(&err), "chmod 600 /"));
+	ck_assert_int_eq(chmod(file, 0600), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), 0);
+	settings_fini(&s);
+	ck_assert_int_eq(read_text(&s, "[ssot]\n\tremote = /srv/x\n"
+				   "\tknown-hosts = token\n", NULL), 0);
+	ck_assert_int_eq(chmod(file, 0646), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "/token may be written by"));
+	settings_fini(&s);
+	fs_remove_tree(dir);
+}
+END_TEST
+
 START_TEST(what_cannot_be_meant_names_file_line_and_key)
 {
 	static const struct { const char *text, *says; } cases[] = {
 		{"[agent]\n\tnmae = x\n", ":2: agent.nmae: unknown key"},
 		{"\n[agnet]\n\tname = x\n", ":3: agnet.name: unknown key"},
 		{"[agent]\n\tname = a b\n", ":2: agent.name: "},
+		{"[agent]\n\tname = \"a b\"\n", ":2: agent.name: "},
 		{"[agent]\n\tname =\n", ":2: agent.name: "},
 		{"[agent \"x\"]\n\tname = a\n", ":2: agent \"x\".name: "},
 		{"[agent]\n\tlisten = 8787\n", ":2: agent.listen: "},
@@ -250,7 +368,7 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 			at[1] = ' ';		/* now it is set */
 			keys++;
 		}
-	ck_assert_uint_eq(keys, 21);
+	ck_assert_uint_eq(keys, 29);
 	at = strstr(text, "name =");
 	memcpy(at, "#", 1);			/* has no default text */
 	ck_assert_int_eq(read_text(&s, text, NULL), 0);
@@ -265,6 +383,8 @@ TESTS("settings",
       without_a_file_everything_has_its_default,
       every_key_of_the_file_arrives,
       a_tool_has_its_own_policy_over_the_general_one,
+      a_remote_is_one_of_the_known_addresses_without_a_secret,
+      what_opens_the_remote_is_the_agents_alone,
       what_cannot_be_meant_names_file_line_and_key,
       zero_approvals_are_refused_with_the_reason,
       the_policy_hash_follows_what_counts_and_nothing_else,

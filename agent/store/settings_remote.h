@@ -1,0 +1,20 @@
+/*
+ * Where the tasks are shared: which addresses a remote may have, and what
+ * the files that open it must be like. A secret is never part of an address.
+ */
+#pragma once
+
+struct err;
+struct settings;
+
+/*
+ * What is wrong with this address, in words that do not quote it; NULL: it
+ * is an absolute path, or file://, https://, http:// to loopback, ssh://,
+ * git://, or USER@HOST:PATH, with no secret in it.
+ */
+const char *remote_url_wrong(const char *url);
+/*
+ * The files that [ssot] names: there, readable, and those with a secret in
+ * them nobody else's to read. ERR_bad_config names the file.
+ */
+int remote_files_check(const struct settings *s, struct err *err);
