@@ -1,4 +1,4 @@
-/* `kircerta-agent audit verify`: every record, every link, and one witness. */
+/* `kircerta-agent audit verify`: every record, every link, and witnesses. */
 #include "agent/admin.h"
 
 #include <errno.h>
@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/admin_audit.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
 #include "common/err.h"
 #include "common/sha256.h"
 
-static void say_report(const struct journal_report *r, bool as_json)
+static void say_report(const struct journal_report *r, bool as_json, bool ok)
 {
 	char head[SHA256_HEX];
 
@@ -22,9 +23,8 @@ static void say_report(const struct journal_report *r, bool as_json)
 	if (as_json)
 		printf("{\"ok\":%s,\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
 		       ",\"head\":\"%s\",\"bad_seq\":%" PRIu64
-		       ",\"bad_line\":%" PRIu64 "}\n", r->ok ? "true" :
-		       "false", r->records, r->bytes, head, r->bad_seq,
-		       r->bad_line);
+		       ",\"bad_line\":%" PRIu64, ok ? "true" : "false",
+		       r->records, r->bytes, head, r->bad_seq, r->bad_line);
 	else if (r->ok)
 		printf("ok: %" PRIu64 " records, %" PRIu64 " bytes, every "
 		       "link holds\nhead %s\n", r->records, r->bytes, head);
@@ -40,16 +40,12 @@ struct anchor {
 	bool known, seen, same;
 };
 
-static int compare(struct record *r, void *data, struct err *err)
+static void compare(struct anchor *a, const struct record *r)
 {
-	struct anchor *a = data;
-
-	(void)err;
 	if (r->seq == a->at.seq) {
 		a->seen = true;
 		a->same = !memcmp(r->leaf, a->at.leaf, SHA256_RAW);
 	}
-	return 0;
 }
 
 static void read_anchor(const struct home *home, struct anchor *a)
@@ -76,33 +72,98 @@ static void judge_anchor(const struct anchor *a, struct journal_report *r)
 		 "the index has seen it, and it is not there any more");
 }
 
+struct audit {			/* one verification */
+	bool as_json, with_ssot;
+	struct anchor anchor;
+	struct audit_ssot *ssot;
+	struct journal_report report;
+};
+
+static int each(struct record *r, void *data, struct err *err)
+{
+	struct audit *a = data;
+
+	compare(&a->anchor, r);
+	return a->ssot ? audit_ssot_record(a->ssot, r, err) : 0;
+}
+
+/* The witnesses first: the journal only grows. */
+static int verify(struct audit *a, const struct home *home, bool *ok,
+		  struct err *err)
+{
+	bool read;
+
+	read_anchor(home, &a->anchor);
+	if (a->with_ssot &&
+	    audit_ssot_open(&a->ssot, home, a->as_json, err))
+		return -1;
+	read = a->anchor.known || a->ssot;
+	if (journal_verify(home->audit, read ? each : NULL, a, &a->report,
+			   err)) {
+		if (errno == ENOENT && !a->anchor.known)
+			err_hint(err, "An agent that never ran here has no "
+				 "record yet; if it did run, restore the "
+				 "journal.");
+		return -1;
+	}
+	if (a->ssot && a->report.ok &&
+	    audit_ssot_end(a->ssot, home, ok, err))
+		return -1;
+	judge_anchor(&a->anchor, &a->report);
+	*ok = *ok && a->report.ok;
+	return 0;
+}
+
+static void say(const struct audit *a, bool ok)
+{
+	say_report(&a->report, a->as_json, ok);
+	if (a->as_json) {
+		if (a->ssot)
+			fputs(",\"ssot\":", stdout);
+		if (a->ssot)
+			audit_ssot_say_json(a->ssot);
+		puts("}");
+		return;
+	}
+	if (a->report.ok && a->anchor.known)
+		printf("the index agrees at record %" PRIu64 "\n",
+		       a->anchor.at.seq);
+	if (a->ssot)
+		audit_ssot_say(a->ssot);
+}
+
+static bool options(struct audit *a, int argc, char **argv)
+{
+	if (argc < 2 || strcmp(argv[1], "verify"))
+		return false;
+	for (int i = 2; i < argc; i++)
+		if (!strcmp(argv[i], "--json"))
+			a->as_json = true;
+		else if (!strcmp(argv[i], "--with-ssot"))
+			a->with_ssot = true;
+		else
+			return false;
+	return true;
+}
+
 int cmd_audit(const struct globals *g, int argc, char **argv)
 {
-	bool as_json = argc == 3 && !strcmp(argv[2], "--json");
-	struct journal_report report = {0};
-	struct anchor anchor = {0};
+	struct audit a = {0};
 	struct err err = {0};
 	struct home home;
+	bool ok = true;
 	int rc;
 
-	if (argc < 2 || strcmp(argv[1], "verify") || argc > 3 ||
-	    (argc == 3 && !as_json))
-		return say_usage("audit verify [--json]");
+	if (!options(&a, argc, argv))
+		return say_usage("audit verify [--with-ssot] [--json]");
 	if (home_of(g, &home))
 		return EXIT_FAILURE;
-	read_anchor(&home, &anchor);	/* first: the journal only grows */
-	rc = journal_verify(home.audit, anchor.known ? compare : NULL, &anchor,
-			    &report, &err);
-	if (rc && errno == ENOENT && !anchor.known)
-		err_hint(&err, "An agent that never ran here has no record "
-			 "yet; if it did run, restore the journal.");
-	home_fini(&home);
+	rc = verify(&a, &home, &ok, &err);
 	if (rc)
-		return say_error(&err);
-	judge_anchor(&anchor, &report);
-	say_report(&report, as_json);
-	if (report.ok && anchor.known && !as_json)
-		printf("the index agrees at record %" PRIu64 "\n",
-		       anchor.at.seq);
-	return report.ok ? EXIT_SUCCESS : EXIT_VERIFY;
+		rc = say_error(&err);
+	else
+		say(&a, ok);
+	audit_ssot_close(a.ssot);
+	home_fini(&home);
+	return rc ? rc : ok ? EXIT_SUCCESS : EXIT_VERIFY;
 }

@@ -26,8 +26,9 @@ static const struct command commands[] = {
 	{"token", "create --name N --scope S [--scope S] [--expires 30d]\n"
 	 "       | list [--json] | revoke ID",
 	 "who may call; create prints the token alone", cmd_token},
-	{"audit", "verify [--json]", "check every record and every link",
-	 cmd_audit},
+	{"audit", "verify [--with-ssot] [--json]", "check every record and "
+	 "every link; --with-ssot compares the\n       task repository, and "
+	 "tells which records its history vouches for", cmd_audit},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };

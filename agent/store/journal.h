@@ -87,9 +87,14 @@ struct journal_report {
 	uint64_t bad_seq, bad_line, bad_off;	/* where, if not ok */
 	char what[320];				/* and how */
 };
-/* 0 if it could be read (see report->ok), -1 if not. */
+/*
+ * 0 if it could be read (see report->ok), -1 if not. What an agent is just
+ * adding to the end is left out.
+ */
 int journal_verify(const char *dir, journal_each *each, void *data,
 		   struct journal_report *report, struct err *err);
+/* Is an agent at work on it? */
+bool journal_in_use(const char *dir);
 
 /* For tests only: called between the write and the sync of every commit. */
 void journal_on_sync(struct journal *j, void (*hook)(void *), void *data);

@@ -1,0 +1,34 @@
+/* What ssot_verify.c gathers and ssot_judge.c judges. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/store/ssot_docs.h"
+#include "agent/store/ssot_verify.h"
+#include "agent/store/ssot_walk.h"
+
+#define LLU(n) ((unsigned long long)(n))
+
+struct ssot_verify {
+	struct ssot_verify_options o;
+	struct ssot_walk *walk;
+	struct docs *docs;
+	struct ssot_report report;
+	size_t n_main;		/* commits that it reaches; then the remote's */
+	uint32_t *order;	/* those of ours in walk's list, by seq */
+	size_t n_order, next;
+	struct ssot_anchor good;	/* the newest that fitted so far */
+	bool changed;		/* the first that did not was told */
+	/* of the newest records */
+	uint64_t seq;
+	int64_t ts_us, started_us;
+	bool stopped, trouble;
+	uint64_t merging;	/* records up to it belong to a merge */
+};
+
+/* Where it goes, to be completed; one that is not shown if there are many. */
+struct ssot_problem *ssot_problem(struct ssot_verify *v, const char *what,
+				  uint64_t seq, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* A commit of ours: the i-th by the record it names. */
+struct walk_commit *ssot_ours(struct ssot_verify *v, size_t i);
