@@ -112,13 +112,33 @@ static int index_match(struct core *k, struct err *err)
 			"away and say so to whoever relies on the record.");
 }
 
+static int first_leaf(struct record *r, void *data, struct err *err)
+{
+	(void)err;
+	hex_of(r->leaf, SHA256_RAW, data);
+	return 1;
+}
+
+/* A journal is known by its first record. */
+static int open_ssot(struct core *k, struct err *err)
+{
+	struct ssot_options o = {.remote = false};
+	char id[SHA256_HEX] = "";
+
+	if (journal_replay(k->agent->journal, 0, first_leaf, id, err) < 0)
+		return -1;
+	id[16] = 0;
+	o.log_id = *id ? id : NULL;
+	return ssot_open(&k->ssot, k->agent->home->ssot, &o, err);
+}
+
 static int open_stores(struct core *k, struct err *err)
 {
 	const struct home *home = k->agent->home;
 	bool rebuilt;
 
 	if (index_open(&k->index, home->index, &rebuilt, err) ||
-	    index_match(k, err) || ssot_open(&k->ssot, home->ssot, err))
+	    index_match(k, err) || open_ssot(k, err))
 		return -1;
 	if (ssot_seq(k->ssot) > core_seq(k)) {
 		err_set(err, ERR_io, "%s has record %llu, the journal ends "

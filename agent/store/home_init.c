@@ -210,7 +210,7 @@ static int make_ssot(struct making *m, struct err *err)
 
 	if (!is_new)
 		return 0;
-	rc = ssot_open(&s, m->home.ssot, err);
+	rc = ssot_open(&s, m->home.ssot, &(struct ssot_options){0}, err);
 	ssot_close(s);
 	return made(m, m->home.ssot, rc);
 }

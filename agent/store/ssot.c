@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <git2/sys/repository.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
 #include "agent/store/ssot_merge.h"
 #include "agent/store/ssot_pack.h"
@@ -41,6 +43,7 @@ struct ssot {
 	struct tree *tree;
 	struct pack *pack;
 	struct head head;	/* what the ref says */
+	char log_id[SSOT_LOG];	/* "": not known yet */
 	unsigned batches;	/* since packs were last looked at */
 };
 
@@ -74,8 +77,8 @@ static int read_commit(struct ssot *s, const git_oid *id, struct err *err)
 	if (git_commit_lookup(&commit, s->repo, id))
 		return ssot_git_error(err, "the newest commit of %s", s->path);
 	git_oid_cpy(&head.tree, git_commit_tree_id(commit));
-	ours = ssot_audit_head(git_commit_message(commit), &head.seq,
-			       head.leaf);
+	ours = ssot_commit_ours(git_commit_message(commit), s->log_id, &head.seq,
+			 head.leaf);
 	git_commit_free(commit);
 	if (!ours)
 		return ssot_foreign(s->path, "the newest commit on main is "
@@ -168,7 +171,8 @@ static void merge_packs(struct ssot *s)
 	err_fini(&err);
 }
 
-int ssot_open(struct ssot **out, const char *path, struct err *err)
+int ssot_open(struct ssot **out, const char *path,
+	      const struct ssot_options *o, struct err *err)
 {
 	struct ssot *s = xcalloc(1, sizeof(*s));
 
@@ -177,6 +181,8 @@ int ssot_open(struct ssot **out, const char *path, struct err *err)
 	s->packs = xasprintf("%s/objects/pack", path);
 	s->tree = tree_new(load, s);
 	s->pack = pack_new();
+	snprintf(s->log_id, sizeof(s->log_id), "%s",
+		 o->log_id ? o->log_id : "");
 	if (open_repository(s, err) || read_head(s, err)) {
 		ssot_close(s);
 		return -1;
@@ -245,18 +251,21 @@ static int put_documents(struct ssot *s, const struct record *r, size_t *n,
 
 static void commit(struct ssot *s, const struct record *r, struct head *head)
 {
-	char tree[GIT_OID_HEXSZ + 1], parent[GIT_OID_HEXSZ + 1];
+	char tree[SSOT_HEX], parent[SSOT_HEX];
 	struct buf text = {0};
+	struct ssot_words w;
 
+	ssot_record_words(&w, r, s->log_id, head->leaf);
 	tree_write(s->tree, s->pack, head->tree.id);
 	hex_of(head->tree.id, GIT_RAW, tree);
 	hex_of(head->commit.id, GIT_RAW, parent);
-	ssot_commit_text(&text, r, tree, head->any ? parent : NULL);
+	w.tree = tree;
+	w.parent[0] = head->any ? parent : NULL;
+	ssot_commit_text(&text, &w);
 	pack_add(s->pack, PACK_COMMIT, text.data, text.len, head->commit.id);
 	buf_fini(&text);
 	head->any = true;
 	head->seq = r->seq;
-	hex_of(r->leaf, SHA256_RAW, head->leaf);
 }
 
 /* One record; without a document of ours it leaves no trace. */
@@ -265,6 +274,8 @@ static int add_record(struct ssot *s, const struct record *r,
 {
 	size_t n;
 
+	if (r->seq == 1 && !*s->log_id)
+		hex_of(r->leaf, (SSOT_LOG - 1) / 2, s->log_id);
 	if (r->seq <= head->seq)
 		return 0;
 	if (put_documents(s, r, &n, err))

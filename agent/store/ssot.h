@@ -6,11 +6,13 @@
  *   ack     attempts/<h>/<h>/<h>/<task id>/<attempt>-ack.json
  *   result  attempts/.../<attempt>-result.json
  *   package evidence/<h>/<h>/<h>/<task id or "none">/<run id>.json
+ *   conflict conflicts/<h>/<h>/<h>/<task id>/<first 12 of ours_sha>.json
  * <h> are the first three hex digits of SHA-256(task id), of a package
  * without a task those of its run id. A file is json_pretty(document).
  */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,11 +21,18 @@
 struct err;
 struct ssot;			/* one thread */
 
+struct ssot_options {
+	const char *log_id;	/* first 16 hex digits of the leaf of record
+				   1; NULL: learnt from it when it comes */
+	bool remote;		/* a commit that is missing is waited for */
+};
+
 /*
  * Open or create the bare repository (branch main). ERR_io, and nothing is
  * changed, if the folder is something else or its newest commit is not ours.
  */
-int ssot_open(struct ssot **out, const char *path, struct err *err);
+int ssot_open(struct ssot **out, const char *path,
+	      const struct ssot_options *o, struct err *err);
 void ssot_close(struct ssot *s);
 /* Sequence of the newest record that is in history (its commit trailer). */
 uint64_t ssot_seq(const struct ssot *s);

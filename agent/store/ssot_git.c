@@ -11,6 +11,7 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/mem.h"
+#include "common/sha256.h"
 
 static void setup(void)
 {
@@ -46,6 +47,43 @@ int ssot_git_error(struct err *err, const char *fmt, ...)
 	va_end(ap);
 	return err_set(err, ERR_io, "%s: %s", text,
 		       why ? why->message : "git gives no reason");
+}
+
+int ssot_git_open(git_repository **repo, const char *path, struct err *err)
+{
+	ssot_git_setup();
+	*repo = NULL;
+	if (git_repository_open_bare(repo, path))
+		return ssot_git_error(err, "opening %s", path);
+	return 0;
+}
+
+int ssot_git_tree(git_repository *repo, const char *commit, git_oid *tree,
+		  struct err *err)
+{
+	git_commit *c = NULL;
+	git_oid id;
+	int rc = !is_hex(commit, GIT_OID_HEXSZ) ? GIT_ENOTFOUND :
+		 git_oid_fromstr(&id, commit);
+
+	if (!rc)
+		rc = git_commit_lookup(&c, repo, &id);
+	if (!rc)
+		git_oid_cpy(tree, git_commit_tree_id(c));
+	git_commit_free(c);
+	if (rc == GIT_ENOTFOUND)
+		return err_set(err, ERR_not_found, "no commit %.40s",
+			       commit ? commit : "");
+	return rc ? ssot_git_error(err, "reading commit %s", commit) : 0;
+}
+
+int ssot_git_descends(git_repository *repo, const git_oid *commit,
+		      const git_oid *from, struct err *err)
+{
+	int rc = git_oid_equal(commit, from) ? 1 :
+		 git_graph_descendant_of(repo, commit, from);
+
+	return rc < 0 ? ssot_git_error(err, "reading the history") : rc;
 }
 
 int ssot_foreign(const char *path, const char *what, struct err *err)

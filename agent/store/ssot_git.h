@@ -11,6 +11,14 @@ void ssot_git_setup(void);
 /* ERR_io with libgit2's words behind the text; -1. */
 int ssot_git_error(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* A bare repository. */
+int ssot_git_open(git_repository **repo, const char *path, struct err *err);
+/* The tree of a commit of 40 hex digits; ERR_not_found if it is not there. */
+int ssot_git_tree(git_repository *repo, const char *commit, git_oid *tree,
+		  struct err *err);
+/* Is this commit the other one, or one of its descendants? 1, 0, or -1. */
+int ssot_git_descends(git_repository *repo, const git_oid *commit,
+		      const git_oid *from, struct err *err);
 /* "This is not ours": ERR_io with what to do; -1. */
 int ssot_foreign(const char *path, const char *what, struct err *err);
 

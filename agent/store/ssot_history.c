@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
 #include "agent/store/ssot_text.h"
 #include "common/clock.h"
@@ -83,7 +84,7 @@ static json_t *describe(const git_commit *commit, const git_oid *blob)
 {
 	const char *message = git_commit_message(commit);
 	char id[GIT_OID_HEXSZ + 1], sha[GIT_OID_HEXSZ + 1], text[256];
-	char at[CLOCK_TEXT], leaf[SHA256_HEX];
+	char at[CLOCK_TEXT], leaf[SHA256_HEX], log[SSOT_LOG + 1] = "";
 	json_t *out = json_object();
 	uint64_t seq = 0;
 
@@ -95,7 +96,8 @@ static json_t *describe(const git_commit *commit, const git_oid *blob)
 	json_set_str(out, "by", git_commit_author(commit)->name);
 	json_set_str(out, "operation", ssot_trailer(
 		message, "Operation", text, sizeof(text)) ? text : NULL);
-	ssot_audit_head(message, &seq, leaf);
+	ssot_trailer(message, "Audit-Log", log, sizeof(log));
+	ssot_commit_ours(message, log, &seq, leaf);
 	json_set_int(out, "seq", (json_int_t)seq);
 	json_set_str(out, "correlation_id", ssot_trailer(
 		message, "Correlation-Id", text, sizeof(text)) ? text : NULL);

@@ -5,39 +5,73 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
+#include "agent/store/record.h"
 #include "common/id.h"
 #include "common/json.h"
 #include "common/mem.h"
-#include "common/utf8.h"
+#include "common/sha256.h"
 
-#define SUBJECT_MAX 72		/* bytes */
+#define SHORT_SHA 12
 
 const char ssot_readme[] =
 	"# Tasks of a kircerta agent\n"
 	"\n"
-	"The agent writes this repository, one commit for each change; read it"
-	" with git,\ndo not push to it. It can be made anew from the agent's"
-	" journal.\n"
+	"Every change of a task is one commit here. Read it with git, or on the"
+	" pages of a\ngit host.\n"
 	"\n"
 	"- `tasks/`: one document for each task, as it is now\n"
 	"- `attempts/`: acknowledgements and results of each attempt\n"
 	"- `evidence/`: what each run left behind, with the SHA-256 of every"
 	" file\n"
+	"- `conflicts/`: the shas of two documents that were changed at once,"
+	" and which\n  one stayed; both are in the history\n"
 	"\n"
 	"Folders are the first three hex digits of the SHA-256 of the task's"
-	" id. A commit\nnames the record of the journal that it stands for:"
-	" `Audit-Head: <seq> <leaf hash>`.\n";
+	" id.\n`git log -- tasks/1/2/3/ID.json` is the history of a task.\n"
+	"\n"
+	"## Changing tasks with git\n"
+	"\n"
+	"Commits that are pushed onto `main` are taken in, if all of the push"
+	" is in order:\na new task (state `pending`, attempt 1, without a"
+	" lease), or another title,\n`request_text`, side effect level, labels,"
+	" meta or assignee of a task, or other\nacceptance criteria as long as"
+	" nobody took the task. A file is JSON of at most\n48 KiB, at the path"
+	" that its id gives. Other files are kept and not looked at.\n"
+	"\n"
+	"Refused are: removed documents, states, leases and approvals, changes"
+	" to what is\nin `attempts/`, `evidence/` and `conflicts/`, and history"
+	" that does not build on\n`main`. Nothing of such a push is taken in,"
+	" and nothing of it is overwritten: the\nagent says in its health what"
+	" is wrong and goes on when `main` is in order.\n"
+	"\n"
+	"## What a commit says\n"
+	"\n"
+	"A commit of an agent names the agent's journal and the record that it"
+	" stands for:\n`Audit-Log: <id of the journal>`, `Audit-Head: <seq>"
+	" <leaf hash>`. The repository\ncan be made anew from the journal.\n";
+
+bool ssot_readme_old(const char *sha)
+{
+	static const char *const old[] = {
+		"c9bab2ccf6019e17f7021a2e7754adca433a3286",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(old); i++)
+		if (!strcmp(old[i], sha))
+			return true;
+	return false;
+}
 
 /* Which documents belong in the repository, and what names them there. */
 static const struct row {
 	const char *kind, *folder;
-	enum { BY_ID, BY_ATTEMPT, BY_RUN } by;
+	enum { BY_ID, BY_ATTEMPT, BY_RUN, BY_CONFLICT } by;
 } rows[] = {
 	{"task", "tasks", BY_ID},
 	{"ack", "attempts", BY_ATTEMPT},
 	{"result", "attempts", BY_ATTEMPT},
 	{"package", "evidence", BY_RUN},
+	{"conflict", "conflicts", BY_CONFLICT},
 };
 
 static int fan_out(char *path, const char *folder, const char *key)
@@ -92,122 +126,119 @@ static bool run_path(const struct row *row, const char *task, const char *run,
 	return true;
 }
 
+/* The id of a conflict is "<task id>.<start of a sha>". */
+static bool conflict_path(const struct row *row, const char *task,
+			  const char *id, char *path)
+{
+	const char *sha = id ? strrchr(id, '.') : NULL;
+	int n;
+
+	if (!id_valid(task) || !sha || !is_hex(sha + 1, SHORT_SHA) ||
+	    strlen(task) != (size_t)(sha - id) ||
+	    strncmp(task, id, strlen(task)))
+		return false;
+	n = fan_out(path, row->folder, task);
+	snprintf(path + n, SSOT_PATH - (size_t)n, "%s/%s.json", task, sha + 1);
+	return true;
+}
+
+static bool row_path(const struct row *row, const struct record *r,
+		     const json_t *doc, char *path)
+{
+	const char *task = either(json_str(doc, "task_id"),
+				  r ? r->task_id : NULL);
+	const char *run = either(json_str(doc, "run_id"),
+				 r ? r->run_id : NULL);
+
+	switch (row->by) {
+	case BY_ID:
+		return ssot_task_path(json_str(doc, "id"), path);
+	case BY_ATTEMPT:
+		return attempt_path(row, task, json_int(doc, "attempt", 0),
+				    path);
+	case BY_RUN:
+		return run_path(row, task, run, path);
+	case BY_CONFLICT:
+		return conflict_path(row, task, json_str(doc, "id"), path);
+	}
+	return false;
+}
+
 bool ssot_path(const struct record *r, const char *kind, const json_t *doc,
 	       char path[SSOT_PATH])
 {
-	const char *task = either(json_str(doc, "task_id"), r->task_id);
-	const char *run = either(json_str(doc, "run_id"), r->run_id);
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		if (strcmp(rows[i].kind, kind) || !json_is_object(doc))
-			continue;
-		switch (rows[i].by) {
-		case BY_ID:
-			return ssot_task_path(json_str(doc, "id"), path);
-		case BY_ATTEMPT:
-			return attempt_path(&rows[i], task,
-					    json_int(doc, "attempt", 0), path);
-		case BY_RUN:
-			return run_path(&rows[i], task, run, path);
-		}
-	}
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!strcmp(rows[i].kind, kind) && json_is_object(doc))
+			return row_path(&rows[i], r, doc, path);
 	return false;
 }
 
-/* Fit for the line of an author: what git forbids there becomes '_'. */
-static void plain_name(const char *text, char out[129])
+/* The last two parts of a path without ".json": folder and name. */
+static bool last_parts(const char *path, char folder[ID_MAX + 1],
+		       char name[ID_MAX + 32])
 {
-	size_t n = 0;
+	const char *at = strrchr(path, '/'), *from = at, *end;
 
-	for (; text && *text && n < 128; text++)
-		out[n++] = strchr("<>", *text) || (*text & 0x80) ||
-			   *text <= ' ' || *text == 127 ? '_' : *text;
-	out[n] = 0;
-	if (!n)
-		strcpy(out, "unknown");
-}
-
-static void add_subject(struct buf *out, const struct record *r)
-{
-	const json_t *put = json_object_get(r->data, "put");
-	const char *title = json_str(json_object_get(put, "task"), "title");
-	char line[SUBJECT_MAX + 1], text[2048];
-
-	snprintf(text, sizeof(text), "%s %s", r->type,
-		 title && *title ? title : either(r->task_id,
-					   either(r->run_id, "")));
-	utf8_visible(text, line, sizeof(line));
-	for (size_t n = strlen(line); n && line[n - 1] == ' '; n--)
-		line[n - 1] = 0;
-	buf_addf(out, "%s\n\n", line);
-}
-
-static void add_trailer(struct buf *out, const char *key, const char *value)
-{
-	char line[256];
-
-	if (!value || !*value)
-		return;
-	utf8_visible(value, line, sizeof(line));
-	buf_addf(out, "%s: %s\n", key, line);
-}
-
-void ssot_commit_text(struct buf *out, const struct record *r,
-		      const char *tree, const char *parent)
-{
-	long long at = r->ts_us / 1000000;
-	char name[129], leaf[SHA256_HEX];
-
-	plain_name(r->actor, name);
-	hex_of(r->leaf, SHA256_RAW, leaf);
-	buf_addf(out, "tree %s\n", tree);
-	if (parent)
-		buf_addf(out, "parent %s\n", parent);
-	buf_addf(out, "author %s <%s@kircerta> %lld +0000\n", name, name, at);
-	buf_addf(out, "committer kircerta <kircerta@kircerta> %lld +0000\n\n",
-		 at);
-	add_subject(out, r);
-	add_trailer(out, "Task", r->task_id);
-	add_trailer(out, "Actor", r->actor);
-	add_trailer(out, "Operation", r->type);
-	add_trailer(out, "Correlation-Id", r->correlation_id);
-	buf_addf(out, "Audit-Head: %llu %s\n", (unsigned long long)r->seq,
-		 leaf);
-}
-
-bool ssot_trailer(const char *message, const char *key, char *out,
-		  size_t size)
-{
-	const char *last = message, *at;
-	size_t len = strlen(key);
-
-	while ((at = strstr(last, "\n\n")) && at[2])
-		last = at + 1;
-	for (at = last; at; at = strchr(at, '\n')) {
-		at += *at == '\n';
-		if (!strncmp(at, key, len) && !strncmp(at + len, ": ", 2)) {
-			at += len + 2;
-			snprintf(out, size, "%.*s", (int)strcspn(at, "\n"),
-				 at);
-			return true;
-		}
-		if (!*at)
-			break;
-	}
-	return false;
-}
-
-bool ssot_audit_head(const char *message, uint64_t *seq,
-		     char leaf[SHA256_HEX])
-{
-	char text[128], *end;
-
-	if (!ssot_trailer(message, "Audit-Head", text, sizeof(text)) ||
-	    *text < '1' || *text > '9')
+	while (from && from > path && from[-1] != '/')
+		from--;
+	end = at ? strrchr(at, '.') : NULL;
+	if (!end || strcmp(end, ".json") || at - from > ID_MAX ||
+	    end - at > ID_MAX + 30)
 		return false;
-	*seq = strtoull(text, &end, 10);
-	if (*end != ' ' || !is_hex(end + 1, SHA256_HEX - 1))
-		return false;
-	strcpy(leaf, end + 1);
+	snprintf(folder, ID_MAX + 1, "%.*s", (int)(at - from), from);
+	snprintf(name, ID_MAX + 32, "%.*s", (int)(end - at - 1), at + 1);
 	return true;
+}
+
+/* The path that a document with the names in this path would have. */
+static bool path_again(const struct row *row, const char *folder,
+		       const char *name, char *path)
+{
+	char id[2 * ID_MAX + 64];
+	char *end;
+	long attempt;
+
+	switch (row->by) {
+	case BY_ID:
+		return ssot_task_path(name, path);
+	case BY_ATTEMPT:
+		attempt = strtol(name, &end, 10);
+		return *end == '-' && attempt_path(row, folder, attempt, path);
+	case BY_RUN:
+		return run_path(row, folder, name, path);
+	case BY_CONFLICT:
+		snprintf(id, sizeof(id), "%s.%s", folder, name);
+		return conflict_path(row, folder, id, path);
+	}
+	return false;
+}
+
+const char *ssot_path_kind(const char *path)
+{
+	char folder[ID_MAX + 1], name[ID_MAX + 32], again[SSOT_PATH];
+
+	if (strlen(path) >= SSOT_PATH || !last_parts(path, folder, name))
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *row = &rows[i];
+
+		if (path_again(row, folder, name, again) &&
+		    !strcmp(path, again))
+			return row->kind;
+		if (row->by == BY_RUN && !strcmp(folder, "none") &&
+		    run_path(row, NULL, name, again) && !strcmp(path, again))
+			return row->kind;
+	}
+	return NULL;
+}
+
+bool ssot_path_reserved(const char *path)
+{
+	size_t n = strcspn(path, "/");
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (strlen(rows[i].folder) == n &&
+		    !strncmp(rows[i].folder, path, n))
+			return true;
+	return false;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "agent/store/record.h"
+#include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
 #include "agent/store/ssot_verify_inner.h"
 #include "common/buf.h"
@@ -157,12 +158,17 @@ void ssot_verify_close(struct ssot_verify *v)
 	free(v);
 }
 
-static uint64_t words_of(const struct record *r)
+/* Commits were made without the name of the journal once. */
+static uint64_t words_of(const struct record *r, const char *log_id)
 {
+	char leaf[SHA256_HEX];
+	struct ssot_words w;
 	struct buf text = {0};
 	uint64_t out;
 
-	ssot_commit_text(&text, r, "", NULL);
+	ssot_record_words(&w, r, log_id, leaf);
+	w.tree = "";
+	ssot_commit_text(&text, &w);
 	out = ssot_walk_words(text.data, text.len);
 	buf_fini(&text);
 	return out;
@@ -188,8 +194,10 @@ static void changed(struct ssot_verify *v, const struct record *r,
 static size_t judge_commits(struct ssot_verify *v, const struct record *r,
 			    bool *own)
 {
-	const uint64_t words = v->next < v->n_order &&
-		ssot_ours(v, v->next)->seq == r->seq ? words_of(r) : 0;
+	const bool any = v->next < v->n_order &&
+			 ssot_ours(v, v->next)->seq == r->seq;
+	const uint64_t words = any ? words_of(r, v->o.log_id) : 0;
+	const uint64_t plain = any ? words_of(r, NULL) : 0;
 	struct walk_commit *c;
 	size_t n = 0;
 
@@ -197,7 +205,7 @@ static size_t judge_commits(struct ssot_verify *v, const struct record *r,
 		c = ssot_ours(v, v->next);
 		if (c->seq != r->seq)
 			break;
-		*own |= c->words == words;
+		*own |= c->words == words || c->words == plain;
 		if (memcmp(c->leaf, r->leaf, SHA256_RAW)) {
 			changed(v, r, c);
 			continue;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
 #include "agent/store/ssot_text.h"
 #include "common/buf.h"

@@ -75,7 +75,7 @@ static void measure(const char *dir, unsigned tasks, double seconds)
 	uint64_t seq = 0, from;
 	json_t *history;
 
-	check(ssot_open(&s, path, &err), &err);
+	check(ssot_open(&s, path, &(struct ssot_options){0}, &err), &err);
 	for (unsigned i = 0; i < tasks; i += 500)
 		seq = batch(s, seq, i, tasks - i < 500 ? tasks - i : 500, 0);
 	from = seq;

@@ -12,7 +12,7 @@
 
 #define TS 1767323045678901LL	/* 2026-01-02T03:04:05.678901Z */
 
-static char dir[64], path[80];
+static char dir[64], path[80], log_id[17];
 
 static inline void setup_dir(void)
 {
@@ -21,13 +21,21 @@ static inline void setup_dir(void)
 	snprintf(path, sizeof(path), "%s/ssot.git", dir);
 }
 
+/* As an agent does whose journal has this log_id. */
+static inline int open_store(struct ssot **s, struct err *err)
+{
+	struct ssot_options o = {.log_id = *log_id ? log_id : NULL};
+
+	return ssot_open(s, path, &o, err);
+}
+
 static inline struct ssot *store_new(void)
 {
 	struct ssot *s;
 	struct err err = {0};
 
 	setup_dir();
-	ck_assert_msg(!ssot_open(&s, path, &err), "%s", err.detail);
+	ck_assert_msg(!open_store(&s, &err), "%s", err.detail);
 	return s;
 }
 
@@ -72,6 +80,8 @@ static inline struct record *record_new(uint64_t seq, const char *type,
 		json_object_set_new(data, "put", put);
 	r = record_make(&e, seq, TS + (int64_t)seq * 1000000, prev, NULL);
 	json_decref(data);
+	if (seq == 1)
+		hex_of(r->leaf, (sizeof(log_id) - 1) / 2, log_id);
 	return r;
 }
 

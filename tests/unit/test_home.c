@@ -73,7 +73,8 @@ START_TEST(a_new_home_has_everything_and_is_nobody_elses)
 		ck_assert_uint_eq(mode_of(files[i]), 0600);
 	ck_assert_int_eq(settings_read(&settings, h.conf, NULL), 0);
 	settings_fini(&settings);
-	ck_assert_int_eq(ssot_open(&ssot, h.ssot, NULL), 0);
+	ck_assert_int_eq(ssot_open(&ssot, h.ssot, &(struct ssot_options){0},
+				   NULL), 0);
 	ssot_close(ssot);
 	ck_assert_int_eq(home_redact_key(&h, key, NULL), 0);
 	text = fs_read(h.admin_token, 100, NULL, NULL);

@@ -56,6 +56,25 @@ START_TEST(a_commit_says_who_when_why_and_which_record)
 }
 END_TEST
 
+START_TEST(commits_are_ours_only_of_the_same_journal)
+{
+	struct ssot *s = store_new();
+	char said[64];
+
+	apply(s, task_record(1, "t-1", 1));
+	snprintf(said, sizeof(said), "Audit-Log: %s", log_id);
+	ck_assert_ptr_nonnull(strstr(sh("git -C %s log --format=%%B", path),
+				     said));
+	apply(s, task_record(2, "t-1", 2));
+	ck_assert_ptr_nonnull(strstr(sh("git -C %s log -1 --format=%%B",
+					path), said));
+	ssot_close(s);
+	ck_assert_int_eq(open_store(&s, NULL), 0);
+	ck_assert_uint_eq(ssot_seq(s), 2);
+	store_end(s);
+}
+END_TEST
+
 START_TEST(each_kind_of_document_has_its_place)
 {
 	struct ssot *s = store_new();
@@ -73,19 +92,23 @@ START_TEST(each_kind_of_document_has_its_place)
 		record_new(5, "evidence_added", NULL, json_pack(
 			"{s:{s:s,s:s}}", "package", "id", "x", "run_id",
 			"r-2")),
+		record_new(6, "write_conflict", "t-1", json_pack(
+			"{s:{s:s,s:s}}", "conflict", "id",
+			"t-1.0123456789ab", "task_id", "t-1")),
 	};
 	char want[1200] = "README.md\n";
 
 	ck_assert_int_eq(ssot_apply(s, r, ARRAY_LEN(r), NULL), 0);
 	strcat(want, path_of("attempts", "t-1", "t-1/2-ack.json\n"));
 	strcat(want, path_of("attempts", "t-1", "t-1/2-result.json\n"));
+	strcat(want, path_of("conflicts", "t-1", "t-1/0123456789ab.json\n"));
 	strcat(want, path_of("evidence", "t-1", "t-1/r-1.json\n"));
 	strcat(want, path_of("evidence", "r-2", "none/r-2.json\n"));
 	strcat(want, path_of("tasks", "t-1", "t-1.json"));
 	ck_assert_str_eq(sh("git -C %s ls-tree -r --name-only main | "
 			    "LC_ALL=C sort", path),
 			 sh("printf '%%s' '%s' | LC_ALL=C sort", want));
-	ck_assert_str_eq(sh("git -C %s rev-list --count main", path), "5");
+	ck_assert_str_eq(sh("git -C %s rev-list --count main", path), "6");
 	ck_assert_str_eq(sh("git -C %s fsck --strict 2>&1", path), "");
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		record_unref(r[i]);
@@ -113,6 +136,10 @@ START_TEST(odd_records_leave_no_trace_and_do_no_harm)
 		record_new(9, "x", NULL, json_pack("{s:{s:s}}", "package",
 						   "run_id", "a/b")),
 		record_new(10, "x", NULL, json_pack("{s:[]}", "put")),
+		record_new(11, "x", "t-1", json_pack(
+			"{s:{s:s}}", "conflict", "id", "t-2.0123456789ab")),
+		record_new(12, "x", "t-1", json_pack(
+			"{s:{s:s}}", "conflict", "id", "t-1.0123/56789ab")),
 	};
 
 	ck_assert_int_eq(ssot_apply(s, r, ARRAY_LEN(r), NULL), 0);
@@ -147,6 +174,8 @@ START_TEST(no_title_or_actor_can_forge_a_commit)
 
 		r = record_make(&e, i + 1, TS, prev, NULL);
 		ck_assert_ptr_nonnull(r);
+		if (!i)
+			hex_of(r->leaf, (sizeof(log_id) - 1) / 2, log_id);
 		json_decref(data);
 		apply(s, r);
 		ck_assert_uint_eq(ssot_seq(s), i + 1);
@@ -155,7 +184,7 @@ START_TEST(no_title_or_actor_can_forge_a_commit)
 		ck_assert_ptr_null(strpbrk(sh("git -C %s cat-file -p main",
 					      path), "\x1b\x07\xe2"));
 		ssot_close(s);
-		ck_assert_int_eq(ssot_open(&s, path, NULL), 0);
+		ck_assert_int_eq(open_store(&s, NULL), 0);
 		ck_assert_uint_eq(ssot_seq(s), i + 1);
 	}
 	ck_assert_str_eq(sh("git -C %s fsck --strict 2>&1", path), "");
@@ -286,6 +315,7 @@ END_TEST
 TESTS("ssot",
       a_task_is_a_file_whose_blob_id_is_its_sha,
       a_commit_says_who_when_why_and_which_record,
+      commits_are_ours_only_of_the_same_journal,
       each_kind_of_document_has_its_place,
       odd_records_leave_no_trace_and_do_no_harm,
       no_title_or_actor_can_forge_a_commit,

@@ -11,7 +11,7 @@ START_TEST(it_goes_on_where_it_was_after_a_restart)
 	for (uint64_t seq = 1; seq <= 5; seq++) {
 		apply(s, task_record(seq, seq % 2 ? "t-1" : "t-2", (int)seq));
 		ssot_close(s);
-		ck_assert_int_eq(ssot_open(&s, path, NULL), 0);
+		ck_assert_int_eq(open_store(&s, NULL), 0);
 		ck_assert_uint_eq(ssot_seq(s), seq);
 	}
 	ck_assert_str_eq(sh("git -C %s ls-tree -r --name-only main | wc -l",
@@ -63,13 +63,13 @@ START_TEST(a_ref_that_somebody_moved_stays_where_it_is)
 	sh("git -C %s update-ref refs/heads/main $(git -C %s -c user.name=x "
 	   "-c user.email=x@x commit-tree -m theirs -p main 'main^{tree}')",
 	   path, path);
-	ck_assert_int_eq(ssot_open(&again, path, &err), -1);
+	ck_assert_int_eq(open_store(&again, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.detail, "somebody else"));
 	err_fini(&err);
 	/* Moved back to one of ours, it goes on from there. */
 	sh("git -C %s update-ref refs/heads/main %s", path, theirs);
 	ssot_close(s);
-	ck_assert_int_eq(ssot_open(&s, path, NULL), 0);
+	ck_assert_int_eq(open_store(&s, NULL), 0);
 	ck_assert_uint_eq(ssot_seq(s), 2);
 	apply(s, task_record(3, "t-1", 3));
 	store_end(s);
@@ -141,7 +141,7 @@ START_TEST(a_folder_that_is_something_else_is_left_alone)
 
 		setup_dir();
 		sh(cases[i].make, path, path);
-		rc = ssot_open(&s, path, &err);
+		rc = open_store(&s, &err);
 		ck_assert_msg(!rc == cases[i].ok, "%s: %s", cases[i].make,
 			      err.detail);
 		err_fini(&err);
@@ -158,7 +158,7 @@ START_TEST(a_damaged_repository_is_an_error_and_no_crash)
 	apply(s, task_record(1, "t-1", 1));
 	ssot_close(s);
 	sh("rm -f %s/objects/pack/*", path);
-	ck_assert_int_eq(ssot_open(&s, path, &err), -1);
+	ck_assert_int_eq(open_store(&s, &err), -1);
 	ck_assert_int_eq(err.code, ERR_io);
 	err_fini(&err);
 	store_end(NULL);

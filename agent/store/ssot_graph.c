@@ -1,0 +1,170 @@
+/* See ssot_graph.h. */
+#include "agent/store/ssot_graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/store/ssot_git.h"
+#include "common/err.h"
+#include "common/utf8.h"
+
+int ssot_ref_read(const char *path, const char *ref, char out[SSOT_HEX],
+		  struct err *err)
+{
+	git_repository *repo;
+	git_oid id;
+	int rc;
+
+	*out = 0;
+	if (ssot_git_open(&repo, path, err))
+		return -1;
+	rc = git_reference_name_to_id(&id, repo, ref);
+	if (!rc)
+		git_oid_tostr(out, SSOT_HEX, &id);
+	if (rc && rc != GIT_ENOTFOUND)
+		ssot_git_error(err, "reading %s of %s", ref, path);
+	git_repository_free(repo);
+	return rc && rc != GIT_ENOTFOUND ? -1 : 0;
+}
+
+/* A handle, and two commits that are there. */
+static int open_two(const char *path, const char *a, const char *b,
+		    git_repository **repo, git_oid *x, git_oid *y,
+		    struct err *err)
+{
+	git_oid tree;
+
+	*repo = NULL;
+	if (ssot_git_open(repo, path, err) ||
+	    ssot_git_tree(*repo, a, &tree, err) ||
+	    ssot_git_tree(*repo, b, &tree, err))
+		return -1;
+	return git_oid_fromstr(x, a) || git_oid_fromstr(y, b) ? -1 : 0;
+}
+
+int ssot_merge_base(const char *path, const char *a, const char *b,
+		    char out[SSOT_HEX], struct err *err)
+{
+	git_repository *repo;
+	git_oid x, y, base;
+	int rc = open_two(path, a, b, &repo, &x, &y, err);
+
+	*out = 0;
+	if (!rc) {
+		rc = git_merge_base(&base, repo, &x, &y);
+		if (!rc)
+			git_oid_tostr(out, SSOT_HEX, &base);
+		else if (rc == GIT_ENOTFOUND)
+			rc = 0;
+		else
+			rc = ssot_git_error(err, "reading the history");
+	}
+	git_repository_free(repo);
+	return rc;
+}
+
+int ssot_is_ancestor(const char *path, const char *a, const char *b,
+		     struct err *err)
+{
+	git_repository *repo;
+	git_oid x, y;
+	int rc = open_two(path, a, b, &repo, &x, &y, err);
+
+	if (!rc)
+		rc = ssot_git_descends(repo, &y, &x, err);
+	git_repository_free(repo);
+	return rc;
+}
+
+static int count(git_repository *repo, const char *from, const char *to,
+		 size_t *n, size_t limit, struct err *err)
+{
+	git_revwalk *walk = NULL;
+	git_oid a, b, each;
+	int rc = git_oid_fromstr(&b, to) || git_revwalk_new(&walk, repo) ||
+		 git_revwalk_push(walk, &b);
+
+	if (!rc && from && *from)
+		rc = git_oid_fromstr(&a, from) || git_revwalk_hide(walk, &a);
+	while (!rc && *n < limit) {
+		rc = git_revwalk_next(&each, walk);
+		*n += !rc;
+	}
+	git_revwalk_free(walk);
+	return rc && rc != GIT_ITEROVER ?
+		ssot_git_error(err, "reading the history") : 0;
+}
+
+int ssot_count(const char *path, const char *from, const char *to, size_t *n,
+	       size_t limit, struct err *err)
+{
+	git_repository *repo;
+	git_oid x, y;
+	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
+			  err);
+
+	*n = 0;
+	if (!rc)
+		rc = count(repo, from, to, n, limit, err);
+	git_repository_free(repo);
+	return rc;
+}
+
+static void shown(const char *text, char *out, size_t size)
+{
+	utf8_visible(text ? text : "", out, size);
+}
+
+static void trailer(const char *message, const char *key, char *out,
+		    size_t size)
+{
+	char text[512];
+
+	if (ssot_trailer(message, key, text, sizeof(text)))
+		shown(text, out, size);
+}
+
+static void fill(const git_commit *commit, struct ssot_commit_facts *out)
+{
+	const char *message = git_commit_message(commit);
+	const git_signature *author = git_commit_author(commit);
+	char log[SSOT_LOG + 1];
+
+	shown(author->name, out->author, sizeof(out->author));
+	shown(author->email, out->email, sizeof(out->email));
+	shown(git_commit_summary((git_commit *)commit), out->subject,
+	      sizeof(out->subject));
+	out->at_us = (int64_t)author->when.time * 1000000;
+	trailer(message, "Operation", out->operation, sizeof(out->operation));
+	trailer(message, "Actor", out->actor, sizeof(out->actor));
+	trailer(message, "Task", out->task_id, sizeof(out->task_id));
+	trailer(message, "Correlation-Id", out->correlation_id,
+		sizeof(out->correlation_id));
+	if (ssot_trailer(message, "Audit-Log", log, sizeof(log)) &&
+	    is_hex(log, SSOT_LOG - 1))
+		strcpy(out->log_id, log);
+	if (!ssot_commit_ours(message, out->log_id, &out->seq, out->leaf))
+		out->seq = 0;
+	out->parents = git_commit_parentcount(commit);
+	if (out->parents)
+		git_oid_tostr(out->parent, sizeof(out->parent),
+			      git_commit_parent_id(commit, 0));
+}
+
+int ssot_commit_facts(const char *path, const char *commit,
+		      struct ssot_commit_facts *out, struct err *err)
+{
+	git_repository *repo = NULL;
+	git_commit *c = NULL;
+	git_oid id;
+	int rc = open_two(path, commit, commit, &repo, &id, &id, err);
+
+	memset(out, 0, sizeof(*out));
+	if (!rc && git_commit_lookup(&c, repo, &id))
+		rc = ssot_git_error(err, "reading commit %s", commit);
+	if (!rc)
+		fill(c, out);
+	git_commit_free(c);
+	git_repository_free(repo);
+	return rc;
+}
