@@ -207,6 +207,20 @@ static void free_env(char **env)
 	free(env);
 }
 
+/* A pipe takes it whole, so nobody has to wait for a git that reads late. */
+static int give(struct talk *t, const char *in, struct err *err)
+{
+	size_t len = in ? strlen(in) : 0;
+
+	if (len && write(t->child.in, in, len) != (ssize_t)len &&
+	    errno != EPIPE)	/* it has ended: its status says why */
+		return err_set(err, ERR_io, "%zu bytes are too much for git "
+			       "to be given", len);
+	close(t->child.in);
+	t->child.in = -1;
+	return 0;
+}
+
 static int start(struct talk *t, const char *const args[],
 		 const struct git_options *o, struct err *err)
 {
@@ -217,8 +231,6 @@ static int start(struct talk *t, const char *const args[],
 	free_env(env);
 	if (rc)
 		return -1;
-	close(t->child.in);
-	t->child.in = -1;
 	if (o->background) {
 		setpriority(PRIO_PGRP, (id_t)t->child.pid, 19);
 		syscall(SYS_ioprio_set, IOPRIO_WHO_PGRP, t->child.pid,
@@ -257,11 +269,14 @@ int git_run(struct git_result *r, const char *const args[],
 	*r = (struct git_result){.code = -1};
 	rc = start(t, args, o, err);
 	if (!rc) {
+		rc = give(t, o->in, err);
+		if (rc)
+			ask_to_end(t);
 		t->deadline = clock_mono_us() + o->timeout_us;
 		follow(t, r, o->stop_fd);
 		reap(t, r);
 		keep_words(r, &t->err);
-		rc = outcome(t, r, args[0], err);
+		rc = rc || outcome(t, r, args[0], err) ? -1 : 0;
 		child_close(&t->child);
 	}
 	buf_add(&t->out, "", 0);

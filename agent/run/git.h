@@ -10,6 +10,7 @@
 struct err;
 
 #define GIT_OUT_MAX ((size_t)16 << 20)	/* bytes of stdout that are kept */
+#define GIT_IN_MAX ((size_t)64 << 10)	/* what a pipe takes at once */
 
 struct git_result {
 	int code;		/* its exit status; 128 + n: signal n */
@@ -27,6 +28,8 @@ struct git_options {
 	const char *const *env;		/* NULL-terminated "K=V", or NULL */
 	int64_t timeout_us;
 	int stop_fd;			/* ends it when readable; 0: none */
+	const char *in;			/* what it reads, at most GIT_IN_MAX;
+					   NULL: nothing */
 	bool background;		/* yields processor and disk */
 };
 

@@ -288,7 +288,33 @@ START_TEST(in_the_background_it_yields)
 }
 END_TEST
 
-TESTS("git", git_runs_in_a_repository_with_nothing_of_ours_but_what_is_given,
+START_TEST(git_reads_what_it_is_given)
+{
+	const char *args[] = {"hash-object", "--stdin", NULL};
+	struct git_options o = {.dir = dir, .timeout_us = LONG_US,
+				.in = "hello\n"};
+	char *much = malloc(GIT_IN_MAX + 2);
+	struct git_result r;
+	struct err err = {0};
+
+	begin();
+	ck_assert_msg(!git_run(&r, args, &o, &err), "%s", err.detail);
+	ck_assert_str_eq(r.out, "ce013625030ba8dba906f756967f9e9ca394464a\n");
+	git_result_fini(&r);
+	memset(much, 'a', GIT_IN_MAX + 1);
+	much[GIT_IN_MAX + 1] = 0;
+	o.in = much;
+	ck_assert_int_eq(git_run(&r, args, &o, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "too much"));
+	git_result_fini(&r);
+	err_fini(&err);
+	free(much);
+	end();
+}
+END_TEST
+
+TESTS("git", git_reads_what_it_is_given,
+      git_runs_in_a_repository_with_nothing_of_ours_but_what_is_given,
       the_environment_is_exactly_what_is_promised,
       at_the_deadline_it_ends_with_all_that_it_started,
       it_ends_when_it_is_told_to_stop,
