@@ -100,32 +100,6 @@ json_t *json_parse(const char *text, size_t len, struct err *err)
 	return NULL;
 }
 
-char *json_line(const json_t *value, size_t *len)
-{
-	char *out = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	if (!out)
-		abort();	/* only a cycle or no memory leads here */
-	if (len)
-		*len = strlen(out);
-	return out;
-}
-
-char *json_pretty(const json_t *value, size_t *len)
-{
-	char *text = json_dumps(value, JSON_INDENT(2) | JSON_SORT_KEYS);
-	size_t n;
-
-	if (!text)
-		abort();
-	n = strlen(text);
-	text = xrealloc(text, n + 2);
-	memcpy(text + n, "\n", 2);
-	if (len)
-		*len = n + 1;
-	return text;
-}
-
 json_t *json_lossy(const char *text)
 {
 	json_t *v = json_string(text);

@@ -59,6 +59,70 @@ START_TEST(json_nesting_ends_at_32)
 }
 END_TEST
 
+static char *jansson_pretty(const json_t *v)
+{
+	char *text = json_dumps(v, JSON_INDENT(2) | JSON_SORT_KEYS);
+	char *out = xasprintf("%s\n", text);
+
+	free(text);
+	return out;
+}
+
+/* The bytes are what shas are of: they may never differ from jansson's. */
+static void same_as_jansson(const json_t *v)
+{
+	char *want = jansson_pretty(v), *got = json_pretty(v, NULL);
+
+	ck_assert_str_eq(got, want);
+	free(got);
+	free(want);
+	want = json_dumps(v, JSON_COMPACT);
+	got = json_line(v, NULL);
+	ck_assert_str_eq(got, want);
+	free(got);
+	free(want);
+}
+
+static json_t *drawn(int depth)
+{
+	static const char *const texts[] = {"", "plain", "\"\\/\b\f\n\r\t",
+		"\x01\x1f\x7f", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "b", "a"};
+	json_t *v = depth > 5 || rand() % 3 ? NULL : rand() % 2 ?
+		    json_object() : json_array();
+	char key[32];
+
+	for (int n = rand() % 90; v && n > 0; n -= depth ? 20 : 1) {
+		snprintf(key, sizeof(key), "%s%d", texts[rand() % 7],
+			 rand() % 50);
+		if (json_is_object(v))
+			json_object_set_new(v, key, drawn(depth + 1));
+		else
+			json_array_append_new(v, drawn(depth + 1));
+	}
+	switch (v ? -1 : rand() % 7) {
+	case -1: return v;
+	case 0: return json_true();
+	case 1: return json_false();
+	case 2: return json_null();
+	case 3: return json_integer(rand() % 2 ? -rand() : rand());
+	case 4: return json_integer(rand() % 2 ? INT64_MIN : INT64_MAX);
+	case 5: return json_real(rand() / 1e3 - 1e6);
+	default: return json_string(texts[rand() % 7]);
+	}
+}
+
+START_TEST(json_is_written_byte_for_byte_as_jansson_does)
+{
+	for (int i = 0; i < 3000; i++) {
+		json_t *v = json_pack("{s:o,s:o,s:[]}", "b", drawn(0), "a",
+				      drawn(0), "z");
+
+		same_as_jansson(v);
+		json_decref(v);
+	}
+}
+END_TEST
+
 START_TEST(canonical_json_sorts_by_utf16_and_escapes_as_rfc_8785)
 {
 	/* RFC 8785 section 3.2.3's example keys, out of order. */
@@ -282,6 +346,7 @@ END_TEST
 TESTS("common",
       json_that_could_be_read_two_ways_is_refused,
       json_nesting_ends_at_32,
+      json_is_written_byte_for_byte_as_jansson_does,
       canonical_json_sorts_by_utf16_and_escapes_as_rfc_8785,
       merge_patch_follows_rfc_7396,
       hashes_equal_the_published_ones,
