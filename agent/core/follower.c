@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "agent/store/journal.h"
 #include "common/clock.h"
@@ -31,6 +33,8 @@ struct follower {
 	struct record **pending;	/* after seq, without holes */
 	size_t n, cap, bytes;
 	uint64_t seq;			/* applied */
+	uint64_t wanted;		/* by who waits, at most */
+	int64_t rest_until;		/* see follower_kind.pause_us */
 	bool behind;			/* the journal has more than pending */
 	bool stopping, failing;
 	int64_t stop_at;
@@ -78,6 +82,7 @@ static void done_with(struct follower *f, uint64_t seq)
 
 	pthread_mutex_lock(&f->lock);
 	f->seq = seq;
+	f->rest_until = clock_mono_us() + f->kind.pause_us;
 	recovered = f->failing;
 	f->failing = false;
 	*f->error = 0;
@@ -185,6 +190,25 @@ static bool catch_up(struct follower *f)
 	return ok && rc <= 0;
 }
 
+/* There is more to come, and nobody waits for what is there. */
+static bool may_rest(const struct follower *f)
+{
+	return !f->behind && !f->stopping && f->n < APPLY_MAX &&
+	       f->wanted <= f->seq && clock_mono_us() < f->rest_until;
+}
+
+/* Under lock: until there is something to do, and it is time for it. */
+static void await(struct follower *f)
+{
+	struct timespec t;
+
+	while (!f->n && !f->behind && !f->stopping)
+		pthread_cond_wait(&f->changed, &f->lock);
+	until(&t, f->rest_until);
+	while (may_rest(f))
+		pthread_cond_timedwait(&f->changed, &f->lock, &t);
+}
+
 /*
  * Take what is pending; 0: it is time to end, or to catch up (*behind);
  * SIZE_MAX: there was only what is applied already.
@@ -194,8 +218,7 @@ static size_t take(struct follower *f, struct record **out, bool *behind)
 	size_t n = 0, used = 0;
 
 	pthread_mutex_lock(&f->lock);
-	while (!f->n && !f->behind && !f->stopping)
-		pthread_cond_wait(&f->changed, &f->lock);
+	await(f);
 	*behind = f->behind;
 	while (!f->behind && used < f->n && n < APPLY_MAX) {
 		f->bytes -= f->pending[used]->len;
@@ -219,6 +242,7 @@ static void *run(void *arg)
 	struct record **batch = xcalloc(APPLY_MAX, sizeof(*batch));
 	bool behind = true, ok = true;
 
+	setpriority(PRIO_PROCESS, (id_t)gettid(), f->kind.nice);
 	while (ok) {
 		size_t n;
 
@@ -266,6 +290,10 @@ int follower_wait(struct follower *f, uint64_t seq, int64_t timeout_us)
 
 	until(&t, clock_mono_us() + timeout_us);
 	pthread_mutex_lock(&f->lock);
+	if (f->wanted < seq) {
+		f->wanted = seq;
+		pthread_cond_broadcast(&f->changed);
+	}
 	while (f->seq < seq && !rc && !f->stopping)
 		rc = pthread_cond_timedwait(&f->changed, &f->lock, &t);
 	rc = f->seq < seq ? -1 : 0;

@@ -24,6 +24,12 @@ struct follower_kind {
 	/* It fails now (why), or works again (NULL); on its own thread. */
 	void (*changed)(void *ctx, const char *why);
 	void *ctx;
+	/*
+	 * At least so long from one apply to the next, so that what comes in
+	 * a flood goes in few large ones; not while somebody waits for it.
+	 */
+	int64_t pause_us;
+	int nice;		/* as nice(1): below who answers */
 };
 
 /* seq: what it has already. Starts the thread, which catches up first. */

@@ -19,6 +19,9 @@
 
 #define READ_WAIT_US 5000000
 #define HISTORY_US 2000000
+#define INDEX_PAUSE_US 50000
+#define SSOT_PAUSE_US 200000
+#define SSOT_NICE 10
 
 static int read_wait(void *core, bool records, struct err *err)
 {
@@ -163,7 +166,7 @@ static int open_stores(struct core *k, struct err *err)
 static int follow_index(struct core *k, struct err *err)
 {
 	struct follower_kind index = {"index", apply_index, place_index, NULL,
-				      k};
+				      k, INDEX_PAUSE_US, 0};
 	uint64_t head = core_seq(k);
 
 	k->follow_index = follower_start(&index, k->agent->journal,
@@ -232,7 +235,8 @@ static int ssot_match(struct core *k, struct err *err)
 static void follow_ssot(struct core *k)
 {
 	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
-				     ssot_changed, k};
+				     ssot_changed, k, SSOT_PAUSE_US,
+				     SSOT_NICE};
 
 	k->follow_ssot = follower_start(&ssot, k->agent->journal,
 					ssot_seq(k->ssot));

@@ -67,6 +67,8 @@ def task_path(agent, task_id):
 def versions(agent, task_id):
     """Every version of a task in the repository, oldest first."""
     path = task_path(agent, task_id)
+    if not path:
+        return []
     log = git(agent, "log", "--reverse", "--format=%H", "--", path).split()
     return [json.loads(git(agent, "show", f"{commit}:{path}"))
             for commit in log]
