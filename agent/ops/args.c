@@ -113,36 +113,44 @@ static int check_time(const struct arg *a, const json_t *v, struct err *err)
 	return wrong(a, err, "must be an RFC 3339 time, or 2h, 7d and so on");
 }
 
-/* Made ids are complete: the writer looks them up where the truth is. */
-static bool is_made_id(const char *text)
+/*
+ * A change is looked up by the writer, where the truth is, so all that is
+ * asked here is whether the id is complete: a made one is, and one that some
+ * document has, however old the index's word of it.
+ */
+static bool is_whole(struct call *c, const struct arg *a, const char *text)
 {
-	return strlen(text) == ID_MADE - 1 && text[1] == '-';
+	if (c->op->effect == EFFECT_READ)
+		return false;
+	return (strlen(text) == ID_MADE - 1 && text[1] == '-') ||
+	       reader_has(c->reader, a->of, text);
 }
 
-static int check_id(struct call *c, const struct arg *a, const json_t *v,
-		    json_t *args, struct err *err)
+static int check_id(struct agent *g, struct call *c, const struct arg *a,
+		    const json_t *v, json_t *args, struct err *err)
 {
 	const char *text = json_string_value(v);
 	char id[ID_MAX + 1];
 
 	if (!text || !id_valid(text))
 		return wrong(a, err, "is not an id");
-	if (is_made_id(text) && c->op->effect != EFFECT_READ)
+	if (is_whole(c, a, text))
 		return 0;
-	if (reader_resolve(c->reader, a->of, text, id, err))
+	if (g->read_wait(g->core, false, err) ||
+	    reader_resolve(c->reader, a->of, text, id, err))
 		return -1;
 	json_object_set_new(args, a->name, json_string(id));
 	return 0;
 }
 
-static int check_one(struct call *c, const struct arg *a, json_t *v,
-		     json_t *args, struct err *err)
+static int check_one(struct agent *g, struct call *c, const struct arg *a,
+		     json_t *v, json_t *args, struct err *err)
 {
 	switch (a->kind) {
 	case ARG_TEXT:
 		return check_text(a, v, err);
 	case ARG_ID:
-		return check_id(c, a, v, args, err);
+		return check_id(g, c, a, v, args, err);
 	case ARG_NAME:
 		return json_is_string(v) && id_valid(json_string_value(v)) ?
 			0 : wrong(a, err, "is not an id");
@@ -184,18 +192,6 @@ static int check_admin(const struct call *c, const struct arg *a,
 	return 0;
 }
 
-static int needs_reading(const struct call *c, const json_t *args)
-{
-	for (const struct arg *a = c->op->args; a->name; a++) {
-		const char *text = json_str(args, a->name);
-
-		if (a->kind == ARG_ID && text &&
-		    (c->op->effect == EFFECT_READ || !is_made_id(text)))
-			return 1;
-	}
-	return 0;
-}
-
 /* The body as an object; a call without one has no members. */
 static json_t *body_object(struct call *c, struct err *err)
 {
@@ -222,14 +218,12 @@ static int check_all(struct agent *a, struct call *c, json_t *args,
 		if (v && check_admin(c, g, err))
 			return -1;
 	}
-	if (needs_reading(c, args) && a->read_wait(a->core, false, err))
-		return -1;
 	json_object_foreach_safe (args, next, key, v) {
 		const struct arg *g = find(c->op, key);
 
 		if (json_is_null(v) && g->flags & ARG_NULL)
 			continue;
-		if (check_one(c, g, v, args, err))
+		if (check_one(a, c, g, v, args, err))
 			return -1;
 	}
 	return 0;

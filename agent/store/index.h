@@ -47,6 +47,8 @@ int reader_cursor(struct reader *r, struct index_cursor *at, struct err *err);
 /* The document, or NULL (no such, or *err set). New reference. */
 json_t *reader_doc(struct reader *r, const char *kind, const char *id,
 		   struct err *err);
+/* Does it know of a document with this very id? */
+bool reader_has(struct reader *r, const char *kind, const char *id);
 /*
  * The full id of kind that text is, or a unique prefix or suffix of at least
  * 4 characters of. 0; -1 with ERR_not_found or ERR_ambiguous_id.

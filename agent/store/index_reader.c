@@ -113,6 +113,22 @@ json_t *reader_doc(struct reader *r, const char *kind, const char *id,
 	return doc;
 }
 
+bool reader_has(struct reader *r, const char *kind, const char *id)
+{
+	sqlite3_stmt *s = db_stmt(&r->db,
+		"SELECT 1 FROM doc WHERE id=?2 AND "
+		"kind=(SELECT id FROM name WHERE text=?1)", NULL);
+	bool has;
+
+	if (!s)
+		return false;
+	db_bind_text(s, 1, kind);
+	db_bind_text(s, 2, id);
+	has = db_step(&r->db, s, NULL) == 1;
+	sqlite3_reset(s);
+	return has;
+}
+
 struct match { char id[ID_MAX + 1]; bool many; };
 
 /* The ids that sql finds for a range of text: none, one or many. */
