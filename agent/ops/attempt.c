@@ -186,7 +186,7 @@ static int save_both(struct agent *a, struct call *c, json_t *task,
 		json_decref(task);
 		return -1;
 	}
-	task_answer(c, task);
+	task_answer(a, c, task);
 	json_decref(task);
 	return 0;
 }
@@ -316,7 +316,7 @@ static int step(struct agent *a, struct call *c, const char *from,
 		json_decref(next);
 		return -1;
 	}
-	task_answer(c, next);
+	task_answer(a, c, next);
 	json_decref(next);
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/json.h"
+#include "common/mem.h"
 #include "common/sha256.h"
 #include "common/words.h"
 
@@ -27,23 +28,40 @@ static void sha_of(const json_t *task, char sha[41], size_t *len)
 	free(text);
 }
 
-json_t *task_shown(const json_t *task)
+static json_t *shown_with(const json_t *task, const char *sha)
 {
 	json_t *shown = json_copy((json_t *)task);
-	char sha[41];
-	size_t len;
 
-	sha_of(task, sha, &len);
 	json_set_str(shown, "sha", sha);
 	return shown;
 }
 
-static int answer_task(struct call *c, const json_t *task, int status)
+json_t *task_shown(const json_t *task)
 {
-	call_answer(c, task_shown(task));
+	char sha[41];
+	size_t len;
+
+	sha_of(task, sha, &len);
+	return shown_with(task, sha);
+}
+
+static int answer_with(struct call *c, const json_t *task, const char *sha,
+		       int status)
+{
+	call_answer(c, shown_with(task, sha));
 	c->status = status;
-	c->etag = strdup(json_str(c->answer, "sha"));
+	c->etag = xstrdup(sha);
 	return 0;
+}
+
+/* On the writer, which knows most shas already. */
+static int answer_task(struct agent *a, struct call *c, const json_t *task,
+		       int status)
+{
+	char sha[41];
+
+	state_sha(a->state, "task", task, sha);
+	return answer_with(c, task, sha, status);
 }
 
 json_t *task_by_id(struct agent *a, const char *id, struct err *err)
@@ -81,6 +99,7 @@ int task_save(struct agent *a, const struct call *c,
 {
 	char now[CLOCK_TEXT], sha[41];
 	size_t len;
+	int rc;
 
 	clock_text(clock_wall_us(), now);
 	json_set_str(task, "updated_at", now);
@@ -99,8 +118,12 @@ int task_save(struct agent *a, const struct call *c,
 		fact.data = json_object();
 	json_set_str(fact.data, "sha", sha);
 	fact.task_id = json_str(task, "id");
-	json_object_set_new(fact.put, "task", task);
-	return agent_record_as(a, c, correlation_id, &fact, err);
+	json_object_set(fact.put, "task", task);
+	rc = agent_record_as(a, c, correlation_id, &fact, err);
+	if (!rc)
+		state_set_sha(a->state, "task", task, sha);
+	json_decref(task);
+	return rc;
 }
 
 int task_in_state(const json_t *task, const char *allowed, struct err *err)
@@ -227,7 +250,7 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 		json_decref(task);
 		return -1;
 	}
-	answer_task(c, task, 201);
+	answer_task(a, c, task, 201);
 	if (asprintf(&c->location, "/api/tasks/%s", json_str(task, "id")) < 0)
 		abort();
 	json_decref(task);
@@ -238,10 +261,14 @@ int op_task_get(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *task = reader_doc(c->reader, "task", call_str(c, "id"), err);
 
+	char sha[41];
+	size_t len;
+
 	(void)a;
 	if (!task)
 		return err->code ? -1 : err_set(err, ERR_not_found, "no task");
-	answer_task(c, task, 200);
+	sha_of(task, sha, &len);
+	answer_with(c, task, sha, 200);
 	json_decref(task);
 	return 0;
 }
@@ -309,12 +336,11 @@ int task_base_check(struct agent *a, struct call *c, const json_t *task,
 {
 	const char *base = base_of(c);
 	char sha[41];
-	size_t len;
 
 	if (!base)
 		return required ? err_set(err, ERR_base_sha_required,
 				"base_sha or If-Match is missing") : 0;
-	sha_of(task, sha, &len);
+	state_sha(a->state, "task", task, sha);
 	return strcmp(base, sha) ? conflict(a, c, task, base, sha, err) : 0;
 }
 
@@ -392,12 +418,12 @@ int op_task_update(struct agent *a, struct call *c, struct err *err)
 		json_decref(next);
 		return -1;
 	}
-	answer_task(c, next, 200);
+	answer_task(a, c, next, 200);
 	json_decref(next);
 	return 0;
 }
 
-int task_answer(struct call *c, const json_t *task)
+int task_answer(struct agent *a, struct call *c, const json_t *task)
 {
-	return answer_task(c, task, 200);
+	return answer_task(a, c, task, 200);
 }

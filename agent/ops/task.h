@@ -12,7 +12,7 @@ json_t *task_by_id(struct agent *a, const char *id, struct err *err);
 /* A copy with "sha", as it is answered; any thread. */
 json_t *task_shown(const json_t *task);
 /* Answer the whole task with its ETag; 200. */
-int task_answer(struct call *c, const json_t *task);
+int task_answer(struct agent *a, struct call *c, const json_t *task);
 /*
  * Compare the sha that the caller read (base_sha or If-Match) with the
  * task's. ERR_base_sha_required, or ERR_write_conflict, which is recorded.

@@ -1,6 +1,6 @@
 /*
- * See state.h. Two maps under "kind:id": the documents, and the record that
- * each came with. A document read from the index is kept as seq 0.
+ * See state.h. A table of documents by kind and id, each with the record
+ * that it came with. A document read from the index is kept as seq 0.
  */
 #include "agent/store/state.h"
 
@@ -8,47 +8,127 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "agent/store/index.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/sha256.h"
 #include "common/words.h"
 
 #define KEEP 8192		/* documents kept although settled */
 #define KEEP_WEIGHT 400000	/* and values in them, some 100 bytes each */
 #define LIST_MAX 100000
 
+struct held {
+	struct held *next;		/* in its bucket */
+	json_t *doc;
+	uint64_t seq;
+	size_t weight;
+	char sha[41];			/* "" until somebody asked */
+	char key[];			/* kind:id */
+};
+
 struct state {
 	struct reader *reader;
-	json_t *docs, *seqs;
+	struct held **buckets;
+	size_t n_buckets, n;		/* a power of two; entries */
 	size_t sweep_at;
 	size_t weight, heavy_at;
+	uint64_t seed;
 };
 
 struct state *state_new(struct reader *r)
 {
 	struct state *s = xcalloc(1, sizeof(*s));
 
-	*s = (struct state){.reader = r, .docs = json_object(),
-			    .seqs = json_object(), .sweep_at = KEEP,
-			    .heavy_at = KEEP_WEIGHT};
+	*s = (struct state){.reader = r, .n_buckets = KEEP,
+			    .buckets = xcalloc(KEEP, sizeof(*s->buckets)),
+			    .sweep_at = KEEP, .heavy_at = KEEP_WEIGHT};
+	if (getrandom(&s->seed, sizeof(s->seed), 0) < 0)
+		s->seed = (uint64_t)clock_mono_us();
 	return s;
+}
+
+static void forget(struct state *s, struct held **at)
+{
+	struct held *e = *at;
+
+	*at = e->next;
+	s->weight -= e->weight;
+	s->n--;
+	json_decref(e->doc);
+	free(e);
 }
 
 void state_free(struct state *s)
 {
 	if (!s)
 		return;
-	json_decref(s->docs);
-	json_decref(s->seqs);
+	for (size_t i = 0; i < s->n_buckets; i++)
+		while (s->buckets[i])
+			forget(s, &s->buckets[i]);
+	free(s->buckets);
 	free(s);
 }
 
 static void key_of(char key[200], const char *kind, const char *id)
 {
 	snprintf(key, 200, "%s:%s", kind, id);
+}
+
+static struct held **bucket(struct state *s, const char *key)
+{
+	uint64_t h = s->seed;		/* FNV-1a, from where nobody knows */
+
+	for (; *key; key++)
+		h = (h ^ (unsigned char)*key) * 0x100000001b3;
+	return &s->buckets[(h ^ h >> 32) & (s->n_buckets - 1)];
+}
+
+static struct held *find(struct state *s, const char *key)
+{
+	struct held *e = *bucket(s, key);
+
+	while (e && strcmp(e->key, key))
+		e = e->next;
+	return e;
+}
+
+static void grow(struct state *s)
+{
+	const size_t old_n = s->n_buckets;
+	struct held **old = s->buckets, *next;
+
+	s->n_buckets *= 2;
+	s->buckets = xcalloc(s->n_buckets, sizeof(*s->buckets));
+	for (size_t i = 0; i < old_n; i++)
+		for (struct held *e = old[i]; e; e = next) {
+			struct held **at = bucket(s, e->key);
+
+			next = e->next;
+			e->next = *at;
+			*at = e;
+		}
+	free(old);
+}
+
+static struct held *add(struct state *s, const char *key)
+{
+	const size_t size = strlen(key) + 1;
+	struct held *e = xcalloc(1, sizeof(*e) + size), **at;
+
+	if (s->n == s->n_buckets)
+		grow(s);
+	memcpy(e->key, key, size);
+	at = bucket(s, key);
+	e->next = *at;
+	*at = e;
+	s->n++;
+	return e;
 }
 
 /* How many values it has: a short text may be a large document. */
@@ -65,36 +145,35 @@ static size_t weight_of(const json_t *v)
 	return weight;
 }
 
-static void forget(struct state *s, const char *key)
-{
-	json_t *doc = json_object_get(s->docs, key);
-
-	if (doc)
-		s->weight -= weight_of(doc);
-	json_object_del(s->docs, key);
-}
-
 static void keep(struct state *s, const char *key, json_t *doc, uint64_t seq)
 {
-	json_t *old = json_object_get(s->docs, key);
+	struct held *e = find(s, key);
 
-	s->weight += weight_of(doc) - (old ? weight_of(old) : 0);
-	json_object_set(s->docs, key, doc);
-	json_object_set_new(s->seqs, key, json_integer((json_int_t)seq));
+	if (!e)
+		e = add(s, key);
+	json_incref(doc);
+	json_decref(e->doc);
+	s->weight -= e->weight;
+	e->doc = doc;
+	e->seq = seq;
+	e->weight = weight_of(doc);
+	*e->sha = 0;
+	s->weight += e->weight;
 }
 
 json_t *state_doc(struct state *s, const char *kind, const char *id)
 {
 	struct err err = {0};
+	struct held *e;
 	char key[200];
 	json_t *doc;
 
 	if (!id || strlen(id) > DOC_ID_MAX)
 		return NULL;
 	key_of(key, kind, id);
-	doc = json_object_get(s->docs, key);
-	if (doc)
-		return doc;
+	e = find(s, key);
+	if (e)
+		return e->doc;
 	doc = reader_doc(s->reader, kind, id, &err);
 	if (err.code && err.code != ERR_not_found)
 		log_error("reading %s %s: %s", kind, id, err.detail);
@@ -102,8 +181,50 @@ json_t *state_doc(struct state *s, const char *kind, const char *id)
 	if (!doc)
 		return NULL;
 	keep(s, key, doc, 0);
-	json_decref(doc);		/* the map's reference stays */
+	json_decref(doc);		/* the table's reference stays */
 	return doc;
+}
+
+/* The entry that holds this very document. */
+static struct held *holder(struct state *s, const char *kind,
+			    const json_t *doc)
+{
+	const char *id = json_str(doc, "id");
+	struct held *e;
+	char key[200];
+
+	if (!id || strlen(id) > DOC_ID_MAX)
+		return NULL;
+	key_of(key, kind, id);
+	e = find(s, key);
+	return e && e->doc == doc ? e : NULL;
+}
+
+void state_sha(struct state *s, const char *kind, const json_t *doc,
+	       char sha[41])
+{
+	struct held *e = holder(s, kind, doc);
+	size_t len;
+	char *text;
+
+	if (e && *e->sha) {
+		memcpy(sha, e->sha, sizeof(e->sha));
+		return;
+	}
+	text = json_pretty(doc, &len);
+	git_blob_hex(text, len, sha);
+	free(text);
+	if (e)
+		memcpy(e->sha, sha, sizeof(e->sha));
+}
+
+void state_set_sha(struct state *s, const char *kind, const json_t *doc,
+		   const char sha[41])
+{
+	struct held *e = holder(s, kind, doc);
+
+	if (e)
+		memcpy(e->sha, sha, sizeof(e->sha));
 }
 
 void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
@@ -117,6 +238,22 @@ void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
 	keep(s, key, doc, seq);
 }
 
+/* Those of kind in memory that are in one of the states. */
+static void add_own(const struct state *s, const char *kind,
+		    const char *states, json_t *out)
+{
+	const size_t len = strlen(kind);
+
+	for (size_t i = 0; i < s->n_buckets; i++)
+		for (struct held *e = s->buckets[i]; e; e = e->next) {
+			const char *state = json_str(e->doc, "state");
+
+			if (!strncmp(e->key, kind, len) && e->key[len] == ':' &&
+			    state && words_index(states, ',', state) >= 0)
+				json_array_append(out, e->doc);
+		}
+}
+
 json_t *state_list(struct state *s, const char *kind, const char *states)
 {
 	struct doc_filter f = {.kind = kind, .state = states,
@@ -124,48 +261,36 @@ json_t *state_list(struct state *s, const char *kind, const char *states)
 	struct err err = {0};
 	json_t *stored = reader_docs(s->reader, &f, &err), *each;
 	json_t *out = json_array();
-	size_t kind_len = strlen(kind), i;
-	const char *key;
-	char at[200];
+	char key[200];
+	size_t i;
 
 	if (!stored)
 		log_error("listing %s: %s", kind, err.detail);
 	err_fini(&err);
 	json_array_foreach (stored, i, each) {
-		key_of(at, kind, json_str(each, "id"));
-		if (!json_object_get(s->docs, at))
+		key_of(key, kind, json_str(each, "id"));
+		if (!find(s, key))
 			json_array_append(out, each);
 	}
-	json_object_foreach (s->docs, key, each) {
-		const char *state = json_str(each, "state");
-
-		if (!strncmp(key, kind, kind_len) && key[kind_len] == ':' &&
-		    state && words_index(states, ',', state) >= 0)
-			json_array_append(out, each);
-	}
+	add_own(s, kind, states, out);
 	json_decref(stored);
 	return out;
 }
 
 void state_settle(struct state *s, uint64_t seq)
 {
-	const char *key;
-	json_t *each;
-	void *next;
-
-	if (json_object_size(s->docs) < s->sweep_at &&
-	    s->weight < s->heavy_at)
+	if (s->n < s->sweep_at && s->weight < s->heavy_at)
 		return;
-	json_object_foreach_safe (s->seqs, next, key, each) {
-		if ((uint64_t)json_integer_value(each) > seq)
-			continue;
-		forget(s, key);
-		json_object_del(s->seqs, key);	/* key dies here */
-	}
+	for (size_t i = 0; i < s->n_buckets; i++)
+		for (struct held **at = &s->buckets[i]; *at;)
+			if ((*at)->seq <= seq)
+				forget(s, at);
+			else
+				at = &(*at)->next;
 	s->heavy_at = s->weight * 2;
 	if (s->heavy_at < KEEP_WEIGHT)
 		s->heavy_at = KEEP_WEIGHT;
-	s->sweep_at = json_object_size(s->docs) * 2;
+	s->sweep_at = s->n * 2;
 	if (s->sweep_at < KEEP)
 		s->sweep_at = KEEP;
 }

@@ -16,6 +16,12 @@ void state_free(struct state *s);
 
 /* Borrowed until the next put of it; never to be changed. NULL: none. */
 json_t *state_doc(struct state *s, const char *kind, const char *id);
+/* The git blob id of a document; of one that is kept worked out once. */
+void state_sha(struct state *s, const char *kind, const json_t *doc,
+	       char sha[41]);
+/* Who has worked it out already spares state_sha the work. */
+void state_set_sha(struct state *s, const char *kind, const json_t *doc,
+		   const char sha[41]);
 /* The document as of record seq; takes a reference of its own. */
 void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq);
 /*
