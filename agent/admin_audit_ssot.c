@@ -17,6 +17,7 @@
 #include "common/mem.h"
 
 #define SHOW_US 200000
+#define FIRST_READ 2		/* 1 would go on */
 
 struct audit_ssot {
 	struct ssot_verify *verify;
@@ -50,7 +51,7 @@ static int first(struct record *r, void *data, struct err *err)
 
 	(void)err;
 	hex_of(r->leaf, (sizeof(s->log_id) - 1) / 2, s->log_id);
-	return 1;
+	return FIRST_READ;
 }
 
 static int missing(const struct home *home, struct err *err)

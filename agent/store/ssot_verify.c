@@ -234,8 +234,7 @@ static bool take(struct ssot_verify *v, const struct record *r,
 	text = json_pretty(value, &len);
 	git_blob_hex(text, len, hex);
 	free(text);
-	for (size_t i = 0; i < GIT_RAW; i++)
-		sscanf(hex + 2 * i, "%2hhx", &id[i]);
+	ssot_walk_raw(hex, GIT_RAW, id);
 	changes = !doc->seq || memcmp(doc->id, id, GIT_RAW);
 	memcpy(doc->newest, id, GIT_RAW);
 	doc->newest_seq = r->seq;

@@ -177,6 +177,13 @@ static int nibble(char c)
 	return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
+void ssot_walk_raw(const char *hex, size_t len, uint8_t *raw)
+{
+	for (size_t i = 0; i < len; i++)
+		raw[i] = (uint8_t)(nibble(hex[2 * i]) << 4 |
+				   nibble(hex[2 * i + 1]));
+}
+
 /* Whose it is, and which record it vouches for. */
 static void read_words(struct ssot_walk *w, const char *text, size_t len,
 		       struct walk_commit *c)
@@ -196,9 +203,7 @@ static void read_words(struct ssot_walk *w, const char *text, size_t len,
 		snprintf(w->stranger, sizeof(w->stranger), "%.16s", log);
 		return;
 	}
-	for (size_t i = 0; i < SHA256_RAW; i++)
-		c->leaf[i] = (uint8_t)(nibble(leaf[2 * i]) << 4 |
-				       nibble(leaf[2 * i + 1]));
+	ssot_walk_raw(leaf, SHA256_RAW, c->leaf);
 }
 
 /* Its parents into ids, itself into *c unless that is NULL; *tree if not. */

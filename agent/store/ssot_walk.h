@@ -69,3 +69,5 @@ int ssot_walk_files(struct ssot_walk *w, const struct walk_commit *c,
 
 /* What tells the text of a commit from another, tree and parents apart. */
 uint64_t ssot_walk_words(const char *text, size_t len);
+/* len bytes of an id that is hex. */
+void ssot_walk_raw(const char *hex, size_t len, uint8_t *raw);
