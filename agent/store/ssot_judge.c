@@ -5,7 +5,6 @@
 
 #include "agent/store/ssot_verify_inner.h"
 #include "common/err.h"
-#include "common/mem.h"
 
 #define SETTLED_US 10000000	/* the agent follows long before */
 
@@ -106,18 +105,6 @@ static int find_base(struct ssot_verify *v, struct base *b, struct err *err)
 
 struct looking { struct ssot_verify *v; struct base base; };
 
-/* Does it stand where only documents do? */
-static bool in_our_folders(const char *path)
-{
-	static const char *const folders[] = {"tasks/", "attempts/",
-					      "evidence/", "conflicts/"};
-
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
-		if (!strncmp(path, folders[i], strlen(folders[i])))
-			return true;
-	return false;
-}
-
 /* Folder, three digits, and then the task's id, as a file or a folder. */
 static void name_task(struct ssot_problem *p)
 {
@@ -155,7 +142,7 @@ static int look(const char *path, const uint8_t id[GIT_RAW], void *data,
 	struct doc *doc = docs_find(l->v->docs, path);
 
 	(void)err;
-	if (!doc && in_our_folders(path)) {
+	if (!doc && ssot_path_reserved(path)) {
 		differs(l, "document_unknown", 0, path,
 			"was put there by no record");
 		return 0;

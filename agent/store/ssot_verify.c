@@ -158,7 +158,6 @@ void ssot_verify_close(struct ssot_verify *v)
 	free(v);
 }
 
-/* Commits were made without the name of the journal once. */
 static uint64_t words_of(const struct record *r, const char *log_id)
 {
 	char leaf[SHA256_HEX];
@@ -172,6 +171,14 @@ static uint64_t words_of(const struct record *r, const char *log_id)
 	out = ssot_walk_words(text.data, text.len);
 	buf_fini(&text);
 	return out;
+}
+
+/* Commits were made without the name of the journal once. */
+static bool says(const struct ssot_verify *v, const struct walk_commit *c,
+		 const struct record *r)
+{
+	return c->words == words_of(r, v->o.log_id) ||
+	       c->words == words_of(r, NULL);
 }
 
 /* The first that does not fit says between which records it was changed. */
@@ -194,10 +201,6 @@ static void changed(struct ssot_verify *v, const struct record *r,
 static size_t judge_commits(struct ssot_verify *v, const struct record *r,
 			    bool *own)
 {
-	const bool any = v->next < v->n_order &&
-			 ssot_ours(v, v->next)->seq == r->seq;
-	const uint64_t words = any ? words_of(r, v->o.log_id) : 0;
-	const uint64_t plain = any ? words_of(r, NULL) : 0;
 	struct walk_commit *c;
 	size_t n = 0;
 
@@ -205,7 +208,7 @@ static size_t judge_commits(struct ssot_verify *v, const struct record *r,
 		c = ssot_ours(v, v->next);
 		if (c->seq != r->seq)
 			break;
-		*own |= c->words == words || c->words == plain;
+		*own = *own || says(v, c, r);
 		if (memcmp(c->leaf, r->leaf, SHA256_RAW)) {
 			changed(v, r, c);
 			continue;
