@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <git2/sys/repository.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +47,12 @@ struct ssot {
 	struct head head;	/* what the ref says */
 	char log_id[SSOT_LOG];	/* "": not known yet */
 	unsigned batches;	/* since packs were last looked at */
+	atomic_bool stale;	/* packs are gone */
+	pthread_mutex_t merging;
+	int64_t hold_ns;	/* under merging: see ssot_packs_hold */
 };
+
+static int reopen(struct ssot *s, struct err *err);
 
 static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
 		  struct err *err)
@@ -56,7 +63,9 @@ static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
 	char *raw;
 
 	git_oid_fromraw(&oid, id);
-	if (git_odb_read(&object, s->odb, &oid)) {
+	/* Its pack may just have gone: it is in another one by now. */
+	if (git_odb_read(&object, s->odb, &oid) &&
+	    (reopen(s, NULL) || git_odb_read(&object, s->odb, &oid))) {
 		ssot_git_error(err, "reading %s", s->path);
 		return NULL;
 	}
@@ -117,6 +126,15 @@ static int read_head(struct ssot *s, struct err *err)
 	return 0;
 }
 
+static int open_handles(struct ssot *s, struct err *err)
+{
+	if (git_repository_open_bare(&s->repo, s->path) ||
+	    git_repository_odb(&s->odb, s->repo) ||
+	    git_repository_set_ident(s->repo, "kircerta", "kircerta@kircerta"))
+		return ssot_git_error(err, "opening %s", s->path);
+	return 0;
+}
+
 static int open_repository(struct ssot *s, struct err *err)
 {
 	int rc = git_repository_open_bare(&s->repo, s->path);
@@ -128,34 +146,33 @@ static int open_repository(struct ssot *s, struct err *err)
 					    "repository", err);
 		if (ssot_git_create(s->path, err))
 			return -1;
-		rc = git_repository_open_bare(&s->repo, s->path);
 	}
-	if (rc || git_repository_odb(&s->odb, s->repo) ||
-	    git_repository_set_ident(s->repo, "kircerta", "kircerta@kircerta"))
-		return ssot_git_error(err, "opening %s", s->path);
-	return 0;
+	git_repository_free(s->repo);
+	s->repo = NULL;
+	return open_handles(s, err);
 }
 
-static void close_repository(struct ssot *s)
+static void close_repository(git_repository *repo, git_odb *odb)
 {
-	git_odb_free(s->odb);
-	git_repository_free(s->repo);
+	git_odb_free(odb);
+	git_repository_free(repo);
 }
 
 /* libgit2 does not forget packs that are gone: take a new handle. */
 static int reopen(struct ssot *s, struct err *err)
 {
-	struct ssot old = *s;
+	git_repository *repo = s->repo;
+	git_odb *odb = s->odb;
 
 	s->odb = NULL;
 	s->repo = NULL;
-	if (!open_repository(s, err)) {
-		close_repository(&old);
+	if (!open_handles(s, err)) {
+		close_repository(repo, odb);
 		return 0;
 	}
-	close_repository(s);
-	s->odb = old.odb;
-	s->repo = old.repo;
+	close_repository(s->repo, s->odb);
+	s->odb = odb;
+	s->repo = repo;
 	return -1;
 }
 
@@ -163,8 +180,11 @@ static int reopen(struct ssot *s, struct err *err)
 static void merge_packs(struct ssot *s)
 {
 	struct err err = {0};
-	int n = ssot_merge_packs(s->packs, &err);
+	int n;
 
+	pthread_mutex_lock(&s->merging);
+	n = ssot_merge_packs(s->packs, s->hold_ns, &err);
+	pthread_mutex_unlock(&s->merging);
 	s->batches = 0;
 	if (n < 0 || (n > 0 && reopen(s, &err)))
 		log_warn("merging packs: %s", err.detail);
@@ -181,6 +201,7 @@ int ssot_open(struct ssot **out, const char *path,
 	s->packs = xasprintf("%s/objects/pack", path);
 	s->tree = tree_new(load, s);
 	s->pack = pack_new();
+	pthread_mutex_init(&s->merging, NULL);
 	snprintf(s->log_id, sizeof(s->log_id), "%s",
 		 o->log_id ? o->log_id : "");
 	if (open_repository(s, err) || read_head(s, err)) {
@@ -198,10 +219,23 @@ void ssot_close(struct ssot *s)
 		return;
 	tree_free(s->tree);
 	pack_free(s->pack);
-	close_repository(s);
+	close_repository(s->repo, s->odb);
+	pthread_mutex_destroy(&s->merging);
 	free(s->packs);
 	free(s->path);
 	free(s);
+}
+
+void ssot_packs_hold(struct ssot *s, int64_t ns)
+{
+	pthread_mutex_lock(&s->merging);
+	s->hold_ns = ns;
+	pthread_mutex_unlock(&s->merging);
+}
+
+void ssot_packs_changed(struct ssot *s)
+{
+	atomic_store(&s->stale, true);
 }
 
 uint64_t ssot_seq(const struct ssot *s)
@@ -318,8 +352,10 @@ int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err)
 {
 	struct head head = s->head;
-	int rc = ssot_ref_check(s->repo, s->path, tip(s), err);
+	int rc = atomic_exchange(&s->stale, false) ? reopen(s, err) : 0;
 
+	if (!rc)
+		rc = ssot_ref_check(s->repo, s->path, tip(s), err);
 	for (size_t i = 0; i < n && !rc; i++) {
 		rc = add_record(s, records[i], &head, err);
 		if (!rc && pack_bytes(s->pack) > STEP_BYTES)

@@ -49,6 +49,13 @@ const char *ssot_leaf(const struct ssot *s);
  */
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err);
+/*
+ * For whoever repacks; any thread. From hold on, packs that are not newer
+ * than ns (of a file's clock) are left to the caller; 0: none is. It waits
+ * for a merge that is at work. Changed: packs are gone, take new handles.
+ */
+void ssot_packs_hold(struct ssot *s, int64_t ns);
+void ssot_packs_changed(struct ssot *s);
 
 /*
  * The commits that touched a task, newest last, at most limit of the newest:

@@ -15,6 +15,7 @@
 #include <zlib.h>
 
 #include "agent/store/ssot_pack.h"
+#include "agent/store/ssot_packs.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/mem.h"
@@ -48,9 +49,14 @@ static size_t class_of(off_t size)
 	return c;
 }
 
+static bool touched_by(const struct stat *st, int64_t ns)
+{
+	return st->st_mtim.tv_sec * 1000000000LL + st->st_mtim.tv_nsec <= ns;
+}
+
 /* The packs of one class; those with a .keep are somebody's. */
-static int list_packs(const char *folder, size_t want, struct names *out,
-		      struct err *err)
+static int list_packs(const char *folder, size_t want, int64_t since_ns,
+		      struct names *out, struct err *err)
 {
 	DIR *d = opendir(folder);
 	struct dirent *e;
@@ -65,7 +71,7 @@ static int list_packs(const char *folder, size_t want, struct names *out,
 		if (len < 6 || strncmp(e->d_name, "pack-", 5) ||
 		    strcmp(e->d_name + len - 5, ".pack") ||
 		    fstatat(dirfd(d), e->d_name, &st, 0) ||
-		    class_of(st.st_size) != want)
+		    class_of(st.st_size) != want || touched_by(&st, since_ns))
 			continue;
 		name = xasprintf("%s/%.*s", folder, (int)len - 5, e->d_name);
 		memcpy(e->d_name + len - 5, ".keep", 5);
@@ -167,19 +173,6 @@ static bool take(struct pack *into, const char *name, struct err *err)
 	return ok;
 }
 
-/* The index first: without it the pack is not there any more. */
-static void drop(const char *name)
-{
-	static const char *const parts[] = {".idx", ".rev", ".pack"};
-
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		char *path = xasprintf("%s%s", name, parts[i]);
-
-		unlink(path);
-		free(path);
-	}
-}
-
 /* Gather what can be; the names of the others are forgotten. */
 static void take_all(struct pack *into, struct names *names)
 {
@@ -207,18 +200,19 @@ static int merge(const char *folder, struct names *names, struct err *err)
 		rc = pack_write(into, folder, name, err) ? -1 : 1;
 	for (size_t i = 0; i < names->n && rc > 0; i++)
 		if (strcmp(strrchr(names->list[i], '/') + 1, name))
-			drop(names->list[i]);
+			pack_drop(folder,
+				  strrchr(names->list[i], '/') + 1);
 	pack_free(into);
 	return rc;
 }
 
-int ssot_merge_packs(const char *folder, struct err *err)
+int ssot_merge_packs(const char *folder, int64_t since_ns, struct err *err)
 {
 	int merged = 0;
 
 	for (size_t c = 0; c < ARRAY_LEN(classes); c++) {
 		struct names names = {0};
-		int rc = list_packs(folder, c, &names, err);
+		int rc = list_packs(folder, c, since_ns, &names, err);
 
 		if (!rc && names.n >= MANY)
 			rc = merge(folder, &names, err);
