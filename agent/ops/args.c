@@ -16,7 +16,7 @@
 #include "common/sha256.h"
 #include "common/words.h"
 
-static const struct arg *find(const struct op *op, const char *name)
+const struct arg *op_arg(const struct op *op, const char *name)
 {
 	for (const struct arg *a = op->args; a->name; a++)
 		if (!strcmp(a->name, name))
@@ -50,7 +50,7 @@ static int add_params(struct call *c, json_t *args, struct err *err)
 {
 	for (size_t i = 0; i < c->n_params; i++) {
 		const struct call_param *p = &c->params[i];
-		const struct arg *a = find(c->op, p->name);
+		const struct arg *a = op_arg(c->op, p->name);
 		json_t *v;
 
 		if (!a)
@@ -143,14 +143,14 @@ static int check_id(struct agent *g, struct call *c, const struct arg *a,
 	return 0;
 }
 
-static int check_one(struct agent *g, struct call *c, const struct arg *a,
-		     json_t *v, json_t *args, struct err *err)
+int op_arg_check(const struct arg *a, const json_t *v, struct err *err)
 {
+	if (json_is_null(v) && a->flags & ARG_NULL)
+		return 0;
 	switch (a->kind) {
 	case ARG_TEXT:
 		return check_text(a, v, err);
 	case ARG_ID:
-		return check_id(g, c, a, v, args, err);
 	case ARG_NAME:
 		return json_is_string(v) && id_valid(json_string_value(v)) ?
 			0 : wrong(a, err, "is not an id");
@@ -208,7 +208,7 @@ static int check_all(struct agent *a, struct call *c, json_t *args,
 	void *next;
 
 	json_object_foreach (args, key, v)
-		if (!find(c->op, key))
+		if (!op_arg(c->op, key))
 			return err_set(err, ERR_invalid_request,
 				       "%.100s: no such member", key);
 	for (const struct arg *g = c->op->args; g->name; g++) {
@@ -219,11 +219,10 @@ static int check_all(struct agent *a, struct call *c, json_t *args,
 			return -1;
 	}
 	json_object_foreach_safe (args, next, key, v) {
-		const struct arg *g = find(c->op, key);
+		const struct arg *g = op_arg(c->op, key);
 
-		if (json_is_null(v) && g->flags & ARG_NULL)
-			continue;
-		if (check_one(a, c, g, v, args, err))
+		if (g->kind == ARG_ID && !json_is_null(v) ?
+		    check_id(a, c, g, v, args, err) : op_arg_check(g, v, err))
 			return -1;
 	}
 	return 0;

@@ -93,6 +93,10 @@ const struct op *op_named(const char *name);	/* the first with this name */
  */
 const struct op *op_for_rpc(const char *name, const json_t *params);
 
+/* The row of this name, or NULL. */
+const struct arg *op_arg(const struct op *op, const char *name);
+/* Is it what the row says? An id is not looked up. ERR_invalid_request. */
+int op_arg_check(const struct arg *a, const json_t *v, struct err *err);
 /*
  * Check c->params and body (or the given JSON object) against op's table and
  * leave c->args. ERR_invalid_json, invalid_request, admin_field, not_found.
@@ -135,6 +139,7 @@ struct agent {
 
 	/* The writer's own. */
 	struct state *state;
+	uint64_t seq;			/* of the newest record it made */
 	struct due *due;
 	struct tools **old_tools;
 	size_t n_old_tools;

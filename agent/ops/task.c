@@ -186,6 +186,13 @@ static int labels_check(const json_t *labels, struct err *err)
 	return 0;
 }
 
+int task_parts_check(const json_t *parts, struct err *err)
+{
+	if (criteria_check(json_object_get(parts, "acceptance_criteria"), err))
+		return -1;
+	return labels_check(json_object_get(parts, "labels"), err);
+}
+
 static json_t *arg_or(const struct call *c, const char *name, json_t *fallback)
 {
 	json_t *v = json_object_get(c->args, name);
@@ -240,9 +247,7 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 
 	if (id && state_doc(a->state, "task", id))
 		return err_set(err, ERR_already_exists, "task %s", id);
-	if (criteria_check(json_object_get(c->args, "acceptance_criteria"),
-			   err) ||
-	    labels_check(json_object_get(c->args, "labels"), err))
+	if (task_parts_check(c->args, err))
 		return -1;
 	task = json_incref(task_new(c));
 	if (task_save(a, c, c->correlation_id, task,
@@ -373,8 +378,7 @@ void task_attempt_id(const json_t *task, const char *what, char out[200])
 		 (long long)json_int(task, "attempt", 1), what);
 }
 
-/* In this attempt or one before; a resumed task is pending again. */
-static bool was_acked(struct agent *a, const json_t *task)
+bool task_was_acked(struct agent *a, const json_t *task)
 {
 	char id[200];
 
@@ -402,11 +406,10 @@ int op_task_update(struct agent *a, struct call *c, struct err *err)
 
 	if (!task || task_base_check(a, c, task, true, err))
 		return -1;
-	if (criteria && was_acked(a, task))
+	if (criteria && task_was_acked(a, task))
 		return err_set(err, ERR_criteria_locked,
 			       "the criteria were acknowledged");
-	if (criteria_check(criteria, err) ||
-	    labels_check(json_object_get(c->args, "labels"), err))
+	if (task_parts_check(c->args, err))
 		return -1;
 	patch = patch_of(c);
 	next = json_merge_patch(task, patch);

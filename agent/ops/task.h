@@ -21,6 +21,10 @@ int task_base_check(struct agent *a, struct call *c, const json_t *task,
 		    bool required, struct err *err);
 /* Criterion of this id, borrowed, or NULL. Any thread. */
 const json_t *task_criterion(const json_t *task, const char *ref);
+/* Criteria and labels, where the object has them, inside and out. Any thread. */
+int task_parts_check(const json_t *parts, struct err *err);
+/* In this attempt or one before; a resumed task is pending again. */
+bool task_was_acked(struct agent *a, const json_t *task);
 /*
  * Stamp updated_at and record the new document (taken over) as fact says;
  * fact->put may hold more documents. ERR_task_too_large changes nothing.
