@@ -34,7 +34,7 @@ static int read_text(struct diff *d, const git_oid *id, git_odb_object **object,
 static int each_file(const struct compare_change *w, void *data, struct err *err)
 {
 	struct diff *d = data;
-	git_odb_object *object = NULL;
+	git_odb_object *object = NULL, *old = NULL;
 	struct ssot_change c = {
 		.base_mode = w->mode_before, .mode = w->mode_after,
 		.kind = ssot_path_kind(w->path),
@@ -49,11 +49,16 @@ static int each_file(const struct compare_change *w, void *data, struct err *err
 		git_oid_tostr(c.sha, sizeof(c.sha), w->after);
 	if (w->after && c.mode != GIT_FILEMODE_COMMIT)
 		rc = read_text(d, w->after, &object, &c.len, err);
+	if (!rc && w->before && c.kind && c.base_mode != GIT_FILEMODE_COMMIT)
+		rc = read_text(d, w->before, &old, &c.base_len, err);
 	if (object)
 		c.text = git_odb_object_data(object);
+	if (old)
+		c.base = git_odb_object_data(old);
 	if (!rc)
 		rc = d->each(&c, d->data, err);
 	git_odb_object_free(object);
+	git_odb_object_free(old);
 	return rc;
 }
 

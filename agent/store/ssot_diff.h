@@ -23,6 +23,8 @@ struct ssot_change {
 	unsigned base_mode, mode;	/* 0100644 is a plain file; 0: absent */
 	const char *text;	/* borrowed; NULL: removed, over 48 KiB, or */
 	size_t len;		/* no blob (a submodule). len: its bytes */
+	const char *base;	/* the same of what was there; read for a */
+	size_t base_len;	/* document's place only */
 };
 
 /*

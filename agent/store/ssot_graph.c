@@ -110,6 +110,52 @@ int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 	return rc;
 }
 
+/* Where a commit half as far is, while all of them are walked. */
+static int find_middle(git_repository *repo, const git_oid *base,
+		       const git_oid *commit, git_oid *middle, size_t *n)
+{
+	git_revwalk *walk = NULL, *half = NULL;
+	git_oid each;
+	int rc = git_revwalk_new(&walk, repo) || git_revwalk_new(&half, repo) ||
+		 git_revwalk_simplify_first_parent(walk) ||
+		 git_revwalk_simplify_first_parent(half) ||
+		 git_revwalk_push(walk, commit) ||
+		 git_revwalk_push(half, commit) ||
+		 (base && (git_revwalk_hide(walk, base) ||
+			   git_revwalk_hide(half, base)));
+
+	git_oid_cpy(middle, commit);
+	for (*n = 0; !rc; ++*n) {
+		rc = git_revwalk_next(&each, walk);
+		if (!rc && *n % 2)
+			rc = git_revwalk_next(middle, half);
+	}
+	if (rc == GIT_ITEROVER)
+		rc = git_revwalk_next(middle, half);
+	git_revwalk_free(walk);
+	git_revwalk_free(half);
+	return rc == GIT_ITEROVER ? 0 : rc;
+}
+
+int ssot_half_way(const char *path, const char *base, const char *commit,
+		  char out[SSOT_HEX], struct err *err)
+{
+	git_repository *repo;
+	git_oid from, to, middle;
+	bool any = base && *base;
+	int rc = open_two(path, any ? base : commit, commit, &repo, &from,
+			  &to, err);
+	size_t n = 0;
+
+	*out = 0;
+	if (!rc && find_middle(repo, any ? &from : NULL, &to, &middle, &n))
+		rc = ssot_git_error(err, "reading the history");
+	if (!rc && !git_oid_equal(&middle, &to))
+		git_oid_tostr(out, SSOT_HEX, &middle);
+	git_repository_free(repo);
+	return rc;
+}
+
 static void shown(const char *text, char *out, size_t size)
 {
 	utf8_visible(text ? text : "", out, size);

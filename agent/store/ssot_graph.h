@@ -23,6 +23,13 @@ int ssot_is_ancestor(const char *path, const char *a, const char *b,
 int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 	       size_t limit, struct err *err);
 
+/*
+ * The commit in the middle of those from base ("": the beginning) to commit
+ * along first parents; "" if there is none between them.
+ */
+int ssot_half_way(const char *path, const char *base, const char *commit,
+		  char out[SSOT_HEX], struct err *err);
+
 /* Texts are cut to their room and fit to be shown; "" where not there. */
 struct ssot_commit_facts {
 	char author[130], email[130], subject[200];
