@@ -15,12 +15,14 @@
 #include "agent/store/journal.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
 
 #define PENDING_MAX 100000		/* records held in memory */
 #define PENDING_BYTES ((size_t)16 << 20)	/* and bytes of their lines */
 #define APPLY_MAX 2048			/* records in one transaction */
+#define PAUSE_MAX_US 800000		/* between tries */
 #define APPLY_BYTES ((size_t)8 << 20)	/* read again for one */
 
 struct follower {
@@ -38,7 +40,7 @@ struct follower {
 	bool behind;			/* the journal has more than pending */
 	bool stopping, failing;
 	int64_t stop_at;
-	char error[200];
+	char error[480], hint[320];
 };
 
 static void until(struct timespec *t, int64_t us)
@@ -86,14 +88,19 @@ static void done_with(struct follower *f, uint64_t seq)
 	recovered = f->failing;
 	f->failing = false;
 	*f->error = 0;
+	*f->hint = 0;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
 	if (recovered && f->kind.changed)
 		f->kind.changed(f->kind.ctx, NULL);
 }
 
-/* Note the failure, and wait before the next try; false: give up, stop. */
-static bool wait_again(struct follower *f, const char *why, int64_t pause_us)
+/*
+ * Note the failure, and wait before the next try; false: give up, stop. What
+ * failed before the stop is not waited for.
+ */
+static bool wait_again(struct follower *f, const struct err *why,
+		       int64_t pause_us)
 {
 	int64_t at = clock_mono_us() + pause_us;
 	struct timespec t;
@@ -102,18 +109,20 @@ static bool wait_again(struct follower *f, const char *why, int64_t pause_us)
 	pthread_mutex_lock(&f->lock);
 	first = !f->failing;
 	f->failing = true;
-	snprintf(f->error, sizeof(f->error), "%s", why);
+	snprintf(f->error, sizeof(f->error), "%s", why->detail);
+	snprintf(f->hint, sizeof(f->hint), "%s", why->hint);
 	pthread_mutex_unlock(&f->lock);
 	if (first) {
-		log_warn("%s cannot follow the journal: %s", f->kind.name, why);
+		log_warn("%s cannot follow the journal: %s", f->kind.name,
+			 why->detail);
 		if (f->kind.changed)
-			f->kind.changed(f->kind.ctx, why);
+			f->kind.changed(f->kind.ctx, why->detail);
 	}
 	until(&t, at);
 	pthread_mutex_lock(&f->lock);
 	while (!f->stopping && clock_mono_us() < at)
 		pthread_cond_timedwait(&f->changed, &f->lock, &t);
-	go_on = !f->stopping || clock_mono_us() < f->stop_at;
+	go_on = !f->stopping || (first && clock_mono_us() < f->stop_at);
 	pthread_mutex_unlock(&f->lock);
 	return go_on;
 }
@@ -124,14 +133,14 @@ static bool apply(struct follower *f, struct record *const *records, size_t n)
 	struct err err = {0};
 
 	while (f->kind.apply(f->kind.ctx, records, n, &err)) {
-		bool go_on = wait_again(f, err.detail, pause);
+		bool go_on = wait_again(f, &err, pause);
 
 		err_fini(&err);
 		if (!go_on)
 			return false;
-		pause = pause < 5000000 ? pause * 2 : pause;
+		pause = pause < PAUSE_MAX_US ? pause * 2 : pause;
 	}
-	done_with(f, records[n - 1]->seq);
+	done_with(f, n ? records[n - 1]->seq : f->seq);
 	return true;
 }
 
@@ -180,7 +189,7 @@ static bool catch_up(struct follower *f)
 		rc = flush(c) || rc;
 	drop(c->records, c->n);
 	free(c);
-	ok = rc >= 0 || wait_again(f, err.detail, 1000000);
+	ok = rc >= 0 || wait_again(f, &err, 1000000);
 	if (rc < 0) {
 		pthread_mutex_lock(&f->lock);
 		f->behind = true;
@@ -197,33 +206,43 @@ static bool may_rest(const struct follower *f)
 	       f->wanted <= f->seq && clock_mono_us() < f->rest_until;
 }
 
-/* Under lock: until there is something to do, and it is time for it. */
-static void await(struct follower *f)
+/*
+ * Under lock: until there is something to do, and it is time for it; false:
+ * nothing came for idle_us.
+ */
+static bool await(struct follower *f)
 {
 	struct timespec t;
+	int rc = 0;
 
-	while (!f->n && !f->behind && !f->stopping)
-		pthread_cond_wait(&f->changed, &f->lock);
+	until(&t, clock_mono_us() + f->kind.idle_us);
+	while (!f->n && !f->behind && !f->stopping && !rc)
+		rc = f->kind.idle_us ?
+			pthread_cond_timedwait(&f->changed, &f->lock, &t) :
+			pthread_cond_wait(&f->changed, &f->lock);
+	if (!f->n && !f->behind && !f->stopping)
+		return false;
 	until(&t, f->rest_until);
 	while (may_rest(f))
 		pthread_cond_timedwait(&f->changed, &f->lock, &t);
+	return true;
 }
 
-/*
- * Take what is pending; 0: it is time to end, or to catch up (*behind);
- * SIZE_MAX: there was only what is applied already.
- */
-static size_t take(struct follower *f, struct record **out, bool *behind)
-{
-	size_t n = 0, used = 0;
+enum took { TOOK, NOTHING_NEW, IDLE, BEHIND, END };
 
+/* Take what is pending: *n records that were not applied yet. */
+static enum took take(struct follower *f, struct record **out, size_t *n)
+{
+	enum took took;
+	size_t used = 0;
+
+	*n = 0;
 	pthread_mutex_lock(&f->lock);
-	await(f);
-	*behind = f->behind;
-	while (!f->behind && used < f->n && n < APPLY_MAX) {
+	took = !await(f) ? IDLE : f->behind ? BEHIND : END;
+	while (!f->behind && used < f->n && *n < APPLY_MAX) {
 		f->bytes -= f->pending[used]->len;
 		if (f->pending[used]->seq > f->seq)
-			out[n++] = f->pending[used];
+			out[(*n)++] = f->pending[used];
 		else
 			record_unref(f->pending[used]);
 		used++;
@@ -233,30 +252,33 @@ static size_t take(struct follower *f, struct record **out, bool *behind)
 			(f->n - used) * sizeof(*f->pending));
 	f->n -= used;
 	pthread_mutex_unlock(&f->lock);
-	return n ? n : used ? SIZE_MAX : 0;
+	return *n ? TOOK : used ? NOTHING_NEW : took;
 }
 
 static void *run(void *arg)
 {
 	struct follower *f = arg;
 	struct record **batch = xcalloc(APPLY_MAX, sizeof(*batch));
-	bool behind = true, ok = true;
+	enum took took = BEHIND;
+	size_t n = 0;
 
 	setpriority(PRIO_PROCESS, (id_t)gettid(), f->kind.nice);
-	while (ok) {
-		size_t n;
+	while (took != END) {
+		bool ok = true;
 
-		if (behind && !(ok = catch_up(f)))
+		if (took == BEHIND)
+			ok = catch_up(f);
+		else if (took == IDLE)
+			ok = apply(f, NULL, 0);
+		if (!ok)
 			break;
-		n = take(f, batch, &behind);
-		if (!n && !behind)
-			break;
-		if (!n || n == SIZE_MAX)
+		took = take(f, batch, &n);
+		if (took != TOOK)
 			continue;
 		if (batch[0]->seq != f->seq + 1)
-			behind = true;	/* a hole: the journal has it */
-		else
-			ok = apply(f, batch, n);
+			took = BEHIND;	/* a hole: the journal has it */
+		else if (!apply(f, batch, n))
+			took = END;
 		drop(batch, n);
 	}
 	free(batch);
@@ -319,7 +341,9 @@ json_t *follower_json(struct follower *f, uint64_t head)
 	v = json_pack("{s:I,s:I}", "seq", (json_int_t)f->seq, "lag",
 		      (json_int_t)(head > f->seq ? head - f->seq : 0));
 	if (*f->error)
-		json_object_set_new(v, "error", json_string(f->error));
+		json_object_set_new(v, "error", json_lossy(f->error));
+	if (*f->hint)
+		json_set_str(v, "hint", f->hint);
 	pthread_mutex_unlock(&f->lock);
 	return v;
 }

@@ -22,6 +22,7 @@
 #define INDEX_PAUSE_US 50000
 #define SSOT_PAUSE_US 200000
 #define SSOT_NICE 10
+#define LOOK_US 250000		/* was main moved while nothing happens? */
 
 static int read_wait(void *core, bool records, struct err *err)
 {
@@ -90,7 +91,9 @@ static uint64_t place_ssot(void *core, uint64_t seq)
 static void ssot_changed(void *core, const char *why)
 {
 	core_service(core, why ? "ssot_sync_failed" : "ssot_synced",
-		     why ? json_pack("{s:s}", "detail", why) : json_object());
+		     why ? json_pack("{s:s,s:s}", "what", "ssot", "detail",
+				     why) :
+			   json_pack("{s:s}", "what", "ssot"));
 }
 
 /*
@@ -165,8 +168,9 @@ static int open_stores(struct core *k, struct err *err)
 /* The read model must be whole before anything is decided by it. */
 static int follow_index(struct core *k, struct err *err)
 {
-	struct follower_kind index = {"index", apply_index, place_index, NULL,
-				      k, INDEX_PAUSE_US, 0};
+	struct follower_kind index = {.name = "index", .apply = apply_index,
+				      .place = place_index, .ctx = k,
+				      .pause_us = INDEX_PAUSE_US};
 	uint64_t head = core_seq(k);
 
 	k->follow_index = follower_start(&index, k->agent->journal,
@@ -234,9 +238,11 @@ static int ssot_match(struct core *k, struct err *err)
 
 static void follow_ssot(struct core *k)
 {
-	struct follower_kind ssot = {"ssot", apply_ssot, place_ssot,
-				     ssot_changed, k, SSOT_PAUSE_US,
-				     SSOT_NICE};
+	struct follower_kind ssot = {.name = "ssot", .apply = apply_ssot,
+				     .idle_us = LOOK_US, .place = place_ssot,
+				     .changed = ssot_changed, .ctx = k,
+				     .pause_us = SSOT_PAUSE_US,
+				     .nice = SSOT_NICE};
 
 	k->follow_ssot = follower_start(&ssot, k->agent->journal,
 					ssot_seq(k->ssot));

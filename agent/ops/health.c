@@ -25,7 +25,7 @@ static const char *const words[] = {"ok", "degraded", "down"};
 struct row {
 	int status;
 	const char *code, *hint, *effect;
-	char detail[200];
+	char detail[520];
 };
 
 typedef void probe_fn(struct agent *a, const json_t *followers,
@@ -49,12 +49,12 @@ static void follower_row(const json_t *followers, const char *name,
 			 struct row *row)
 {
 	const json_t *f = json_object_get(followers, name);
-	const char *error = json_str(f, "error");
+	const char *error = json_str(f, "error"), *hint = json_str(f, "hint");
 	json_int_t lag = json_int(f, "lag", 0);
 
 	if (!error && lag < 10000)
 		return;
-	*row = (struct row){DEGRADED, code,
+	*row = (struct row){DEGRADED, code, hint ? hint :
 		"See detail; it catches up from the journal by itself.",
 		effect, ""};
 	snprintf(row->detail, sizeof(row->detail), "%lld records behind%s%s",
