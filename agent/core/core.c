@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/core/intake.h"
 #include "agent/core/threads.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
@@ -44,6 +45,7 @@ static int begin(struct core *k, struct err *err)
 
 	if (a->repair && a->repair->done)
 		core_service(k, "log_repaired", repair_data(a->repair));
+	intake_resume(k);
 	core_service(k, "agent_started", started_data(a));
 	queue_put(&k->applying, internal_call("recover", NULL));
 	calls = queue_drain(&k->applying, 0);
@@ -73,7 +75,9 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	queue_init(&k->slow);
 	queue_init(&k->applying);
 	queue_init(&k->done);
+	pthread_mutex_init(&k->tip_lock, NULL);
 	atomic_store(&k->doc_seq, core_seq(k));
+	a->seq = core_seq(k);
 	a->after_tail = &a->after;
 	a->due = due_new();
 	a->secret_args = json_object();
@@ -116,6 +120,20 @@ void core_stop(struct core *k, const char *why)
 	k->follow_ssot = k->follow_index = NULL;
 }
 
+/* What the writer never came to: whoever waits for it is told. */
+static void drop_calls(struct core *k)
+{
+	queue_close(&k->applying);
+	for (struct call *c = queue_drain(&k->applying, 0), *n; c; c = n) {
+		n = c->next;
+		err_set(&c->err, ERR_overloaded, "the agent is stopping");
+		if (c->answered)
+			c->answered(c, c->answered_arg);
+		else
+			call_free(c);
+	}
+}
+
 void core_free(struct core *k)
 {
 	struct agent *a;
@@ -127,11 +145,9 @@ void core_free(struct core *k)
 	if (a->runs)
 		supervisor_close(a->runs);
 	a->runs = NULL;
+	drop_calls(k);
 	stores_close(k);
-	for (struct call *c = queue_drain(&k->applying, 0), *n; c; c = n) {
-		n = c->next;
-		call_free(c);
-	}
+	drop_calls(k);
 	for (struct done *d = core_take(k), *n; d; d = n) {
 		n = d->next;
 		done_free(d);
@@ -142,6 +158,7 @@ void core_free(struct core *k)
 	queue_fini(&k->slow);
 	queue_fini(&k->applying);
 	queue_fini(&k->done);
+	pthread_mutex_destroy(&k->tip_lock);
 	free(k);
 }
 
@@ -234,14 +251,10 @@ static void wait_answered(struct call *c, void *arg)
 	}
 }
 
-struct call *core_call_now(struct core *k, struct call *c, int64_t timeout_us)
+static struct wait *wait_new(struct call *c)
 {
 	struct wait *w = xcalloc(1, sizeof(*w));
-	int64_t at = clock_mono_us() + timeout_us;
-	struct timespec t = {at / 1000000, at % 1000000 * 1000};
 	pthread_condattr_t attr;
-	struct call *out;
-	int rc = 0;
 
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -250,14 +263,45 @@ struct call *core_call_now(struct core *k, struct call *c, int64_t timeout_us)
 	pthread_condattr_destroy(&attr);
 	c->answered = wait_answered;
 	c->answered_arg = w;
-	core_submit(k, c);
+	return w;
+}
+
+/* The call, or NULL: w is left to whoever answers. */
+static struct call *wait_until(struct wait *w, int64_t at)
+{
+	struct timespec t = {at / 1000000, at % 1000000 * 1000};
+	struct call *out;
+	int rc = 0;
+
 	pthread_mutex_lock(&w->lock);
 	while (!w->call && !rc)
-		rc = pthread_cond_timedwait(&w->answered, &w->lock, &t);
+		rc = at == INT64_MAX ?
+			pthread_cond_wait(&w->answered, &w->lock) :
+			pthread_cond_timedwait(&w->answered, &w->lock, &t);
 	out = w->call;
 	w->left = !out;
 	pthread_mutex_unlock(&w->lock);
 	if (out)
 		wait_free(w);
 	return out;
+}
+
+struct call *core_call_now(struct core *k, struct call *c,
+			   int64_t timeout_us)
+{
+	struct wait *w = wait_new(c);
+
+	core_submit(k, c);
+	return wait_until(w, clock_mono_us() + timeout_us);
+}
+
+struct call *core_apply_now(struct core *k, struct call *c)
+{
+	struct wait *w = wait_new(c);
+
+	if (queue_offer(&k->applying, c))
+		return wait_until(w, INT64_MAX);
+	call_free(c);
+	wait_free(w);
+	return NULL;
 }

@@ -25,14 +25,32 @@ void queue_fini(struct queue *q)
 	pthread_cond_destroy(&q->filled);
 }
 
+static void add(struct queue *q, void *first, void *last)
+{
+	*q->tail = first;
+	q->tail = &((struct link *)last)->next;
+	pthread_cond_signal(&q->filled);
+}
+
 void queue_put_list(struct queue *q, void *first, void *last)
 {
 	((struct link *)last)->next = NULL;
 	pthread_mutex_lock(&q->lock);
-	*q->tail = first;
-	q->tail = &((struct link *)last)->next;
-	pthread_cond_signal(&q->filled);
+	add(q, first, last);
 	pthread_mutex_unlock(&q->lock);
+}
+
+bool queue_offer(struct queue *q, void *item)
+{
+	bool closed;
+
+	((struct link *)item)->next = NULL;
+	pthread_mutex_lock(&q->lock);
+	closed = q->closed;
+	if (!closed)
+		add(q, item, item);
+	pthread_mutex_unlock(&q->lock);
+	return !closed;
 }
 
 void queue_put(struct queue *q, void *item)

@@ -7,6 +7,7 @@
 #include "agent/core/core.h"
 #include "agent/core/follower.h"
 #include "agent/core/queue.h"
+#include "agent/store/ssot_commit.h"
 
 #define QUICK 2				/* workers for what is quick */
 #define WORKERS 4			/* and for what reads whole files */
@@ -36,6 +37,8 @@ struct core {
 	struct follower *follow_index, *follow_ssot;
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
 	struct call *waiting;		/* the writer's: Prefer: wait */
+	pthread_mutex_t tip_lock;
+	char tip[SSOT_HEX];		/* newest commit that is in history */
 };
 
 void *worker_main(void *worker);
@@ -44,6 +47,12 @@ void *writer_main(void *core);
 void writer_batch(struct core *k, struct call *calls);
 /* A call that nobody sent. args are taken over. */
 struct call *internal_call(const char *op, json_t *args);
+/*
+ * Such a call through the writer, durable when this returns, however long
+ * that takes. NULL: the agent is stopping. Not on the writer, nor where the
+ * writer waits for this thread.
+ */
+struct call *core_apply_now(struct core *k, struct call *c);
 /* Queue a record of what the agent itself does; data is taken over. */
 void core_service(struct core *k, const char *type, json_t *data);
 /* Open what follows the journal, whole and of this journal. See stores.c. */

@@ -62,6 +62,8 @@ static int append(struct agent *a, const struct call *c,
 	e = entry_of(c, fact, correlation_id ? correlation_id : "", scope);
 	r = journal_append(a->journal, &e, err);
 	if (r)
+		a->seq = r->seq;
+	if (r)
 		json_object_foreach (fact->put, kind, doc)
 			state_put(a->state, kind, doc, r->seq);
 	return r ? 0 : -1;

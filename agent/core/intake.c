@@ -1,0 +1,218 @@
+/* See intake.h. */
+#include "agent/core/intake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/core/threads.h"
+#include "agent/ops/intake.h"
+#include "agent/ops/op.h"
+#include "agent/store/home.h"
+#include "agent/store/index.h"
+#include "agent/store/ssot_diff.h"
+#include "common/err.h"
+#include "common/id.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/utf8.h"
+
+#define COUNT_MAX 1000000	/* commits; more are said to be as many */
+
+struct reading {
+	struct intake *in;
+	struct reader *reader;
+};
+
+/* A new task of a person may not join what somebody else began. */
+static int check_correlation(struct reading *g, struct err *err)
+{
+	const struct intake_doc *d = &g->in->docs[g->in->n - 1];
+	struct record_filter f = {.types = "*", .limit = 1};
+	struct record_place place;
+	char path[2 * SSOT_PATH];
+	size_t n = 0;
+
+	if (g->in->peer || *d->base)
+		return 0;
+	f.correlation_id = json_str(d->doc, "correlation_id");
+	if (reader_records(g->reader, &f, &place, &n, err))
+		return -1;
+	if (!n)
+		return 0;
+	utf8_visible(d->path, path, sizeof(path));
+	return err_set(err, ERR_admin_field, "%.300s: correlation_id: is in "
+		       "use: a new task has one of its own", path);
+}
+
+static int each_file(const struct ssot_change *c, void *data, struct err *err)
+{
+	struct reading *g = data;
+	size_t before = g->in->n;
+
+	if (intake_add(g->in, c, err))
+		return -1;
+	return g->in->n > before ? check_correlation(g, err) : 0;
+}
+
+static int read_facts(struct core *k, struct intake *in, struct err *err)
+{
+	struct ssot_commit_facts facts;
+
+	if (ssot_commit_facts(k->agent->home->ssot, in->commit, &facts, err) ||
+	    ssot_count(k->agent->home->ssot, in->base, in->commit,
+		       &in->commits, COUNT_MAX, err))
+		return -1;
+	snprintf(in->by, sizeof(in->by), "%s", facts.author);
+	if (in->peer && correlation_valid(facts.correlation_id))
+		strcpy(in->correlation_id, facts.correlation_id);
+	else
+		id_make('c', in->correlation_id);
+	return 0;
+}
+
+static int read_changes(struct core *k, struct intake *in, struct err *err)
+{
+	struct reading g = {.in = in};
+	int rc;
+
+	if (reader_open(&g.reader, k->agent->home->index, err))
+		return -1;
+	rc = ssot_diff(k->agent->home->ssot, in->base, in->commit, each_file,
+		       &g, err);
+	reader_close(g.reader);
+	return rc;
+}
+
+static struct intake *read_commit(struct core *k, const char *from,
+				  enum intake_kind kind, const char *base,
+				  const char *commit, struct err *err)
+{
+	struct intake *in = intake_new();
+
+	in->from = strcmp(from, "main") ? "remote" : "main";
+	in->peer = kind != INTAKE_PERSON;
+	in->theirs = kind == INTAKE_PEER;
+	snprintf(in->base, sizeof(in->base), "%s", base);
+	snprintf(in->commit, sizeof(in->commit), "%s", commit);
+	if (!read_facts(k, in, err) && (kind == INTAKE_KEEP_OURS ||
+					!read_changes(k, in, err)))
+		return in;
+	intake_free(in);
+	return NULL;
+}
+
+/* All of it or, if that is too much, as much as can be halved down to. */
+static struct intake *read_some(struct core *k, const char *from,
+				enum intake_kind kind, const char *base,
+				const char *commit, struct err *err)
+{
+	char target[SSOT_HEX], half[SSOT_HEX];
+	struct intake *in;
+
+	snprintf(target, sizeof(target), "%s", commit);
+	while (!(in = read_commit(k, from, kind, base, target, err)) &&
+	       err->code == ERR_overloaded) {
+		struct err own = {0};
+
+		if (ssot_half_way(k->agent->home->ssot, base, target, half,
+				  &own)) {
+			err_fini(err);
+			*err = own;
+			return NULL;
+		}
+		if (!*half)
+			return NULL;
+		err_fini(err);
+		strcpy(target, half);
+	}
+	return in;
+}
+
+/* To the writer and back; in is taken over. */
+static int put_through(struct core *k, struct intake *in,
+		       struct intake_taken *out, struct err *err)
+{
+	struct call *c = internal_call("ssot.take", NULL);
+	int rc = -1;
+
+	c->prepared = in;
+	c->prepared_free = intake_free;
+	snprintf(c->correlation_id, sizeof(c->correlation_id), "%s",
+		 in->correlation_id);
+	c = core_apply_now(k, c);
+	if (!c)
+		return err_set(err, ERR_overloaded, "the agent is stopping");
+	if (c->err.code) {
+		*err = c->err;
+		memset(&c->err, 0, sizeof(c->err));
+	} else {
+		out->seq = in->seq;
+		strcpy(out->commit, in->commit);
+		rc = 0;
+	}
+	call_free(c);
+	return rc;
+}
+
+int intake_take(struct core *k, const char *from, enum intake_kind kind,
+		const char *commit, struct intake_taken *out, struct err *err)
+{
+	const char *repo = k->agent->home->ssot;
+	char tip[SSOT_HEX], base[SSOT_HEX] = "";
+	struct err own = {0};
+	struct intake *in;
+
+	pthread_mutex_lock(&k->tip_lock);
+	strcpy(tip, k->tip);
+	pthread_mutex_unlock(&k->tip_lock);
+	if (*tip && ssot_merge_base(repo, tip, commit, base, err))
+		return -1;
+	in = read_some(k, from, kind, base, commit, &own);
+	if (!in) {
+		*err = own;
+		return -1;
+	}
+	return put_through(k, in, out, err);
+}
+
+static void resume(struct core *k, const json_t *cut)
+{
+	bool ours = !strcmp(json_str(cut, "strategy"), "ours");
+	bool person = !strcmp(json_str(cut, "from"), "main");
+	const char *base = json_str(cut, "base");
+	struct err err = {0};
+	struct call *c;
+
+	c = internal_call("ssot.take", NULL);
+	c->prepared = read_commit(k, json_str(cut, "from"), person ?
+				  INTAKE_PERSON : ours ? INTAKE_KEEP_OURS :
+				  INTAKE_PEER, base ? base : "",
+				  json_str(cut, "commit"), &err);
+	c->prepared_free = intake_free;
+	if (c->prepared) {
+		writer_batch(k, c);
+	} else {
+		log_error("commit %s was being taken in when the agent "
+			  "ended, and cannot be read again: %s",
+			  json_str(cut, "commit"), err.detail);
+		call_free(c);
+	}
+	err_fini(&err);
+}
+
+void intake_resume(struct core *k)
+{
+	static const char *const from[] = {"main", "remote"};
+
+	for (size_t i = 0; i < ARRAY_LEN(from); i++) {
+		json_t *last = (json_t *)intake_last(k->agent, from[i]);
+
+		if (!last || strcmp(json_str(last, "state"), "open"))
+			continue;
+		json_incref(last);
+		resume(k, last);
+		json_decref(last);
+	}
+}
