@@ -163,8 +163,7 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 	if (strcmp(json_str(approval, "kind"), "external_publish"))
 		return NULL;
 	task = state_doc(a->state, "task", json_str(run, "task_id"));
-	return json_is_set(task, "allow_external_publish") ? NULL :
-							"publish_not_allowed";
+	return task_may_publish(a, task) ? NULL : "publish_not_allowed";
 }
 
 /* The task without its approval, a copy; NULL if it shows none. */

@@ -11,6 +11,7 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
 #include "agent/ops/run.h"
+#include "agent/ops/task.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -270,7 +271,7 @@ static int publish_check(struct agent *a, const struct call *c,
 	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
 
 	if (strcmp(json_str(approval, "kind"), "external_publish") ||
-	    json_is_set(task, "allow_external_publish") ||
+	    task_may_publish(a, task) ||
 	    json_is_set(c->args, "allow_external_publish"))
 		return 0;
 	agent_deny(a, c, id, "publish_not_allowed", json_pack("{s:O}",
@@ -338,6 +339,9 @@ static int decide(struct agent *a, struct call *c, json_t *next,
 	fact.put = json_pack("{s:O}", "approval", next);
 	if (task)
 		json_object_set_new(fact.put, "task", task);
+	if (task && json_is_set(c->args, "allow_external_publish"))
+		json_object_set_new(fact.put, "allow",
+				    task_allow(c, fact.task_id));
 	if (agent_record_as(a, c, json_str(next, "correlation_id"), &fact,
 			    err))
 		return -1;

@@ -203,6 +203,34 @@ static json_t *arg_or(const struct call *c, const char *name, json_t *fallback)
 	return json_incref(v);
 }
 
+bool task_may_publish(struct agent *a, const json_t *task)
+{
+	const char *id = json_str(task, "id");
+
+	return json_is_set(task, "allow_external_publish") &&
+	       json_is_set(state_doc(a->state, "allow", id), "allowed");
+}
+
+json_t *task_allow(const struct call *c, const char *id)
+{
+	json_t *allowed = json_object_get(c->args, "allow_external_publish");
+	char now[CLOCK_TEXT];
+
+	if (!allowed)
+		return NULL;
+	clock_text(clock_wall_us(), now);
+	return json_pack("{s:s,s:O,s:s,s:s}", "id", id, "allowed", allowed,
+			 "by", c->who.name, "at", now);
+}
+
+/* What goes into the record beside the task; NULL: nothing. */
+static json_t *put_beside(const struct call *c, const json_t *task)
+{
+	json_t *allow = task_allow(c, json_str(task, "id"));
+
+	return allow ? json_pack("{s:o}", "allow", allow) : NULL;
+}
+
 static json_t *task_new(const struct call *c)
 {
 	char made[ID_MADE], now[CLOCK_TEXT];
@@ -251,7 +279,8 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 		return -1;
 	task = json_incref(task_new(c));
 	if (task_save(a, c, c->correlation_id, task,
-		      (struct fact){.type = "task_created"}, err)) {
+		      (struct fact){.type = "task_created",
+				    .put = put_beside(c, task)}, err)) {
 		json_decref(task);
 		return -1;
 	}
@@ -415,6 +444,7 @@ int op_task_update(struct agent *a, struct call *c, struct err *err)
 	next = json_merge_patch(task, patch);
 	fill_removed(next);
 	fact.data = json_pack("{s:o}", "changed", names_of(patch));
+	fact.put = put_beside(c, task);
 	json_decref(patch);
 	json_incref(next);
 	if (task_save(a, c, c->correlation_id, next, fact, err)) {

@@ -19,6 +19,13 @@ int task_answer(struct agent *a, struct call *c, const json_t *task);
  */
 int task_base_check(struct agent *a, struct call *c, const json_t *task,
 		    bool required, struct err *err);
+/*
+ * May it be published at all? Its document says so to everybody, and others
+ * may have written that: it takes the word of an admin of this agent too.
+ */
+bool task_may_publish(struct agent *a, const json_t *task);
+/* That word, if the call's admin gives one now (kind "allow"), or NULL. */
+json_t *task_allow(const struct call *c, const char *id);
 /* Criterion of this id, borrowed, or NULL. Any thread. */
 const json_t *task_criterion(const json_t *task, const char *ref);
 /* Criteria and labels, where the object has them, inside and out. Any thread. */
