@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
 struct err;
 
 #define JSON_DEPTH_MAX 32
@@ -27,6 +28,9 @@ char *json_line(const json_t *value, size_t *len);
  * final LF. Its git blob id is the document's sha. Caller frees.
  */
 char *json_pretty(const json_t *value, size_t *len);
+/* The same, each added to a buffer that is used again and again. */
+void json_add_line(struct buf *b, const json_t *value);
+void json_add_pretty(struct buf *b, const json_t *value);
 
 /* A string value even where the bytes are not UTF-8 (they become '?'). */
 json_t *json_lossy(const char *text);

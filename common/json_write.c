@@ -184,12 +184,24 @@ static void put(struct buf *b, const json_t *v, int indent)
 	}
 }
 
+void json_add_line(struct buf *b, const json_t *value)
+{
+	buf_room(b, USUAL);
+	put(b, value, -1);
+}
+
+void json_add_pretty(struct buf *b, const json_t *value)
+{
+	buf_room(b, USUAL);
+	put(b, value, 0);
+	buf_add(b, "\n", 1);
+}
+
 char *json_line(const json_t *value, size_t *len)
 {
 	struct buf b = {0};
 
-	buf_room(&b, USUAL);
-	put(&b, value, -1);
+	json_add_line(&b, value);
 	return buf_take(&b, len);
 }
 
@@ -197,8 +209,6 @@ char *json_pretty(const json_t *value, size_t *len)
 {
 	struct buf b = {0};
 
-	buf_room(&b, USUAL);
-	put(&b, value, 0);
-	buf_add(&b, "\n", 1);
+	json_add_pretty(&b, value);
 	return buf_take(&b, len);
 }

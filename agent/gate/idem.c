@@ -114,9 +114,11 @@ void idem_keep(struct agent *a, struct call *c)
 {
 	char key[SHA256_HEX], body[SHA256_HEX], now[CLOCK_TEXT];
 	struct fact fact = {.type = "answer_kept", .run_id = NULL};
+	json_t *answer;
 
 	if (!applies(c))
 		return;
+	answer = call_whole_answer(c);
 	key_hash(c, key);
 	body_hash(a, c, body);
 	clock_text(clock_wall_us(), now);
@@ -124,6 +126,7 @@ void idem_keep(struct agent *a, struct call *c)
 	fact.put = json_pack("{s:{s:s,s:s,s:s,s:i,s:s?,s:O?}}", "idem",
 			     "id", key, "body_sha256", body, "at", now,
 			     "status", c->status, "location", c->location,
-			     "answer", c->answer);
+			     "answer", answer);
+	json_decref(answer);
 	agent_record(a, c, &fact, &c->err);
 }

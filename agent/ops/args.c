@@ -136,8 +136,11 @@ static int check_id(struct agent *g, struct call *c, const struct arg *a,
 		return wrong(a, err, "is not an id");
 	if (is_whole(c, a, text))
 		return 0;
-	if (g->read_wait(g->core, false, err) ||
-	    reader_resolve(c->reader, a->of, text, id, err))
+	if (g->read_wait(g->core, false, err))
+		return -1;
+	if (reader_has(c->reader, a->of, text))
+		return 0;
+	if (reader_resolve(c->reader, a->of, text, id, err))
 		return -1;
 	json_object_set_new(args, a->name, json_string(id));
 	return 0;

@@ -54,6 +54,7 @@ void call_free(struct call *c)
 	free(c->if_none_match);
 	free(c->range);
 	free(c->text);
+	free(c->answer_text);
 	free(c->location);
 	free(c->etag);
 	free(c->allow);
@@ -82,9 +83,30 @@ int64_t call_int(const struct call *c, const char *name, int64_t fallback)
 int call_answer(struct call *c, json_t *answer)
 {
 	json_decref(c->answer);
+	xfree(c->answer_text);
 	c->answer = answer;
+	*c->sha = 0;
 	c->status = 200;
 	return 0;
+}
+
+int call_answer_text(struct call *c, char *text, size_t len)
+{
+	call_answer(c, NULL);
+	c->answer_text = text;
+	c->answer_len = len;
+	return 0;
+}
+
+json_t *call_whole_answer(const struct call *c)
+{
+	json_t *whole;
+
+	if (!c->answer || !*c->sha)
+		return json_incref(c->answer);
+	whole = json_copy(c->answer);
+	json_set_str(whole, "sha", c->sha);
+	return whole;
 }
 
 int call_file(struct call *c, int fd, uint64_t off, uint64_t len,
@@ -135,27 +157,55 @@ static int rpc_code(const struct err *err)
 	}
 }
 
+static bool has_answer(const struct call *c)
+{
+	return c->answer || c->answer_text;
+}
+
+/* A document is not copied for the one member that is said with it. */
+static void add_answer(struct buf *b, const struct call *c)
+{
+	if (c->answer_text)
+		buf_add(b, c->answer_text, c->answer_len);
+	else
+		json_add_line(b, c->answer);
+	if (*c->sha) {
+		b->len--;		/* its brace */
+		buf_addf(b, ",\"sha\":\"%s\"}", c->sha);
+	}
+}
+
+/* JSON-RPC 2.0, section 5. */
 static void render_rpc(struct call *c)
 {
-	json_t *frame = json_pack("{s:s,s:O?}", "jsonrpc", "2.0", "id",
-				  c->rpc_id ? c->rpc_id : json_null());
+	json_t *problem, *error;
+	struct buf b = {0};
 
+	buf_adds(&b, "{\"jsonrpc\":\"2.0\",\"id\":");
+	json_add_line(&b, c->rpc_id ? c->rpc_id : json_null());
 	if (c->err.code) {
-		json_t *problem = err_problem(&c->err, c->correlation_id);
-
-		json_object_set_new(frame, "error", json_pack(
-			"{s:i,s:O,s:o}", "code", rpc_code(&c->err), "message",
-			json_object_get(problem, "title"), "data", problem));
+		problem = err_problem(&c->err, c->correlation_id);
+		error = json_pack("{s:i,s:O,s:o}", "code", rpc_code(&c->err),
+				  "message", json_object_get(problem, "title"),
+				  "data", problem);
+		buf_adds(&b, ",\"error\":");
+		json_add_line(&b, error);
+		json_decref(error);
 	} else {
-		json_object_set_new(frame, "result", c->answer ?
-				    json_incref(c->answer) : json_object());
+		buf_adds(&b, ",\"result\":");
+		if (has_answer(c))
+			add_answer(&b, c);
+		else
+			buf_adds(&b, "{}");
 	}
-	c->text = json_line(frame, &c->text_len);
-	json_decref(frame);
+	buf_adds(&b, "}");
+	c->text = buf_take(&b, &c->text_len);
 }
 
 void call_render(struct call *c)
 {
+	struct buf b = {0};
+
 	if (c->err.code)
 		c->status = err_row(c->err.code)->status;
 	else if (!c->status)
@@ -171,7 +221,8 @@ void call_render(struct call *c)
 		c->text = json_line(problem, &c->text_len);
 		c->content_type = "application/problem+json";
 		json_decref(problem);
-	} else if (!c->text && c->answer) {
-		c->text = json_line(c->answer, &c->text_len);
+	} else if (!c->text && has_answer(c)) {
+		add_answer(&b, c);
+		c->text = buf_take(&b, &c->text_len);
 	}
 }

@@ -66,6 +66,9 @@ struct call {
 	struct err err;
 	int status;
 	json_t *answer;
+	char *answer_text;		/* instead: the JSON of it, owned */
+	size_t answer_len;
+	char sha[41];			/* of either, said in it; or empty */
 	char *text;			/* exact bytes to send, owned */
 	size_t text_len;
 	const char *content_type;	/* NULL: application/json */
@@ -86,6 +89,10 @@ const char *call_str(const struct call *c, const char *name);
 int64_t call_int(const struct call *c, const char *name, int64_t fallback);
 /* Set status 200 and the answer, which is taken over. Returns 0. */
 int call_answer(struct call *c, json_t *answer);
+/* The same with the JSON of an object, which is taken over. */
+int call_answer_text(struct call *c, char *text, size_t len);
+/* The answer as it is sent: a new reference, or NULL. */
+json_t *call_whole_answer(const struct call *c);
 /* Set a filename to send instead. */
 int call_file(struct call *c, int fd, uint64_t off, uint64_t len,
 	      uint64_t size, const char *content_type);

@@ -13,6 +13,7 @@
 #include "agent/store/index.h"
 #include "agent/store/ssot.h"
 #include "agent/store/state.h"
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/json.h"
@@ -28,27 +29,22 @@ static void sha_of(const json_t *task, char sha[41], size_t *len)
 	free(text);
 }
 
-static json_t *shown_with(const json_t *task, const char *sha)
-{
-	json_t *shown = json_copy((json_t *)task);
-
-	json_set_str(shown, "sha", sha);
-	return shown;
-}
-
 json_t *task_shown(const json_t *task)
 {
+	json_t *shown = json_copy((json_t *)task);
 	char sha[41];
 	size_t len;
 
 	sha_of(task, sha, &len);
-	return shown_with(task, sha);
+	json_set_str(shown, "sha", sha);
+	return shown;
 }
 
-static int answer_with(struct call *c, const json_t *task, const char *sha,
+static int answer_with(struct call *c, const json_t *task, const char sha[41],
 		       int status)
 {
-	call_answer(c, shown_with(task, sha));
+	call_answer(c, json_incref((json_t *)task));
+	memcpy(c->sha, sha, sizeof(c->sha));
 	c->status = status;
 	c->etag = xstrdup(sha);
 	return 0;
@@ -103,7 +99,7 @@ int task_save(struct agent *a, const struct call *c,
 
 	clock_text(clock_wall_us(), now);
 	json_set_str(task, "updated_at", now);
-	sha_of(task, sha, &len);
+	len = state_blob(a->state, task, sha);
 	if (len > TASK_MAX) {
 		json_decref(task);
 		json_decref(fact.data);
@@ -293,17 +289,18 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 
 int op_task_get(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *task = reader_doc(c->reader, "task", call_str(c, "id"), err);
-
+	struct buf text = {0};
 	char sha[41];
-	size_t len;
 
 	(void)a;
-	if (!task)
+	if (reader_text(c->reader, "task", call_str(c, "id"), &text, sha,
+			err) != 1) {
+		buf_fini(&text);
 		return err->code ? -1 : err_set(err, ERR_not_found, "no task");
-	sha_of(task, sha, &len);
-	answer_with(c, task, sha, 200);
-	json_decref(task);
+	}
+	call_answer_text(c, text.data, text.len);
+	memcpy(c->sha, sha, sizeof(c->sha));
+	c->etag = xstrdup(sha);
 	return 0;
 }
 

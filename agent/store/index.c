@@ -130,6 +130,7 @@ void index_close(struct index *x)
 	json_decref(x->names);
 	buf_fini(&x->folded);
 	buf_fini(&x->back);
+	buf_fini(&x->pretty);
 	free(x);
 }
 

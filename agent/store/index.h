@@ -47,6 +47,12 @@ int reader_cursor(struct reader *r, struct index_cursor *at, struct err *err);
 /* The document, or NULL (no such, or *err set). New reference. */
 json_t *reader_doc(struct reader *r, const char *kind, const char *id,
 		   struct err *err);
+/*
+ * The same as the bytes of its JSON, on one line, in out, which is emptied
+ * first; and its git blob id if it is a task's, else "". 1, 0 or -1.
+ */
+int reader_text(struct reader *r, const char *kind, const char *id,
+		struct buf *out, char sha[41], struct err *err);
 /* Does it know of a document with this very id? */
 bool reader_has(struct reader *r, const char *kind, const char *id);
 /*

@@ -4,6 +4,7 @@
  */
 #include "agent/store/index_read.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,6 +112,32 @@ json_t *reader_doc(struct reader *r, const char *kind, const char *id,
 		doc = reader_parse(s, err);
 	sqlite3_reset(s);
 	return doc;
+}
+
+int reader_text(struct reader *r, const char *kind, const char *id,
+		struct buf *out, char sha[41], struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&r->db,
+		"SELECT doc,sha FROM doc JOIN text USING(n) WHERE id=?2 AND "
+		"kind=(SELECT id FROM name WHERE text=?1)", err);
+	const char *id_of_blob;
+	int got;
+
+	if (!s)
+		return -1;
+	db_bind_text(s, 1, kind);
+	db_bind_text(s, 2, id);
+	got = db_step(&r->db, s, err);
+	buf_reset(out);
+	*sha = 0;
+	if (got == 1) {
+		buf_add(out, sqlite3_column_text(s, 0),
+			(size_t)sqlite3_column_bytes(s, 0));
+		id_of_blob = (const char *)sqlite3_column_text(s, 1);
+		snprintf(sha, 41, "%s", id_of_blob ? id_of_blob : "");
+	}
+	sqlite3_reset(s);
+	return got;
 }
 
 bool reader_has(struct reader *r, const char *kind, const char *id)

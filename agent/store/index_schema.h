@@ -42,4 +42,4 @@
 	"CREATE INDEX doc_back ON doc(kind,back);"			\
 	DOC_BY("state") DOC_BY("task") DOC_BY("run") DOC_BY("corr")	\
 	DOC_BY("ref")							\
-	"CREATE TABLE text(n INTEGER PRIMARY KEY, doc TEXT);"
+	"CREATE TABLE text(n INTEGER PRIMARY KEY, doc TEXT, sha TEXT);"

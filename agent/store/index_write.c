@@ -9,6 +9,7 @@
 #include "common/id.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/sha256.h"
 
 int index_load_names(struct index *x, struct err *err)
 {
@@ -193,12 +194,24 @@ static int put_columns(struct index *x, const struct doc *d, uint64_t seq,
 	return 0;
 }
 
+/* What is compared when somebody changes it; only tasks are changed so. */
+static const char *sha_of(struct index *x, const char *kind,
+			  const json_t *doc, char sha[41])
+{
+	if (strcmp(kind, "task"))
+		return NULL;
+	buf_reset(&x->pretty);
+	json_add_pretty(&x->pretty, doc);
+	git_blob_hex(x->pretty.data, x->pretty.len, sha);
+	return sha;
+}
+
 static int put_text(struct index *x, int64_t n, const struct record *r,
 		    const char *kind, const json_t *doc, struct err *err)
 {
 	sqlite3_stmt *s = db_stmt(&x->db, "INSERT OR REPLACE INTO text"
-				  " VALUES(?1,?2)", err);
-	char *made = NULL;
+				  " VALUES(?1,?2,?3)", err);
+	char *made = NULL, sha[41];
 	struct span text;
 	int rc;
 
@@ -208,6 +221,7 @@ static int put_text(struct index *x, int64_t n, const struct record *r,
 		text.at = made = json_line(doc, &text.len);
 	sqlite3_bind_int64(s, 1, n);
 	sqlite3_bind_text(s, 2, text.at, (int)text.len, SQLITE_STATIC);
+	db_bind_text(s, 3, sha_of(x, kind, doc, sha));
 	rc = db_step(&x->db, s, err);
 	free(made);
 	return rc;

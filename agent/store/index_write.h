@@ -10,7 +10,7 @@ struct index {
 	struct db db;
 	struct index_cursor cursor;
 	json_t *names;			/* the table, in memory */
-	struct buf folded, back;	/* for one document */
+	struct buf folded, back, pretty;	/* for one document */
 };
 
 int index_load_names(struct index *x, struct err *err);

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "agent/store/index.h"
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
@@ -39,6 +40,7 @@ struct state {
 	size_t sweep_at;
 	size_t weight, heavy_at;
 	uint64_t seed;
+	struct buf text;		/* of whatever is being hashed */
 };
 
 struct state *state_new(struct reader *r)
@@ -72,6 +74,7 @@ void state_free(struct state *s)
 		while (s->buckets[i])
 			forget(s, &s->buckets[i]);
 	free(s->buckets);
+	buf_fini(&s->text);
 	free(s);
 }
 
@@ -200,20 +203,24 @@ static struct held *holder(struct state *s, const char *kind,
 	return e && e->doc == doc ? e : NULL;
 }
 
+size_t state_blob(struct state *s, const json_t *doc, char sha[41])
+{
+	buf_reset(&s->text);
+	json_add_pretty(&s->text, doc);
+	git_blob_hex(s->text.data, s->text.len, sha);
+	return s->text.len;
+}
+
 void state_sha(struct state *s, const char *kind, const json_t *doc,
 	       char sha[41])
 {
 	struct held *e = holder(s, kind, doc);
-	size_t len;
-	char *text;
 
 	if (e && *e->sha) {
 		memcpy(sha, e->sha, sizeof(e->sha));
 		return;
 	}
-	text = json_pretty(doc, &len);
-	git_blob_hex(text, len, sha);
-	free(text);
+	state_blob(s, doc, sha);
 	if (e)
 		memcpy(e->sha, sha, sizeof(e->sha));
 }

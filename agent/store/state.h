@@ -16,6 +16,8 @@ void state_free(struct state *s);
 
 /* Borrowed until the next put of it; never to be changed. NULL: none. */
 json_t *state_doc(struct state *s, const char *kind, const char *id);
+/* The git blob id of a document, worked out; returns its bytes in git. */
+size_t state_blob(struct state *s, const json_t *doc, char sha[41]);
 /* The git blob id of a document; of one that is kept worked out once. */
 void state_sha(struct state *s, const char *kind, const json_t *doc,
 	       char sha[41]);

@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "common/buf.h"
+#include "common/sha256.h"
+
 static void ids_are(struct reader *r, struct doc_filter f, const char *want)
 {
 	struct err err = {0};
@@ -22,6 +25,25 @@ static void ids_are(struct reader *r, struct doc_filter f, const char *want)
 	ck_assert_str_eq(got, want);
 }
 
+/* Byte for byte, and a task's with its blob id. */
+static void text_is(struct reader *r, const char *kind, const char *want,
+		    bool hashed)
+{
+	json_t *doc = json_loads(want, 0, NULL);
+	char *pretty = json_pretty(doc, NULL), sha[41], blob[41] = "";
+	struct buf text = {0};
+	struct err err = {0};
+
+	if (hashed)
+		git_blob_hex(pretty, strlen(pretty), blob);
+	ck_assert_int_eq(reader_text(r, kind, "t-1", &text, sha, &err), 1);
+	ck_assert_str_eq(text.data, want);
+	ck_assert_str_eq(sha, blob);
+	buf_fini(&text);
+	free(pretty);
+	json_decref(doc);
+}
+
 START_TEST(a_document_is_read_as_it_was_last_recorded)
 {
 	static const char escaped[] = "{\"id\":\"t-1\",\"state\":\"running\","
@@ -31,7 +53,8 @@ START_TEST(a_document_is_read_as_it_was_last_recorded)
 	struct index *x = open_ok(&p, false);
 	struct reader *r = reader_ok(&p);
 	struct err err = {0};
-	char *got;
+	struct buf text = {0};
+	char *got, sha[41];
 
 	ck_assert_ptr_null(reader_doc(r, "task", "t-1", &err));
 	ck_assert_int_eq(err.code, ERR_none);
@@ -45,6 +68,12 @@ START_TEST(a_document_is_read_as_it_was_last_recorded)
 	got = text_of(reader_doc(r, "run", "t-1", &err));
 	ck_assert_str_eq(got, "{\"id\":\"t-1\",\"state\":\"queued\"}");
 	free(got);
+	text_is(r, "task", escaped, true);
+	text_is(r, "run", "{\"id\":\"t-1\",\"state\":\"queued\"}", false);
+	ck_assert_int_eq(reader_text(r, "task", "t-2", &text, sha, &err), 0);
+	buf_fini(&text);
+	ck_assert(reader_has(r, "task", "t-1"));
+	ck_assert(!reader_has(r, "task", "t-2"));
 	ck_assert_ptr_null(reader_doc(r, "nothing", "t-1", &err));
 	ids_are(r, (struct doc_filter){.kind = "task", .state = "pending"}, "");
 	ids_are(r, (struct doc_filter){.kind = "task", .state = "running"},
