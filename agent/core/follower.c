@@ -22,7 +22,7 @@
 #define PENDING_MAX 100000		/* records held in memory */
 #define PENDING_BYTES ((size_t)16 << 20)	/* and bytes of their lines */
 #define APPLY_MAX 2048			/* records in one transaction */
-#define PAUSE_MAX_US 800000		/* between tries */
+#define PAUSE_MAX_US 400000		/* between tries */
 #define APPLY_BYTES ((size_t)8 << 20)	/* read again for one */
 
 struct follower {
@@ -41,6 +41,7 @@ struct follower {
 	bool stopping, failing;
 	int64_t stop_at;
 	char error[480], hint[320];
+	const char *code;		/* of the error */
 };
 
 static void until(struct timespec *t, int64_t us)
@@ -111,6 +112,7 @@ static bool wait_again(struct follower *f, const struct err *why,
 	f->failing = true;
 	snprintf(f->error, sizeof(f->error), "%s", why->detail);
 	snprintf(f->hint, sizeof(f->hint), "%s", why->hint);
+	f->code = err_row(why->code)->code;
 	pthread_mutex_unlock(&f->lock);
 	if (first) {
 		log_warn("%s cannot follow the journal: %s", f->kind.name,
@@ -344,6 +346,8 @@ json_t *follower_json(struct follower *f, uint64_t head)
 		json_object_set_new(v, "error", json_lossy(f->error));
 	if (*f->hint)
 		json_set_str(v, "hint", f->hint);
+	if (*f->error)
+		json_set_str(v, "error_code", f->code);
 	pthread_mutex_unlock(&f->lock);
 	return v;
 }

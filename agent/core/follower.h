@@ -43,7 +43,7 @@ void follower_feed(struct follower *f, struct record *const *records,
 /* 0 once it has seq; -1 after timeout_us. Any thread. */
 int follower_wait(struct follower *f, uint64_t seq, int64_t timeout_us);
 uint64_t follower_seq(struct follower *f);
-/* {"seq","lag","error","hint"}; the last two are absent if all is well. */
+/* {"seq","lag"} and, if it fails, {"error","error_code"}, maybe "hint". */
 json_t *follower_json(struct follower *f, uint64_t head);
 /* Let it finish what it has for at most timeout_us, then end it. */
 void follower_stop(struct follower *f, int64_t timeout_us);

@@ -10,6 +10,7 @@
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
+#include "agent/store/journal.h"
 #include "agent/store/ssot_diff.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -56,6 +57,65 @@ static int each_file(const struct ssot_change *c, void *data, struct err *err)
 	return g->in->n > before ? check_correlation(g, err) : 0;
 }
 
+struct claims {
+	struct core *core;
+	bool peer;
+	uint64_t known;		/* records that are in history */
+	struct reader *reader;
+};
+
+static int leaf_is(struct claims *k, uint64_t seq, const char *leaf,
+		   struct err *err)
+{
+	struct record_filter f = {.types = "*", .after_seq = seq - 1,
+				  .limit = 1};
+	struct record_place p = {0};
+	char line[RECORD_LINE_MAX], hex[SHA256_HEX];
+	uint8_t raw[SHA256_RAW];
+	size_t n = 0;
+
+	if (reader_records(k->reader, &f, &p, &n, err))
+		return -1;
+	if (!n || p.seq != seq || p.len > sizeof(line))
+		return 0;
+	if (journal_read(k->core->agent->journal, p.off, p.len, line, err))
+		return -1;
+	sha256_leaf(line, p.len, raw);
+	hex_of(raw, sizeof(raw), hex);
+	return !strcmp(hex, leaf);
+}
+
+/*
+ * Whoever forges our trailers tells the next start how far history is. A
+ * person has no reason to; at a remote our own may lie, and say what is so.
+ */
+static int check_claim(const char *commit, uint64_t seq, const char *leaf,
+		       void *data, struct err *err)
+{
+	struct claims *k = data;
+	int true_one = k->peer && seq <= k->known ?
+		       leaf_is(k, seq, leaf, err) : 0;
+
+	if (true_one < 0)
+		return -1;
+	return true_one ? 0 : err_set(err, ERR_invalid_request,
+		"commit %.12s: says that it is this agent's (Audit-Head), "
+		"and is not", commit);
+}
+
+static int check_claims(struct core *k, struct intake *in,
+			struct reader *reader, struct err *err)
+{
+	struct claims claims = {k, in->peer, follower_seq(k->follow_ssot),
+				reader};
+	char log_id[SSOT_LOG];
+
+	if (core_log_id(k, log_id, err))
+		return -1;
+	return ssot_claims(k->agent->home->ssot, in->base, in->commit, log_id,
+			   check_claim, &claims, err);
+}
+
 static int read_facts(struct core *k, struct intake *in, struct err *err)
 {
 	struct ssot_commit_facts facts;
@@ -79,8 +139,10 @@ static int read_changes(struct core *k, struct intake *in, struct err *err)
 
 	if (reader_open(&g.reader, k->agent->home->index, err))
 		return -1;
-	rc = ssot_diff(k->agent->home->ssot, in->base, in->commit, each_file,
-		       &g, err);
+	rc = check_claims(k, in, g.reader, err) ||
+	     (!in->keep_ours && ssot_diff(k->agent->home->ssot, in->base,
+					  in->commit, each_file, &g, err)) ?
+		-1 : 0;
 	reader_close(g.reader);
 	return rc;
 }
@@ -94,10 +156,10 @@ static struct intake *read_commit(struct core *k, const char *from,
 	in->from = strcmp(from, "main") ? "remote" : "main";
 	in->peer = kind != INTAKE_PERSON;
 	in->theirs = kind == INTAKE_PEER;
+	in->keep_ours = kind == INTAKE_KEEP_OURS;
 	snprintf(in->base, sizeof(in->base), "%s", base);
 	snprintf(in->commit, sizeof(in->commit), "%s", commit);
-	if (!read_facts(k, in, err) && (kind == INTAKE_KEEP_OURS ||
-					!read_changes(k, in, err)))
+	if (!read_facts(k, in, err) && !read_changes(k, in, err))
 		return in;
 	intake_free(in);
 	return NULL;
@@ -175,6 +237,39 @@ int intake_take(struct core *k, const char *from, enum intake_kind kind,
 		return -1;
 	}
 	return put_through(k, in, out, err);
+}
+
+/* Not what is wrong with the agent or its disk, but with what was pushed. */
+static bool is_refusal(const struct err *err)
+{
+	int status = err_row(err->code)->status;
+
+	return status >= 400 && status < 500;
+}
+
+int intake_main(struct core *k, const char *commit, struct intake_taken *out,
+		struct err *err)
+{
+	struct err own = {0};
+	int rc = 0;
+
+	if (strcmp(commit, k->refused)) {	/* not looked at yet */
+		rc = intake_take(k, "main", INTAKE_PERSON, commit, out, &own);
+		if (!rc)
+			return 0;
+		*k->refused = 0;
+		if (!is_refusal(&own)) {
+			*err = own;
+			return -1;
+		}
+		strcpy(k->refused, commit);
+		snprintf(k->refusal, sizeof(k->refusal), "%s", own.detail);
+		err_fini(&own);
+	}
+	err_set(err, ERR_ssot_refused, "%s", k->refusal);
+	return err_hint(err, "Push a commit on top that mends this, or take "
+			"it back: git push --force %.160s %.12s:main.",
+			k->agent->home->ssot, k->tip);
 }
 
 static void resume(struct core *k, const json_t *cut)

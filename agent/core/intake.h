@@ -32,5 +32,11 @@ struct intake_taken {
 int intake_take(struct core *k, const char *from, enum intake_kind kind,
 		const char *commit, struct intake_taken *out,
 		struct err *err);
+/*
+ * The same for what main of our own repository was moved to: ERR_ssot_refused
+ * if it cannot be, which is said again without looking again. Thread ssot.
+ */
+int intake_main(struct core *k, const char *commit, struct intake_taken *out,
+		struct err *err);
 /* What a crash cut off, before anything else is recorded: at the start. */
 void intake_resume(struct core *k);

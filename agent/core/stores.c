@@ -126,14 +126,23 @@ static int first_leaf(struct record *r, void *data, struct err *err)
 }
 
 /* A journal is known by its first record. */
+int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err)
+{
+	char leaf[SHA256_HEX] = "";
+
+	if (journal_replay(k->agent->journal, 0, first_leaf, leaf, err) < 0)
+		return -1;
+	snprintf(out, SSOT_LOG, "%.16s", leaf);
+	return 0;
+}
+
 static int open_ssot(struct core *k, struct err *err)
 {
 	struct ssot_options o = {.remote = false};
-	char id[SHA256_HEX] = "";
+	char id[SSOT_LOG];
 
-	if (journal_replay(k->agent->journal, 0, first_leaf, id, err) < 0)
+	if (core_log_id(k, id, err))
 		return -1;
-	id[16] = 0;
 	o.log_id = *id ? id : NULL;
 	return ssot_open(&k->ssot, k->agent->home->ssot, &o, err);
 }

@@ -39,6 +39,8 @@ struct core {
 	struct call *waiting;		/* the writer's: Prefer: wait */
 	pthread_mutex_t tip_lock;
 	char tip[SSOT_HEX];		/* newest commit that is in history */
+	char refused[SSOT_HEX];		/* thread ssot: what main was moved to */
+	char refusal[480];		/* and why that is not taken in */
 };
 
 void *worker_main(void *worker);
@@ -55,6 +57,8 @@ struct call *internal_call(const char *op, json_t *args);
 struct call *core_apply_now(struct core *k, struct call *c);
 /* Queue a record of what the agent itself does; data is taken over. */
 void core_service(struct core *k, const char *type, json_t *data);
+/* The name of the journal, 16 hex digits; "" while it is empty. */
+int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err);
 /* Open what follows the journal, whole and of this journal. See stores.c. */
 int stores_open(struct core *k, struct err *err);
 void stores_close(struct core *k);

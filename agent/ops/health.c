@@ -50,11 +50,13 @@ static void follower_row(const json_t *followers, const char *name,
 {
 	const json_t *f = json_object_get(followers, name);
 	const char *error = json_str(f, "error"), *hint = json_str(f, "hint");
+	const char *why = json_str(f, "error_code");
 	json_int_t lag = json_int(f, "lag", 0);
 
 	if (!error && lag < 10000)
 		return;
-	*row = (struct row){DEGRADED, code, hint ? hint :
+	*row = (struct row){DEGRADED, why && strcmp(why, "io") ? why : code,
+		hint ? hint :
 		"See detail; it catches up from the journal by itself.",
 		effect, ""};
 	snprintf(row->detail, sizeof(row->detail), "%lld records behind%s%s",

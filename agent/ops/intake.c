@@ -170,14 +170,10 @@ static void decide(struct agent *a, const struct intake *in,
 {
 	const json_t *ours = state_doc(a->state, d->kind,
 				       json_str(d->doc, "id"));
-	size_t len;
-	char *text;
 
 	*out = (struct decided){.fate = TAKEN};
 	if (ours) {
-		text = json_pretty(ours, &len);
-		git_blob_hex(text, len, out->ours);
-		free(text);
+		state_sha(a->state, d->kind, ours, out->ours);
 		if (!strcmp(out->ours, d->sha))
 			out->fate = d->canonical ? SAME : TAKEN;
 		else if (strcmp(out->ours, d->base))
@@ -210,10 +206,6 @@ static int check_criteria(struct agent *a, const struct intake *in,
 	return 0;
 }
 
-static const size_t records_of[] = {
-	[SAME] = 0, [TAKEN] = 1, [OURS] = 1, [THEIRS] = 2,
-};
-
 struct plan {
 	struct agent *a;
 	const struct call *c;
@@ -232,7 +224,7 @@ static int make_plan(struct plan *p, struct err *err)
 		if (check_criteria(p->a, p->in, &p->in->docs[i], to->fate,
 				   err))
 			return -1;
-		p->left += records_of[to->fate];
+		p->left += to->fate != SAME;
 		p->taken += to->fate == TAKEN;
 		p->conflicts += to->fate == OURS || to->fate == THEIRS;
 	}
@@ -244,7 +236,13 @@ static json_t *text_or_null(const char *text)
 	return *text ? json_string(text) : json_null();
 }
 
+/* Of the tree as a whole: what clashes in it is put back on top. */
 static const char *strategy(const struct intake *in)
+{
+	return in->keep_ours ? "ours" : "theirs";
+}
+
+static const char *winner(const struct intake *in)
 {
 	return in->theirs ? "theirs" : "ours";
 }
@@ -345,8 +343,12 @@ static int record_taken(struct plan *p, const struct intake_doc *d,
 		.put = json_pack("{s:O}", d->kind, d->doc),
 	};
 
-	return record(p, &fact, correlation ? correlation :
-		      p->in->correlation_id, err);
+	int rc = record(p, &fact, correlation ? correlation :
+			p->in->correlation_id, err);
+
+	if (!rc)
+		state_set_sha(p->a->state, d->kind, d->doc, d->sha);
+	return rc;
 }
 
 static json_t *conflict_doc(struct plan *p, const struct intake_doc *d,
@@ -359,7 +361,7 @@ static json_t *conflict_doc(struct plan *p, const struct intake_doc *d,
 	return json_pack("{s:s,s:s,s:o,s:s,s:s,s:s,s:s,s:s,s:s}", "id", id,
 			 "task_id", filed_under(d), "base_sha",
 			 text_or_null(d->base), "ours_sha", to->ours,
-			 "theirs_sha", d->sha, "winner", strategy(p->in),
+			 "theirs_sha", d->sha, "winner", winner(p->in),
 			 "commit", p->in->commit, "agent",
 			 p->a->settings->name, "at", now);
 }
@@ -373,46 +375,29 @@ static json_t *clash_data(struct plan *p, const struct intake_doc *d,
 	json_object_del(data, "changed");
 	json_set_str(data, "ours_sha", to->ours);
 	json_set_str(data, "theirs_sha", d->sha);
-	json_set_str(data, "winner", strategy(p->in));
+	json_set_str(data, "winner", winner(p->in));
 	json_set_str(data, "from", p->in->from);
 	return data;
 }
 
-/* Theirs stays and is there already: the account is a record of its own. */
-static int record_kept(struct plan *p, const struct intake_doc *d,
-		       const struct decided *to, const char *correlation,
-		       struct err *err)
-{
-	struct fact lost = {.type = "write_conflict", .task_id = task_id_of(d),
-			    .data = clash_data(p, d, to),
-			    .put = json_pack("{s:O}", d->kind, d->doc)};
-	struct fact kept = {.type = "conflict_kept", .task_id = task_id_of(d),
-			    .put = json_pack("{s:o}", "conflict",
-					     conflict_doc(p, d, to))};
-
-	if (!record(p, &lost, correlation, err))
-		return record(p, &kept, correlation, err);
-	json_decref(kept.put);
-	return -1;
-}
-
-/* Ours stays: one record puts it back on top of theirs. */
+/* The winner; where that is ours it is put back on top of theirs. */
 static int record_clash(struct plan *p, const struct intake_doc *d,
 			const struct decided *to, struct err *err)
 {
 	const char *id = json_str(d->doc, "id");
 	json_t *ours = state_doc(p->a->state, d->kind, id);
 	const char *of = json_str(ours, "correlation_id");
-	struct fact fact = {.type = "write_conflict", .task_id = task_id_of(d)};
+	struct fact fact = {.type = "write_conflict", .task_id = task_id_of(d),
+			    .data = clash_data(p, d, to)};
 	char correlation[129];
 
 	snprintf(correlation, sizeof(correlation), "%s",
 		 of ? of : p->in->correlation_id);
-	if (to->fate == THEIRS)
-		return record_kept(p, d, to, correlation, err);
-	fact.data = clash_data(p, d, to);
-	fact.put = json_pack("{s:O,s:o}", d->kind, ours, "conflict",
-			     conflict_doc(p, d, to));
+	fact.put = json_pack("{s:O}", d->kind,
+			     to->fate == OURS ? ours : d->doc);
+	if (strcmp(d->kind, "conflict"))
+		json_object_set_new(fact.put, "conflict",
+				    conflict_doc(p, d, to));
 	return record(p, &fact, correlation, err);
 }
 

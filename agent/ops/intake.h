@@ -30,6 +30,7 @@ struct intake {
 	const char *from;	/* "main" or "remote" */
 	bool peer;		/* an agent's, or a person's */
 	bool theirs;		/* who wins a clash */
+	bool keep_ours;		/* nothing is taken but their history */
 	char commit[41], base[41];	/* base: "" if they have none */
 	char by[130];		/* the commit's author */
 	char correlation_id[129];

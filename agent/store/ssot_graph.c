@@ -76,16 +76,26 @@ int ssot_is_ancestor(const char *path, const char *a, const char *b,
 	return rc;
 }
 
+/* A walk over the commits to has that from ("": nothing) has not. */
+static int walk_between(git_repository *repo, const char *from,
+			const char *to, git_revwalk **walk)
+{
+	git_oid a, b;
+	int rc = git_oid_fromstr(&b, to) || git_revwalk_new(walk, repo) ||
+		 git_revwalk_push(*walk, &b);
+
+	if (!rc && from && *from)
+		rc = git_oid_fromstr(&a, from) || git_revwalk_hide(*walk, &a);
+	return rc;
+}
+
 static int count(git_repository *repo, const char *from, const char *to,
 		 size_t *n, size_t limit, struct err *err)
 {
 	git_revwalk *walk = NULL;
-	git_oid a, b, each;
-	int rc = git_oid_fromstr(&b, to) || git_revwalk_new(&walk, repo) ||
-		 git_revwalk_push(walk, &b);
+	git_oid each;
+	int rc = walk_between(repo, from, to, &walk);
 
-	if (!rc && from && *from)
-		rc = git_oid_fromstr(&a, from) || git_revwalk_hide(walk, &a);
 	while (!rc && *n < limit) {
 		rc = git_revwalk_next(&each, walk);
 		*n += !rc;
@@ -106,6 +116,42 @@ int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 	*n = 0;
 	if (!rc)
 		rc = count(repo, from, to, n, limit, err);
+	git_repository_free(repo);
+	return rc;
+}
+
+static int claim(git_repository *repo, const git_oid *id, const char *log_id,
+		 ssot_claim *each, void *data, struct err *err)
+{
+	char hex[SSOT_HEX], leaf[SHA256_HEX];
+	git_commit *commit;
+	uint64_t seq;
+	int rc = 0;
+
+	if (git_commit_lookup(&commit, repo, id))
+		return ssot_git_error(err, "reading the history");
+	git_oid_tostr(hex, sizeof(hex), id);
+	if (ssot_commit_ours(git_commit_message(commit), log_id, &seq, leaf))
+		rc = each(hex, seq, leaf, data, err);
+	git_commit_free(commit);
+	return rc;
+}
+
+int ssot_claims(const char *path, const char *from, const char *to,
+		const char *log_id, ssot_claim *each, void *data,
+		struct err *err)
+{
+	git_repository *repo;
+	git_revwalk *walk = NULL;
+	git_oid x, y;
+	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
+			  err);
+
+	if (!rc && walk_between(repo, from, to, &walk))
+		rc = ssot_git_error(err, "reading the history");
+	while (!rc && !git_revwalk_next(&x, walk))
+		rc = claim(repo, &x, log_id, each, data, err);
+	git_revwalk_free(walk);
 	git_repository_free(repo);
 	return rc;
 }

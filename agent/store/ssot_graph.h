@@ -30,6 +30,17 @@ int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 int ssot_half_way(const char *path, const char *base, const char *commit,
 		  char out[SSOT_HEX], struct err *err);
 
+/*
+ * The commits to has that from ("": nothing) has not and that say they are
+ * of the journal log_id, with the record that each names. each returns
+ * non-zero to stop, which is returned.
+ */
+typedef int ssot_claim(const char *commit, uint64_t seq, const char *leaf,
+		       void *data, struct err *err);
+int ssot_claims(const char *path, const char *from, const char *to,
+		const char *log_id, ssot_claim *each, void *data,
+		struct err *err);
+
 /* Texts are cut to their room and fit to be shown; "" where not there. */
 struct ssot_commit_facts {
 	char author[130], email[130], subject[200];
