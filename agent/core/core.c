@@ -7,6 +7,7 @@
 
 #include "agent/core/intake.h"
 #include "agent/core/threads.h"
+#include "agent/core/upkeep.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
 #include "agent/run/supervisor.h"
@@ -115,6 +116,8 @@ void core_stop(struct core *k, const char *why)
 	queue_close(&k->applying);
 	pthread_join(k->writer, NULL);
 	k->writer = 0;
+	upkeep_stop(k->upkeep);
+	k->upkeep = NULL;
 	follower_stop(k->follow_ssot, STOP_US);
 	follower_stop(k->follow_index, STOP_US);
 	k->follow_ssot = k->follow_index = NULL;

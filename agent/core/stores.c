@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "agent/core/threads.h"
+#include "agent/core/upkeep.h"
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
+#include "agent/store/settings.h"
 #include "agent/store/ssot.h"
 #include "agent/store/state.h"
 #include "common/err.h"
@@ -22,6 +24,8 @@
 #define INDEX_PAUSE_US 50000
 #define SSOT_PAUSE_US 200000
 #define SSOT_NICE 10
+#define UPKEEP_US 2000000
+#define BUSY_LAG 2000		/* records */
 #define LOOK_US 250000		/* was main moved while nothing happens? */
 
 static int read_wait(void *core, bool records, struct err *err)
@@ -45,10 +49,11 @@ static json_t *followers(void *core)
 {
 	struct core *k = core;
 	uint64_t head = core_seq(k);
+	json_t *ssot = follower_json(k->follow_ssot, head);
 
+	upkeep_json(k->upkeep, ssot);
 	return json_pack("{s:o,s:o}", "index",
-			 follower_json(k->follow_index, head), "ssot",
-			 follower_json(k->follow_ssot, head));
+			 follower_json(k->follow_index, head), "ssot", ssot);
 }
 
 static int apply_index(void *core, struct record *const *records, size_t n,
@@ -257,6 +262,25 @@ static void follow_ssot(struct core *k)
 					ssot_seq(k->ssot));
 }
 
+/* What is to be committed goes first, up to a point. */
+static bool ssot_busy(void *core)
+{
+	struct core *k = core;
+
+	return core_seq(k) > follower_seq(k->follow_ssot) + BUSY_LAG;
+}
+
+static void keep_ssot(struct core *k)
+{
+	struct upkeep_options o = {
+		.path = k->agent->home->ssot, .ssot = k->ssot,
+		.new_bytes = k->agent->settings->ssot_repack,
+		.every_us = UPKEEP_US, .busy = ssot_busy, .ctx = k,
+	};
+
+	k->upkeep = upkeep_start(&o);
+}
+
 int stores_open(struct core *k, struct err *err)
 {
 	struct agent *a = k->agent;
@@ -268,11 +292,13 @@ int stores_open(struct core *k, struct err *err)
 	if (open_stores(k, err) || follow_index(k, err) || ssot_match(k, err))
 		return -1;
 	follow_ssot(k);			/* not before it is known to be ours */
+	keep_ssot(k);
 	return 0;
 }
 
 void stores_close(struct core *k)
 {
+	upkeep_stop(k->upkeep);
 	follower_stop(k->follow_ssot, 0);
 	follower_stop(k->follow_index, 0);
 	state_free(k->agent->state);

@@ -14,6 +14,7 @@
 
 struct index;
 struct ssot;
+struct upkeep;
 
 struct worker {
 	struct core *core;
@@ -35,6 +36,7 @@ struct core {
 	struct reader *reader;		/* the writer's */
 	struct ssot *ssot;
 	struct follower *follow_index, *follow_ssot;
+	struct upkeep *upkeep;
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
 	struct call *waiting;		/* the writer's: Prefer: wait */
 	pthread_mutex_t tip_lock;

@@ -109,26 +109,30 @@ static int look(struct upkeep *u, struct pack_facts **list, size_t *n,
 	return 0;
 }
 
-static void note_repack(struct upkeep *u, struct facts before, int64_t start)
+static void note_repack(struct upkeep *u, struct facts before,
+			const char *name, int64_t start)
 {
+	struct facts after = {0};
 	struct pack_facts *list = NULL;
 	size_t n;
 
 	u->loose_at = 0;
 	if (look(u, &list, &n, NULL))
 		return;
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].name, name))
+			after = sum_of(list + i, 1);
+	free(list);
 	pthread_mutex_lock(&u->lock);
 	u->before = before;
-	u->after = u->now;
+	u->after = after;
 	u->repacked_at = clock_wall_us();
 	u->seconds = (double)(clock_mono_us() - start) / 1e6;
 	pthread_mutex_unlock(&u->lock);
-	log_debug("repacked in %.1f s: %llu packs of %llu bytes are %llu of "
+	log_debug("repacked in %.1f s: %llu packs of %llu bytes are one of "
 		  "%llu", u->seconds, (unsigned long long)before.packs,
 		  (unsigned long long)before.bytes,
-		  (unsigned long long)u->now.packs,
-		  (unsigned long long)u->now.bytes);
-	free(list);
+		  (unsigned long long)after.bytes);
 }
 
 /* Nothing came or went since nothing was to be done: no need to look. */
@@ -165,7 +169,6 @@ static int round_of(struct upkeep *u, struct err *err)
 	ssot_packs_hold(u->o.ssot, limits.before_ns);
 	if (look(u, &list, &n, err))
 		goto done;
-	before = u->now;
 	plan = plan_repack(list, n, u->loose, &limits, &chosen);
 	rc = plan != PLAN_NOTHING && (n >= PACKS_MANY || !u->o.busy ||
 				      !u->o.busy(u->o.ctx));
@@ -174,10 +177,11 @@ static int round_of(struct upkeep *u, struct err *err)
 	rc = -1;
 	if (upkeep_pack(&u->where, list, chosen, plan, name, err))
 		goto done;
+	before = sum_of(list, chosen);
 	drop_packs(u, list, chosen, name);
 	if (upkeep_finish(&u->where, plan, err))
 		goto done;
-	note_repack(u, before, start);
+	note_repack(u, before, name, start);
 	rc = 1;
 done:
 	ssot_packs_hold(u->o.ssot, 0);

@@ -71,12 +71,26 @@ static void probe_index(struct agent *a, const json_t *followers,
 		     "reads wait for what they ask", row);
 }
 
+static void upkeep_row(const json_t *ssot, struct row *row)
+{
+	const char *error = json_str(ssot, "upkeep_error");
+
+	if (!error)
+		return;
+	*row = (struct row){DEGRADED, "ssot_upkeep",
+		"See detail; install git if it is missing. It is tried again.",
+		"the repository grows; nothing is lost", ""};
+	snprintf(row->detail, sizeof(row->detail), "%s", error);
+}
+
 static void probe_ssot(struct agent *a, const json_t *followers,
 		       struct row *row)
 {
 	(void)a;
 	follower_row(followers, "ssot", "ssot_behind",
 		     "git shows tasks as they were; nothing is lost", row);
+	if (row->status == UP)
+		upkeep_row(json_object_get(followers, "ssot"), row);
 }
 
 static void probe_evidence(struct agent *a, const json_t *followers,

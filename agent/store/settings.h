@@ -32,6 +32,7 @@ struct settings {
 	char *ssot_token_file, *ssot_key_file, *ssot_known_hosts; /* or NULL */
 	char *ssot_user;
 	int64_t ssot_interval, ssot_timeout;
+	int64_t ssot_repack;	/* bytes */
 	struct policy policy;
 	struct policy *tool_policies;	/* per tool; whole, merged */
 	size_t n_tool_policies;
