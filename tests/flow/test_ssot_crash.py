@@ -6,12 +6,11 @@ import collections
 import os
 import random
 import re
-import shutil
 
 import kc
 from expect import git
-from following import (alternate, followed, follows, inject, row, settled,
-                       sound, thread, traced, troubles, undisturbed)
+from following import (alternate, follows, inject, settled, sound, traced,
+                       troubles, undisturbed)
 
 SOAK = os.environ.get("KIRCERTA_SOAK")
 SEED = int(os.environ.get("KIRCERTA_SEED", random.randrange(10000)))
@@ -64,16 +63,17 @@ def test_a_call_that_fails_once_costs_a_second_try_and_nothing_else(fresh):
     assert len(troubles(fresh)) % 2 == 0
     assert failed > len(cases) // 4, (failed, len(cases))
     print(f"      seed {SEED}: {len(cases)} failures, {failed} noticed")
+    follows(fresh, change(fresh, task, len(cases)))
     sound(fresh)
     assert git(fresh, "rev-list", "--count", "main").strip() == \
-        str(len(cases) + 2)
+        str(len(cases) + 3)
     assert git(fresh, "rev-parse", "main").strip() == undisturbed(fresh)
 
 
 def test_killed_at_any_call_it_goes_on_where_it_was(fresh):
     task = fresh.task("first")
     follows(fresh, task)
-    cases = some(steps(fresh), 14)
+    cases = some(steps(fresh), 24)
     for i, (name, n) in enumerate(cases):
         with traced(fresh, *inject(name, "signal=KILL", n)):
             task = change(fresh, task, i)
@@ -84,8 +84,9 @@ def test_killed_at_any_call_it_goes_on_where_it_was(fresh):
         assert fresh.get(f"/api/tasks/{task['id']}").json == task
         assert git(fresh, "fsck", "--strict").strip() == "", (name, n)
     print(f"      seed {SEED}: {len(cases)} kills")
+    follows(fresh, change(fresh, task, len(cases)))
     assert git(fresh, "rev-list", "--count", "main").strip() == \
-        str(len(cases) + 2)
+        str(len(cases) + 3)
     sound(fresh)
     assert git(fresh, "rev-parse", "main").strip() == undisturbed(fresh)
     assert fresh.cli("audit", "verify", "--with-ssot").returncode == 0
