@@ -19,7 +19,9 @@ static int cmd_help(const struct globals *g, int argc, char **argv);
 static const struct command commands[] = {
 	{"init", "", "make the home: folders, keys, repository, admin token",
 	 cmd_init},
-	{"run", "[--listen HOST:PORT]", "serve until SIGTERM or SIGINT",
+	{"run", "[--listen HOST:PORT] [--accept-remote]",
+	 "serve until SIGTERM or SIGINT; --accept-remote: keep what the remote\n"
+	 "       has and we have not, or that it was rewritten, and go on over it",
 	 cmd_run},
 	{"check", "[--list]", "look at config and environment, with hints",
 	 cmd_check},

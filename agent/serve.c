@@ -88,6 +88,7 @@ static int build(struct parts *p, const struct globals *g,
 	*a = (struct agent){.home = &p->home, .settings = &p->settings,
 			    .version = KIRCERTA_VERSION,
 			    .repair = &p->repair,
+			    .accept_remote = a->accept_remote,
 			    .started_us = clock_mono_us()};
 	p->built_in = built_in_tools();
 	if (load_redact_key(a, err) || load_tools(a, p->built_in, err) ||
@@ -118,21 +119,29 @@ static void tear_down(struct parts *p)
 int cmd_run(const struct globals *g, int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"listen", required_argument, NULL, 'l'}, {0},
+		{"listen", required_argument, NULL, 'l'},
+		{"accept-remote", no_argument, NULL, 'a'}, {0},
 	};
+	static const char usage[] =
+		"run [--listen HOST:PORT] [--accept-remote]";
 	const char *listen_at = NULL;
+	bool accept_remote = false;
 	struct parts p = {0};
 	struct err err = {0};
 	int opt, rc;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt != 'l')
-			return say_usage("run [--listen HOST:PORT]");
-		listen_at = optarg;
+		if (opt == 'a')
+			accept_remote = true;
+		else if (opt == 'l')
+			listen_at = optarg;
+		else
+			return say_usage(usage);
 	}
 	if (optind < argc)
-		return say_usage("run [--listen HOST:PORT]");
+		return say_usage(usage);
 	keep_secrets_in();
+	p.agent.accept_remote = accept_remote;
 	rc = build(&p, g, listen_at, &err);
 	if (!rc)
 		rc = net_run(p.net, &err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "agent/core/intake.h"
+#include "agent/core/remote.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
 #include "agent/ops/due.h"
@@ -94,7 +95,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 			     &k->workers[i]);
 	}
 	begin_thread(&k->writer, "writer", writer_main, k);
-	return 0;
+	return remote_open(&k->remote, k, err);
 }
 
 void core_stop(struct core *k, const char *why)
@@ -103,6 +104,7 @@ void core_stop(struct core *k, const char *why)
 
 	if (!k->writer)
 		return;
+	remote_halt(k->remote);
 	queue_close(&k->todo);
 	for (int i = 0; i < WORKERS; i++) {
 		if (i == QUICK)		/* nobody puts in it any more */
@@ -121,6 +123,8 @@ void core_stop(struct core *k, const char *why)
 	follower_stop(k->follow_ssot, STOP_US);
 	follower_stop(k->follow_index, STOP_US);
 	k->follow_ssot = k->follow_index = NULL;
+	remote_close(k->remote);	/* with the last commits */
+	k->remote = NULL;
 }
 
 /* What the writer never came to: whoever waits for it is told. */
@@ -184,6 +188,7 @@ void core_work(struct core *k, struct work *w)
 void core_reload(struct core *k)
 {
 	queue_put(&k->applying, internal_call("tools.reload", NULL));
+	remote_hurry(k->remote);
 }
 
 struct done *core_take(struct core *k)

@@ -58,7 +58,10 @@ void core_work(struct core *k, struct work *w);
  */
 struct call *core_call_now(struct core *k, struct call *c,
 			   int64_t timeout_us);
-/* Read the tools' manifests again; recorded, whatever comes of it. */
+/*
+ * Read the tools' manifests again; recorded, whatever comes of it. And try
+ * the remote at once.
+ */
 void core_reload(struct core *k);
 struct done *core_take(struct core *k);		/* list, oldest first */
 void done_free(struct done *d);			/* and what it still holds */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/core/remote.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
 #include "agent/ops/op.h"
@@ -101,6 +102,13 @@ static void ssot_changed(void *core, const char *why)
 			   json_pack("{s:s}", "what", "ssot"));
 }
 
+static json_t *remote_row(void *core)
+{
+	struct core *k = core;
+
+	return k->remote ? remote_json(k->remote) : NULL;
+}
+
 /*
  * The index follows committed records only: if it has seen what the journal
  * does not have, the journal was rolled back, cut or swapped.
@@ -143,7 +151,10 @@ int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err)
 
 static int open_ssot(struct core *k, struct err *err)
 {
-	struct ssot_options o = {.remote = false};
+	struct ssot_options o = {
+		.remote = k->agent->settings->ssot_remote &&
+			  *k->agent->settings->ssot_remote,
+	};
 	char id[SSOT_LOG];
 
 	if (core_log_id(k, id, err))
@@ -289,6 +300,7 @@ int stores_open(struct core *k, struct err *err)
 	a->read_wait = read_wait;
 	a->history_wait = history_wait;
 	a->followers = followers;
+	a->remote = remote_row;
 	if (open_stores(k, err) || follow_index(k, err) || ssot_match(k, err))
 		return -1;
 	follow_ssot(k);			/* not before it is known to be ours */

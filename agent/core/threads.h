@@ -37,6 +37,7 @@ struct core {
 	struct ssot *ssot;
 	struct follower *follow_index, *follow_ssot;
 	struct upkeep *upkeep;
+	struct remote *remote;		/* NULL: none is configured */
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
 	struct call *waiting;		/* the writer's: Prefer: wait */
 	pthread_mutex_t tip_lock;

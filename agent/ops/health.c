@@ -188,10 +188,23 @@ static const char *current_mode(struct call *c, char mode[32])
 	return mode;
 }
 
+/* What shares the tasks is not vital: the agent works on without it. */
+static int add_remote(struct agent *a, json_t *rows)
+{
+	json_t *row = a->remote(a->core);
+	int status = UP;
+
+	if (row && strcmp(json_str(row, "status"), words[UP]))
+		status = DEGRADED;
+	if (row)
+		json_array_append_new(rows, row);
+	return status;
+}
+
 int op_health(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *followers, *rows = json_array();
-	int worst = UP;
+	int worst = UP, shared;
 	char mode[32];
 
 	(void)err;
@@ -204,6 +217,8 @@ int op_health(struct agent *a, struct call *c, struct err *err)
 		if (probes[i].vital && row.status > worst)
 			worst = row.status;
 	}
+	shared = add_remote(a, rows);
+	worst = shared > worst ? shared : worst;
 	if (!c->known) {
 		json_decref(rows);
 		json_decref(followers);

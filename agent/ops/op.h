@@ -135,7 +135,10 @@ struct agent {
 	void (*history_wait)(void *core);
 	/* How far the followers are: for health and lists; any thread. */
 	json_t *(*followers)(void *core);
+	/* The remote's row of health, or NULL: none is configured. */
+	json_t *(*remote)(void *core);
 	void *core;
+	bool accept_remote;		/* the operator's word for this run */
 
 	/* The writer's own. */
 	struct state *state;

@@ -31,9 +31,3 @@ int ssot_ref_check(git_repository *repo, const char *path,
 /* Let main say to instead of from, durable, or leave it as it is. */
 int ssot_ref_move(git_repository *repo, const char *path,
 		  const git_oid *from, const git_oid *to, struct err *err);
-/*
- * The same, as the bare act: 0, or what libgit2 would say, GIT_ELOCKED and
- * GIT_EMODIFIED among it.
- */
-int ssot_ref_swap(git_repository *repo, const char *path, const git_oid *from,
-		  const git_oid *to);

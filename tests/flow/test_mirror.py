@@ -1,0 +1,303 @@
+"""Mode mirror: the tasks at a remote, reached by stock git over each of its
+transports, and what is said and kept when the remote does not play along."""
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import kc
+import remotes
+from expect import git, task_path
+
+
+@contextmanager
+def mirror(peer, port=None, start=True, **conf):
+    agent = kc.Agent(start=start, conf=peer.conf(port, **conf))
+    try:
+        yield agent
+    finally:
+        agent.close()
+
+
+def local(agent):
+    return git(agent, "rev-parse", "main").strip()
+
+
+def row(agent):
+    rows = agent.get("/api/health", by="admin").json["components"]
+    return next((r for r in rows if r["name"] == "ssot_remote"), None)
+
+
+def settled(agent, task):
+    """Local main once it has this version of the task."""
+    kc.wait_for(lambda: task_path(agent, task["id"]) and
+                json.loads(git(agent, "show", "main:" + task_path(
+                    agent, task["id"])))["title"] == task["title"], 10)
+    return local(agent)
+
+
+def arrives(agent, peer, task, seconds=15):
+    """The remote's main is ours and has the task."""
+    settled(agent, task)
+    kc.wait_for(lambda: peer.main() == local(agent), seconds,
+                "the remote having main")
+
+
+def fault(agent, code, seconds=15):
+    """Waits for this error_code in the row of health; the row."""
+    kc.wait_for(lambda: (row(agent) or {}).get("error_code") == code, seconds,
+                code)
+    found = row(agent)
+    assert found["status"] in ("degraded", "down"), found
+    assert found["effect"] and found["remediation_hint"], found
+    assert found["detail"] and found["since"], found
+    assert agent.get("/api/health", by="admin").json["status"] == "degraded"
+    failed = agent.journal("ssot_sync_failed", what="ssot_remote")
+    assert failed and failed[-1]["data"]["detail"], failed
+    return found
+
+
+def well(agent, seconds=15):
+    kc.wait_for(lambda: row(agent)["status"] == "ok", seconds, "ok")
+
+
+def works(agent, n=3):
+    """Local work goes on, whatever the remote does."""
+    return [agent.task(f"meanwhile {i}") for i in range(n)][-1]
+
+
+def nowhere(agent, peer, secret):
+    """The secret is in no file of ours but its own, and not there either."""
+    for folder, _, files in os.walk(agent.dir):
+        for name in files:
+            data = Path(folder, name).read_bytes()
+            assert secret.encode() not in data, f"{folder}/{name}"
+    health = json.dumps(agent.get("/api/health", by="admin").json)
+    assert secret not in health
+    for repo in (agent.home / "ssot.git", peer.repo):
+        text = remotes.git(repo, "log", "--all", "--format=raw", "-p")
+        assert secret not in text
+
+
+def test_four_transports_end_with_main_equal_and_a_clone_that_reads_well():
+    for kind in (remotes.Folder, remotes.Daemon, remotes.Http, remotes.Ssh):
+        with kind() as peer, mirror(peer) as agent:
+            task = agent.task("shared")
+            agent.ack(task)
+            task = agent.get(f"/api/tasks/{task['id']}").json
+            arrives(agent, peer, task)
+            well(agent)
+            found = row(agent)
+            assert (found["ahead"], found["behind"]) == (0, 0), found
+            assert found["last_synced"] and "error_code" not in found
+            copy = peer.clone(agent.dir / "copy")
+            path = task_path(agent, task["id"])
+            assert json.loads((copy / path).read_text())["id"] == task["id"]
+            log = remotes.git(copy, "log", "--format=%s", "--", path)
+            assert len(log.splitlines()) == 2, log
+            assert "README.md" in os.listdir(copy)
+            assert remotes.git(copy, "fsck", "--strict") == ""
+            nowhere(agent, peer, remotes.TOKEN)
+            assert not agent.journal("ssot_sync_failed")
+
+
+def test_what_is_committed_before_the_stop_is_pushed_before_the_end():
+    with remotes.Daemon() as peer, mirror(peer, interval="1h") as agent:
+        kc.wait_for(lambda: row(agent)["status"] == "ok")
+        task = works(agent, 20)
+        settled(agent, task)
+        agent.stop()
+        assert peer.main() == local(agent)
+
+
+def test_who_is_not_let_in_says_so_and_goes_on_when_the_key_fits():
+    with remotes.Http() as peer, mirror(peer, token_file=peer.token_file(
+            "wrong-token")) as agent:
+        found = fault(agent, "ssot_remote_auth")
+        assert found["status"] == "down", found
+        assert "Authentication failed" in found["detail"], found
+        task = works(agent)
+        agent.conf("ssot.token-file", peer.token_file())
+        agent.restart()
+        arrives(agent, peer, task)
+        well(agent)
+        nowhere(agent, peer, "wrong-token")
+    with remotes.Ssh() as peer, mirror(
+            peer, key_file=peer.dir / "stranger") as agent:
+        found = fault(agent, "ssot_remote_auth")
+        assert "Permission denied" in found["detail"], found
+    with remotes.Ssh() as peer, mirror(peer, known_hosts=peer.known_hosts(
+            peer.port, "stranger")) as agent:
+        found = fault(agent, "ssot_remote_auth")
+        assert "HOST IDENTIFICATION HAS CHANGED" in found["detail"], found
+        # nobody accepts a key but by known-hosts
+        (peer.dir / "empty").touch()
+        agent.conf("ssot.known-hosts", peer.dir / "empty")
+        agent.restart()
+        found = fault(agent, "ssot_remote_auth")
+        assert "Host key verification failed" in found["detail"], found
+        assert (peer.dir / "empty").read_text() == ""
+
+
+def test_a_hook_that_declines_is_quoted_and_asked_again():
+    with remotes.Daemon() as peer:
+        peer.hook("pre-receive", r"printf 'main is \033[31mclosed\n' >&2;"
+                  " exit 1")
+        with mirror(peer) as agent:
+            task = works(agent)
+            found = fault(agent, "ssot_remote_refused")
+            assert found["status"] == "down", found
+            assert "pre-receive hook declined" in found["detail"], found
+            assert "main is <U+001B>[31mclosed" in found["detail"], found
+            kc.wait_for(lambda: row(agent)["ahead"] >= 3)
+            assert peer.main() == ""
+            peer.hook("pre-receive")
+            agent.reload()
+            arrives(agent, peer, task)
+            well(agent)
+            kc.wait_for(lambda: agent.journal("ssot_synced",
+                                              what="ssot_remote"))
+            assert len(agent.journal("ssot_sync_failed")) == 1
+
+
+def test_a_remote_with_other_work_in_it_is_left_alone():
+    with remotes.Folder() as peer:
+        tree = peer.git("mktree", text="")
+        other = peer.git("commit-tree", tree, "-m", "another project")
+        peer.git("update-ref", "refs/heads/main", other)
+        with mirror(peer) as agent:
+            works(agent)
+            fault(agent, "ssot_remote_diverged")
+            assert peer.main() == other
+
+
+def children(agent):
+    """Command lines of all processes under the agent."""
+    parents, lines = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            lines[int(folder.name)] = (folder / "cmdline").read_bytes()
+            parents[int(folder.name)] = int(stat[1])
+        except OSError:
+            continue
+    below = {agent.proc.pid}
+    while more := {p for p, up in parents.items() if up in below} - below:
+        below |= more
+    return {p: lines[p].replace(b"\0", b" ").decode()
+            for p in below - {agent.proc.pid}}
+
+
+def test_a_server_that_hangs_is_left_at_the_deadline_and_shows_no_secret():
+    for kind in (remotes.Daemon, remotes.Http, remotes.Ssh):
+        with kind() as peer, peer.proxy() as net:
+            net.hang()
+            with mirror(peer, net.port, timeout="1500ms") as agent:
+                kc.wait_for(lambda: net.seen)
+                seen = kc.wait_for(lambda: children(agent))
+                assert not any(remotes.TOKEN in s for s in seen.values())
+                found = fault(agent, "ssot_remote_unreachable")
+                assert found["status"] == "degraded", found
+                net.heal()
+                arrives(agent, peer, works(agent))
+                well(agent)
+                net.hang()
+                task = works(agent)
+                fault(agent, "ssot_remote_unreachable")
+                nowhere(agent, peer, remotes.TOKEN)
+                net.heal()
+                arrives(agent, peer, task)
+
+
+def test_the_stop_does_not_wait_for_a_server_that_hangs():
+    with remotes.Daemon() as peer, peer.proxy() as net:
+        net.hang()
+        with mirror(peer, net.port) as agent:
+            works(agent)
+            kc.wait_for(lambda: children(agent))
+            agent.signal(15)
+            agent.wait(4)
+
+
+def test_a_cut_network_loses_nothing_and_refuses_nobody():
+    with remotes.Http() as peer, peer.proxy() as net, \
+            mirror(peer, net.port, timeout="2s") as agent:
+        arrives(agent, peer, works(agent))
+        for _ in range(2):
+            net.slow(0.01)
+            works(agent, 5)
+            net.cut()
+            task = works(agent, 20)
+            found = fault(agent, "ssot_remote_unreachable")
+            assert found["status"] == "degraded", found
+            settled(agent, task)
+            kc.wait_for(lambda: row(agent)["ahead"] >= 20)
+            agent.kill9()
+            agent.start()
+            works(agent)
+            net.heal()
+            agent.reload()
+            arrives(agent, peer, task)
+            well(agent)
+            assert row(agent)["ahead"] == 0
+        assert agent.chained()
+        assert git(agent, "fsck", "--strict").strip() == ""
+        nowhere(agent, peer, remotes.TOKEN)
+
+
+def test_a_push_whose_answer_is_lost_is_no_conflict():
+    with remotes.Daemon() as peer, peer.proxy() as net:
+        ran = peer.dir / "ran"
+        with mirror(peer, net.port, timeout="1s") as agent:
+            arrives(agent, peer, works(agent))
+            # the remote has it, and we do not hear of it
+            peer.hook("post-receive", f"touch {ran}; exec sleep 3")
+            task = works(agent)
+            kc.wait_for(ran.exists)
+            fault(agent, "ssot_remote_unreachable")
+            peer.hook("post-receive")
+            works(agent)
+            arrives(agent, peer, task)
+            well(agent)
+
+
+def test_a_token_that_others_may_read_is_not_used():
+    with remotes.Http() as peer:
+        with mirror(peer, start=False) as agent:
+            peer.token_file().chmod(0o640)
+            done = agent.cli("run", "--listen", "127.0.0.1:0", check=False)
+            assert done.returncode == 1, done
+            assert "may be read by others" in done.stderr, done.stderr
+            assert "chmod 600" in done.stderr, done.stderr
+            done = agent.cli("check", check=False)
+            assert "may be read by others" in done.stdout, done.stdout
+            peer.token_file().chmod(0o600)
+            agent.start()
+            well(agent)
+            peer.token_file().chmod(0o640)
+            works(agent)
+            found = fault(agent, "ssot_remote_auth")
+            assert "may be read by others" in found["detail"], found
+
+
+def test_a_machine_without_git_says_so():
+    folder = Path(tempfile.mkdtemp(prefix="kc-nogit-"))
+    for name in ("sh", "env"):
+        (folder / name).symlink_to(shutil.which(name))
+    try:
+        with remotes.Folder() as peer, mirror(peer, start=False) as agent:
+            agent.env["PATH"] = str(folder)
+            agent.start()
+            works(agent)
+            found = fault(agent, "git_missing")
+            assert found["status"] == "down", found
+            assert "FAIL" in next(
+                line for line in agent.cli("check", check=False)
+                .stdout.splitlines() if line.startswith("git "))
+    finally:
+        shutil.rmtree(folder)
+
+
+kc.main()
