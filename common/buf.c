@@ -46,20 +46,28 @@ void buf_adds(struct buf *b, const char *text)
 	buf_add(b, text, strlen(text));
 }
 
+/* Most fit into what is there; the others are measured by the first try. */
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
-	va_list ap, again;
+	size_t room;
+	va_list ap;
+	char *at;
 	int n;
 
+	at = buf_room(b, 80);
+	room = b->cap - b->len;
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(at, room, fmt, ap);
 	va_end(ap);
-	if (n >= 0) {
-		vsnprintf(buf_room(b, (size_t)n), (size_t)n + 1, fmt, again);
-		b->len += (size_t)n;
+	if (n >= 0 && (size_t)n >= room) {
+		at = buf_room(b, (size_t)n);
+		va_start(ap, fmt);
+		n = vsnprintf(at, (size_t)n + 1, fmt, ap);
+		va_end(ap);
 	}
-	va_end(again);
+	if (n >= 0)
+		b->len += (size_t)n;
+	b->data[b->len] = 0;
 }
 
 char *buf_take(struct buf *b, size_t *len)

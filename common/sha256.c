@@ -12,8 +12,10 @@
 #include "common/err.h"
 #include "common/mem.h"
 
-static EVP_MD *md_256, *md_1;
-static pthread_key_t ctx_key;	/* frees a thread's context at its end */
+/* An algorithm, and a context a thread for it, freed at the thread's end. */
+struct algorithm { EVP_MD *md; pthread_key_t key; };
+
+static struct algorithm sha_256, sha_1;
 
 static void free_ctx(void *ctx)
 {
@@ -22,9 +24,11 @@ static void free_ctx(void *ctx)
 
 static void fetch(void)
 {
-	md_256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	md_1 = EVP_MD_fetch(NULL, "SHA1", NULL);
-	if (!md_256 || !md_1 || pthread_key_create(&ctx_key, free_ctx))
+	sha_256.md = EVP_MD_fetch(NULL, "SHA256", NULL);
+	sha_1.md = EVP_MD_fetch(NULL, "SHA1", NULL);
+	if (!sha_256.md || !sha_1.md ||
+	    pthread_key_create(&sha_256.key, free_ctx) ||
+	    pthread_key_create(&sha_1.key, free_ctx))
 		abort();
 }
 
@@ -40,7 +44,7 @@ struct sha256 *sha256_new(void)
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
 	ready();
-	if (!ctx || !EVP_DigestInit_ex2(ctx, md_256, NULL))
+	if (!ctx || !EVP_DigestInit_ex2(ctx, sha_256.md, NULL))
 		abort();
 	return (struct sha256 *)ctx;
 }
@@ -58,25 +62,23 @@ void sha256_end(struct sha256 *h, uint8_t raw[SHA256_RAW])
 	EVP_MD_CTX_free((EVP_MD_CTX *)h);
 }
 
-/* One EVP context a thread: making one costs more than a short hash. */
-static EVP_MD_CTX *own_ctx(void)
+/* Making one, or for the other algorithm, costs more than a short hash. */
+static EVP_MD_CTX *own_ctx(const struct algorithm *a)
 {
-	EVP_MD_CTX *ctx;
+	EVP_MD_CTX *ctx = pthread_getspecific(a->key);
 
-	ready();
-	ctx = pthread_getspecific(ctx_key);
 	if (!ctx && (!(ctx = EVP_MD_CTX_new()) ||
-		     pthread_setspecific(ctx_key, ctx)))
+		     pthread_setspecific(a->key, ctx)))
 		abort();
 	return ctx;
 }
 
-static void digest(EVP_MD *md, const void *head, size_t head_len,
+static void digest(const struct algorithm *a, const void *head, size_t head_len,
 		   const void *data, size_t len, uint8_t *raw)
 {
-	EVP_MD_CTX *ctx = own_ctx();
+	EVP_MD_CTX *ctx = own_ctx(a);
 
-	if (!EVP_DigestInit_ex2(ctx, md, NULL) ||
+	if (!EVP_DigestInit_ex2(ctx, a->md, NULL) ||
 	    !EVP_DigestUpdate(ctx, head, head_len) ||
 	    !EVP_DigestUpdate(ctx, data, len) ||
 	    !EVP_DigestFinal_ex(ctx, raw, NULL))
@@ -86,13 +88,13 @@ static void digest(EVP_MD *md, const void *head, size_t head_len,
 void sha256_raw(const void *data, size_t len, uint8_t raw[SHA256_RAW])
 {
 	ready();
-	digest(md_256, "", 0, data, len, raw);
+	digest(&sha_256, "", 0, data, len, raw);
 }
 
 void sha256_leaf(const void *data, size_t len, uint8_t raw[SHA256_RAW])
 {
 	ready();
-	digest(md_256, "", 1, data, len, raw);
+	digest(&sha_256, "", 1, data, len, raw);
 }
 
 void sha256_hex(const void *data, size_t len, char hex[SHA256_HEX])
@@ -134,7 +136,7 @@ void git_blob_hex(const void *data, size_t len, char hex[41])
 	int n = snprintf(head, sizeof(head), "blob %zu", len);
 
 	ready();
-	digest(md_1, head, (size_t)n + 1, data, len, raw);
+	digest(&sha_1, head, (size_t)n + 1, data, len, raw);
 	hex_of(raw, sizeof(raw), hex);
 }
 

@@ -106,10 +106,12 @@ static void end_subs_of(struct lane *lane, const char *token_id)
 /* Who may not call any more is not told anything more either. */
 static void end_revoked(struct feed *f, const struct record *r)
 {
-	const char *id = json_string_value(json_object_get(r->data,
-							   "token_id"));
+	const char *id;
 
-	if (strcmp(r->type, "token_revoked") || !id)
+	if (strcmp(r->type, "token_revoked"))
+		return;
+	id = json_string_value(json_object_get(r->data, "token_id"));
+	if (!id)
 		return;
 	end_subs_of(&f->events, id);
 	end_subs_of(&f->all, id);

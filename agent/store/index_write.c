@@ -194,12 +194,26 @@ static int put_columns(struct index *x, const struct doc *d, uint64_t seq,
 	return 0;
 }
 
-/* What is compared when somebody changes it; only tasks are changed so. */
-static const char *sha_of(struct index *x, const char *kind,
-			  const json_t *doc, char sha[41])
+/* A change of a task says its blob id; one taken in, that of a file. */
+static const char *said_sha(const struct record *r)
 {
+	const char *sha = json_str(r->data, "sha");
+
+	return is_hex(sha, 40) && !strncmp(r->type, "task_", 5) &&
+	       !json_object_get(r->data, "path") ? sha : NULL;
+}
+
+/* What is compared when somebody changes it; only tasks are changed so. */
+static const char *sha_of(struct index *x, const struct record *r,
+			  const char *kind, const json_t *doc, char sha[41])
+{
+	const char *said;
+
 	if (strcmp(kind, "task"))
 		return NULL;
+	said = said_sha(r);
+	if (said)
+		return said;
 	buf_reset(&x->pretty);
 	json_add_pretty(&x->pretty, doc);
 	git_blob_hex(x->pretty.data, x->pretty.len, sha);
@@ -221,7 +235,7 @@ static int put_text(struct index *x, int64_t n, const struct record *r,
 		text.at = made = json_line(doc, &text.len);
 	sqlite3_bind_int64(s, 1, n);
 	sqlite3_bind_text(s, 2, text.at, (int)text.len, SQLITE_STATIC);
-	db_bind_text(s, 3, sha_of(x, kind, doc, sha));
+	db_bind_text(s, 3, sha_of(x, r, kind, doc, sha));
 	rc = db_step(&x->db, s, err);
 	free(made);
 	return rc;
