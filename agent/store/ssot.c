@@ -5,210 +5,74 @@
  */
 #include "agent/store/ssot.h"
 
-#include <errno.h>
-#include <git2/sys/repository.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/store/ssot_commit.h"
+#include "agent/store/ssot_chain.h"
 #include "agent/store/ssot_git.h"
-#include "agent/store/ssot_merge.h"
 #include "agent/store/ssot_pack.h"
-#include "agent/store/ssot_text.h"
-#include "agent/store/ssot_tree.h"
-#include "common/buf.h"
+#include "agent/store/ssot_repo.h"
 #include "common/err.h"
-#include "common/json.h"
-#include "common/log.h"
 #include "common/mem.h"
 
 #define STEP_BYTES (32 << 20)	/* of a pack, about */
-#define TREES_BYTES (4 << 20)	/* kept between batches */
-#define MERGE_EVERY 16		/* batches */
 
-struct head {
-	bool any;
-	git_oid commit, tree;
+/* A place that others moved main to, and which is taken in at a record. */
+struct accepted {
+	bool any, reached;	/* reached: our line has it */
+	git_oid commit;
 	uint64_t seq;
-	char leaf[SHA256_HEX];
 };
 
 struct ssot {
-	char *path, *packs;
-	git_repository *repo;
-	git_odb *odb;
-	struct tree *tree;
-	struct pack *pack;
-	struct head head;	/* what the ref says */
-	char log_id[SSOT_LOG];	/* "": not known yet */
-	unsigned batches;	/* since packs were last looked at */
-	atomic_bool stale;	/* packs are gone */
-	pthread_mutex_t merging;
-	int64_t hold_ns;	/* under merging: see ssot_packs_hold */
+	struct ssot_repo repo;
+	struct chain *chain;
+	struct ssot_point saved;	/* durable; main says it, unless */
+	struct accepted accepted;	/* main is ahead of us here */
+	char moved[SSOT_HEX], head[SSOT_HEX];
 };
 
-static int reopen(struct ssot *s, struct err *err);
-
-static char *load(void *ctx, const uint8_t id[GIT_RAW], size_t *len,
-		  struct err *err)
+/* Our newest commit in main; where there is none, main may be others'. */
+static int read_point(struct ssot *s, const git_oid *tip, const char *log_id,
+		      struct err *err)
 {
-	struct ssot *s = ctx;
-	git_odb_object *object;
-	git_oid oid;
-	char *raw;
+	size_t foreign;
 
-	git_oid_fromraw(&oid, id);
-	/* Its pack may just have gone: it is in another one by now. */
-	if (git_odb_read(&object, s->odb, &oid) &&
-	    (reopen(s, NULL) || git_odb_read(&object, s->odb, &oid))) {
-		ssot_git_error(err, "reading %s", s->path);
-		return NULL;
-	}
-	*len = git_odb_object_size(object);
-	raw = xmalloc(*len + 1);
-	memcpy(raw, git_odb_object_data(object), *len);
-	raw[*len] = 0;
-	git_odb_object_free(object);
-	return raw;
-}
-
-static int read_commit(struct ssot *s, const git_oid *id, struct err *err)
-{
-	struct head head = {.any = true, .commit = *id};
-	git_commit *commit;
-	bool ours;
-
-	if (git_commit_lookup(&commit, s->repo, id))
-		return ssot_git_error(err, "the newest commit of %s", s->path);
-	git_oid_cpy(&head.tree, git_commit_tree_id(commit));
-	ours = ssot_commit_ours(git_commit_message(commit), s->log_id, &head.seq,
-			 head.leaf);
-	git_commit_free(commit);
-	if (!ours)
-		return ssot_foreign(s->path, "the newest commit on main is "
-				    "somebody else's", err);
-	s->head = head;
-	return 0;
-}
-
-/* Only a repository without any ref is one to begin in. */
-static int read_empty(struct ssot *s, struct err *err)
-{
-	git_strarray refs = {0};
-	size_t n;
-
-	if (git_reference_list(&refs, s->repo))
-		return ssot_git_error(err, "reading %s", s->path);
-	n = refs.count;
-	git_strarray_dispose(&refs);
-	if (n)
-		return ssot_foreign(s->path, "it has branches but no main",
-				    err);
-	memset(&s->head, 0, sizeof(s->head));
-	return 0;
-}
-
-static int read_head(struct ssot *s, struct err *err)
-{
-	git_oid id;
-	int rc = git_reference_name_to_id(&id, s->repo, SSOT_REF);
-
-	if (rc && rc != GIT_ENOTFOUND)
-		return ssot_git_error(err, "reading %s", s->path);
-	if (rc ? read_empty(s, err) : read_commit(s, &id, err))
+	if (ssot_survey(s->repo.git, tip, log_id, 0, &s->saved, &foreign, err))
 		return -1;
-	tree_reset(s->tree, s->head.any ? s->head.tree.id : NULL);
+	if (!s->saved.any && !ssot_ref_tasks(s->repo.git, tip))
+		return ssot_foreign(s->repo.path, "the newest commit on main "
+				    "is somebody else's, and there are no "
+				    "tasks in it", err);
+	if (foreign)
+		git_oid_tostr(s->moved, sizeof(s->moved), tip);
 	return 0;
 }
 
-static int open_handles(struct ssot *s, struct err *err)
+static int read_main(struct ssot *s, const char *log_id, struct err *err)
 {
-	if (git_repository_open_bare(&s->repo, s->path) ||
-	    git_repository_odb(&s->odb, s->repo) ||
-	    git_repository_set_ident(s->repo, "kircerta", "kircerta@kircerta"))
-		return ssot_git_error(err, "opening %s", s->path);
-	return 0;
-}
+	git_oid tip;
+	int rc = ssot_ref_get(s->repo.git, s->repo.path, &tip, err);
 
-static int open_repository(struct ssot *s, struct err *err)
-{
-	int rc = git_repository_open_bare(&s->repo, s->path);
-
-	if (rc == GIT_ENOTFOUND) {
-		/* rmdir as the test: it fails where there is anything. */
-		if (rmdir(s->path) && errno != ENOENT)
-			return ssot_foreign(s->path, "this is not a bare git "
-					    "repository", err);
-		if (ssot_git_create(s->path, err))
-			return -1;
-	}
-	git_repository_free(s->repo);
-	s->repo = NULL;
-	return open_handles(s, err);
-}
-
-static void close_repository(git_repository *repo, git_odb *odb)
-{
-	git_odb_free(odb);
-	git_repository_free(repo);
-}
-
-/* libgit2 does not forget packs that are gone: take a new handle. */
-static int reopen(struct ssot *s, struct err *err)
-{
-	git_repository *repo = s->repo;
-	git_odb *odb = s->odb;
-
-	s->odb = NULL;
-	s->repo = NULL;
-	if (!open_handles(s, err)) {
-		close_repository(repo, odb);
-		return 0;
-	}
-	close_repository(s->repo, s->odb);
-	s->odb = odb;
-	s->repo = repo;
-	return -1;
-}
-
-/* Fewer packs are only faster: if that fails, the log says so. */
-static void merge_packs(struct ssot *s)
-{
-	struct err err = {0};
-	int n;
-
-	pthread_mutex_lock(&s->merging);
-	n = ssot_merge_packs(s->packs, s->hold_ns, &err);
-	pthread_mutex_unlock(&s->merging);
-	s->batches = 0;
-	if (n < 0 || (n > 0 && reopen(s, &err)))
-		log_warn("merging packs: %s", err.detail);
-	err_fini(&err);
+	return rc > 0 ? read_point(s, &tip, log_id, err) :
+	       rc < 0 ? -1 : ssot_ref_none(s->repo.git, s->repo.path, err);
 }
 
 int ssot_open(struct ssot **out, const char *path,
 	      const struct ssot_options *o, struct err *err)
 {
 	struct ssot *s = xcalloc(1, sizeof(*s));
+	const char *log_id = o->log_id ? o->log_id : "";
 
-	ssot_git_setup();
-	s->path = xstrdup(path);
-	s->packs = xasprintf("%s/objects/pack", path);
-	s->tree = tree_new(load, s);
-	s->pack = pack_new();
-	pthread_mutex_init(&s->merging, NULL);
-	snprintf(s->log_id, sizeof(s->log_id), "%s",
-		 o->log_id ? o->log_id : "");
-	if (open_repository(s, err) || read_head(s, err)) {
+	s->chain = chain_new(&s->repo, log_id, o->remote);
+	if (ssot_repo_open(&s->repo, path, err) ||
+	    read_main(s, log_id, err)) {
 		ssot_close(s);
 		return -1;
 	}
-	merge_packs(s);
+	chain_reset(s->chain, &s->saved);
+	ssot_repo_upkeep(&s->repo);
 	*out = s;
 	return 0;
 }
@@ -217,155 +81,174 @@ void ssot_close(struct ssot *s)
 {
 	if (!s)
 		return;
-	tree_free(s->tree);
-	pack_free(s->pack);
-	close_repository(s->repo, s->odb);
-	pthread_mutex_destroy(&s->merging);
-	free(s->packs);
-	free(s->path);
+	chain_free(s->chain);
+	ssot_repo_close(&s->repo);
 	free(s);
 }
 
 void ssot_packs_hold(struct ssot *s, int64_t ns)
 {
-	pthread_mutex_lock(&s->merging);
-	s->hold_ns = ns;
-	pthread_mutex_unlock(&s->merging);
+	pthread_mutex_lock(&s->repo.merging);
+	s->repo.hold_ns = ns;
+	pthread_mutex_unlock(&s->repo.merging);
 }
 
 void ssot_packs_changed(struct ssot *s)
 {
-	atomic_store(&s->stale, true);
+	atomic_store(&s->repo.stale, true);
 }
 
 uint64_t ssot_seq(const struct ssot *s)
 {
-	return s->head.seq;
+	return s->saved.seq;
 }
 
 const char *ssot_leaf(const struct ssot *s)
 {
-	return s->head.leaf;
+	return s->saved.leaf;
 }
 
-static int put_blob(struct ssot *s, const char *path, const void *data,
-		    size_t len, struct err *err)
+const char *ssot_head(struct ssot *s)
 {
-	uint8_t id[GIT_RAW];
-
-	pack_add(s->pack, PACK_BLOB, data, len, id);
-	return tree_put(s->tree, path, id, err);
+	*s->head = 0;
+	if (s->saved.any)
+		git_oid_tostr(s->head, sizeof(s->head), &s->saved.commit);
+	return s->head;
 }
 
-/* Every document of the record into the tree; *n gets how many. */
-static int put_documents(struct ssot *s, const struct record *r, size_t *n,
-			 struct err *err)
+const char *ssot_moved(const struct ssot *s)
 {
-	json_t *put = json_object_get(r->data, "put"), *doc;
-	char path[SSOT_PATH];
-	const char *kind;
-	int rc = 0;
+	return s->moved;
+}
 
-	*n = 0;
-	json_object_foreach (put, kind, doc) {
-		size_t len;
-		char *text;
+void ssot_accept(struct ssot *s, const char *commit, uint64_t seq)
+{
+	struct accepted a = {.any = true, .seq = seq};
 
-		if (!ssot_path(r, kind, doc, path))
+	if (is_hex(commit, SSOT_HEX - 1) &&
+	    !git_oid_fromstr(&a.commit, commit))
+		s->accepted = a;
+}
+
+/* What main must still say; NULL: that it is not there. */
+static const git_oid *expected(const struct ssot *s)
+{
+	return s->accepted.any ? &s->accepted.commit :
+	       s->saved.any ? &s->saved.commit : NULL;
+}
+
+/* A record among these may tell of the move: then it is accepted. */
+static bool told(struct ssot *s, struct record *const *records, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *commit = chain_takes(records[i]);
+
+		if (!commit || strcmp(commit, s->moved) ||
+		    records[i]->seq <= s->saved.seq)
 			continue;
-		text = json_pretty(doc, &len);
-		rc = put_blob(s, path, text, len, err);
-		free(text);
-		if (rc)
-			return -1;
-		++*n;
+		ssot_accept(s, commit, records[i]->seq);
+		return true;
 	}
+	return false;
+}
+
+/* Somebody moved main to now: can that be gone on from? */
+static int judge_move(struct ssot *s, const git_oid *now,
+		      struct record *const *records, size_t n,
+		      struct err *err)
+{
+	const git_oid *from = expected(s);
+	int rc = from ? ssot_git_descends(s->repo.git, now, from, err) : 1;
+
+	if (rc < 0)
+		return -1;
+	if (!rc)
+		return ssot_ref_moved(s->repo.path, from, err);
+	if (!ssot_ref_tasks(s->repo.git, now))
+		return ssot_foreign(s->repo.path, "main was moved by somebody "
+				    "else to where no tasks are", err);
+	git_oid_tostr(s->moved, sizeof(s->moved), now);
+	if (told(s, records, n)) {
+		*s->moved = 0;
+		return 0;
+	}
+	return err_set(err, ERR_io, "%s: main was moved by somebody else, to "
+		       "commit %s", s->repo.path, s->moved);
+}
+
+static int check_main(struct ssot *s, struct record *const *records,
+		      size_t n, struct err *err)
+{
+	const git_oid *from = expected(s);
+	git_oid now;
+	int rc;
+
+	*s->moved = 0;
+	if (atomic_exchange(&s->repo.stale, false) &&
+	    ssot_repo_reopen(&s->repo, err))
+		return -1;
+	rc = ssot_ref_get(s->repo.git, s->repo.path, &now, err);
+	if (rc < 0)
+		return -1;
+	if (rc ? from && git_oid_equal(&now, from) : !from)
+		return 0;
+	return rc ? judge_move(s, &now, records, n, err) :
+		    ssot_ref_moved(s->repo.path, from, err);
+}
+
+/*
+ * Write what was gathered, durable, then let the ref say so; but not before
+ * our line has what others moved main to.
+ */
+static int finish(struct ssot *s, struct err *err)
+{
+	const struct ssot_point *end = chain_end(s->chain);
+	const git_oid *from = expected(s);
+
+	if (ssot_repo_write(&s->repo, chain_pack(s->chain), err))
+		return -1;
+	if (!s->accepted.any || s->accepted.reached) {
+		if (end->any && (!from || !git_oid_equal(from, &end->commit)) &&
+		    ssot_ref_move(s->repo.git, s->repo.path, from,
+				  &end->commit, err))
+			return -1;
+		s->accepted.any = false;
+	}
+	s->saved = *end;
+	chain_written(s->chain);
+	ssot_repo_upkeep(&s->repo);
 	return 0;
 }
 
-static void commit(struct ssot *s, const struct record *r, struct head *head)
+static int add(struct ssot *s, const struct record *r, struct err *err)
 {
-	char tree[SSOT_HEX], parent[SSOT_HEX];
-	struct buf text = {0};
-	struct ssot_words w;
+	const char *takes = chain_takes(r);
 
-	ssot_record_words(&w, r, s->log_id, head->leaf);
-	tree_write(s->tree, s->pack, head->tree.id);
-	hex_of(head->tree.id, GIT_RAW, tree);
-	hex_of(head->commit.id, GIT_RAW, parent);
-	w.tree = tree;
-	w.parent[0] = head->any ? parent : NULL;
-	ssot_commit_text(&text, &w);
-	pack_add(s->pack, PACK_COMMIT, text.data, text.len, head->commit.id);
-	buf_fini(&text);
-	head->any = true;
-	head->seq = r->seq;
-}
-
-/* One record; without a document of ours it leaves no trace. */
-static int add_record(struct ssot *s, const struct record *r,
-		      struct head *head, struct err *err)
-{
-	size_t n;
-
-	if (r->seq == 1 && !*s->log_id)
-		hex_of(r->leaf, (SSOT_LOG - 1) / 2, s->log_id);
-	if (r->seq <= head->seq)
-		return 0;
-	if (put_documents(s, r, &n, err))
+	if (chain_add(s->chain, r, err))
 		return -1;
-	if (!n)
-		return 0;
-	if (!head->any && put_blob(s, "README.md", ssot_readme,
-				   strlen(ssot_readme), err))
-		return -1;
-	commit(s, r, head);
-	return 0;
-}
-
-/* What the ref must still say; NULL: that it is not there. */
-static const git_oid *tip(const struct ssot *s)
-{
-	return s->head.any ? &s->head.commit : NULL;
-}
-
-/* Write what was gathered, durable, then let the ref say so. */
-static int finish(struct ssot *s, const struct head *to, struct err *err)
-{
-	char name[PACK_NAME];
-
-	if (to->seq == s->head.seq)
-		return 0;
-	if (pack_write(s->pack, s->packs, name, err) ||
-	    ssot_ref_move(s->repo, s->path, tip(s), &to->commit, err))
-		return -1;
-	pack_reset(s->pack);
-	s->head = *to;
-	if (tree_bytes(s->tree) > TREES_BYTES)
-		tree_reset(s->tree, s->head.tree.id);
-	if (++s->batches >= MERGE_EVERY)
-		merge_packs(s);
+	if (s->accepted.any && takes &&
+	    !git_oid_strcmp(&s->accepted.commit, takes))
+		s->accepted.reached = true;
 	return 0;
 }
 
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err)
 {
-	struct head head = s->head;
-	int rc = atomic_exchange(&s->stale, false) ? reopen(s, err) : 0;
+	int rc = check_main(s, records, n, err);
 
-	if (!rc)
-		rc = ssot_ref_check(s->repo, s->path, tip(s), err);
 	for (size_t i = 0; i < n && !rc; i++) {
-		rc = add_record(s, records[i], &head, err);
-		if (!rc && pack_bytes(s->pack) > STEP_BYTES)
-			rc = finish(s, &head, err);
+		rc = add(s, records[i], err);
+		if (rc && chain_takes(records[i]))
+			finish(s, NULL);	/* it may wait for long */
+		if (!rc && pack_bytes(chain_pack(s->chain)) > STEP_BYTES)
+			rc = finish(s, err);
 	}
 	if (!rc)
-		rc = finish(s, &head, err);
+		rc = finish(s, err);
 	if (rc) {
-		pack_reset(s->pack);
-		tree_reset(s->tree, s->head.any ? s->head.tree.id : NULL);
+		s->accepted.reached = false;
+		chain_reset(s->chain, &s->saved);
 	}
 	return rc;
 }

@@ -28,27 +28,57 @@ struct ssot_options {
 };
 
 /*
- * Open or create the bare repository (branch main). ERR_io, and nothing is
- * changed, if the folder is something else or its newest commit is not ours.
+ * Open or create the bare repository (branch main). What others committed
+ * since our newest commit stays where it is: see ssot_moved. ERR_io, and
+ * nothing is changed, if the folder is something else, or has no commit of
+ * ours and no tasks either.
  */
 int ssot_open(struct ssot **out, const char *path,
 	      const struct ssot_options *o, struct err *err);
 void ssot_close(struct ssot *s);
-/* Sequence of the newest record that is in history (its commit trailer). */
+/*
+ * Sequence of the newest record that is in history (its commit's trailer);
+ * 0: none. In main that is the farthest among the commits of this journal
+ * that are met first from its tip.
+ */
 uint64_t ssot_seq(const struct ssot *s);
 /* Its leaf hash, 64 hex digits as the trailer has it; "" if there is none. */
 const char *ssot_leaf(const struct ssot *s);
+/* The commit that our line ends in, 40 hex digits; "" if there is none. */
+const char *ssot_head(struct ssot *s);
 /*
- * Make history of these records, ascending by seq: one commit for each that
- * carries documents of ours, all objects in one exact pack, then one
+ * Make history of these records, ascending by seq: one commit for each whose
+ * documents change what is there, all objects in one exact pack, then one
  * compare-and-swap of the ref. Author and dates come from the record, so
  * that replaying gives the same ids. Skips records already in. Very many are
- * done in several such steps. -1: what is not in is as if never tried; call
- * again with the same or more. If somebody else moved the ref it stays where
- * they put it, and every call says so until it is moved back.
+ * done in several such steps.
+ *
+ * A ssot_merged record takes in the commit R that it names: our line goes on
+ * behind R if R is ahead of it (with an empty commit of ours if that is more
+ * than 1000 commits of others ahead of our last), else one commit of ours
+ * has both before it, with R's version of all that R's line changed
+ * (strategy "ours": with none of it). Of a record that says "git": {"commit":
+ * R} only a conflict is committed, for the rest came with R. If R is not
+ * there, what it brought is committed as if it were new; in a repository with
+ * a remote that is an error, until R has been fetched.
+ *
+ * -1: what is not in is as if never tried; call again with the same or more.
+ * If somebody else moved the ref it stays where they put it, and every call
+ * says so until it is moved back, or what they did is accepted.
  */
 int ssot_apply(struct ssot *s, struct record *const *records, size_t n,
 	       struct err *err);
+/*
+ * After ssot_open, or a call of ssot_apply that failed: the commit that
+ * somebody moved main to, if it descends from what main should say and holds
+ * tasks. 40 hex digits, else "".
+ */
+const char *ssot_moved(const struct ssot *s);
+/*
+ * That move is in the journal, as the ssot_merged record seq: go on. Main
+ * stays there until that record has come, then moves on from there.
+ */
+void ssot_accept(struct ssot *s, const char *commit, uint64_t seq);
 /*
  * For whoever repacks; any thread. From hold on, packs that are not newer
  * than ns (of a file's clock) are left to the caller; 0: none is. It waits

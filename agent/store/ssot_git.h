@@ -1,6 +1,7 @@
 /* What the ssot files share of libgit2: errors, a new repository, the ref. */
 #pragma once
 #include <git2.h>
+#include <stdbool.h>
 
 struct err;
 
@@ -25,9 +26,21 @@ int ssot_foreign(const char *path, const char *what, struct err *err);
 /* Make an empty bare repository; there is never half of one. */
 int ssot_git_create(const char *path, struct err *err);
 
-/* Does main still say what we think (NULL: it does not exist)? */
-int ssot_ref_check(git_repository *repo, const char *path,
-		   const git_oid *from, struct err *err);
+/* What main says. 1: it is there; 0: it is not; -1. */
+int ssot_ref_get(git_repository *repo, const char *path, git_oid *now,
+		 struct err *err);
+/* Main is not there: is that because there is nothing yet? 0, or -1. */
+int ssot_ref_none(git_repository *repo, const char *path, struct err *err);
+/* "Main is not at this commit (NULL: is there) any more": -1. */
+int ssot_ref_moved(const char *path, const git_oid *from, struct err *err);
+/* Is this a commit with a tree of tasks? */
+bool ssot_ref_tasks(git_repository *repo, const git_oid *commit);
 /* Let main say to instead of from, durable, or leave it as it is. */
 int ssot_ref_move(git_repository *repo, const char *path,
 		  const git_oid *from, const git_oid *to, struct err *err);
+/*
+ * The same, as the bare act: 0, or what libgit2 would say, GIT_ELOCKED and
+ * GIT_EMODIFIED among it.
+ */
+int ssot_ref_swap(git_repository *repo, const char *path, const git_oid *from,
+		  const git_oid *to);

@@ -191,7 +191,7 @@ static void take_all(struct pack *into, struct names *names)
 
 static int merge(const char *folder, struct names *names, struct err *err)
 {
-	struct pack *into = pack_new();
+	struct pack *into = pack_new(PACK_TEMP);
 	char name[PACK_NAME];
 	int rc = 0;
 

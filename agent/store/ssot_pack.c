@@ -37,6 +37,7 @@ struct pack {
 	size_t slots;		/* a power of two */
 	z_stream text, ids;	/* trees are ids mostly: not worth the time */
 	EVP_MD_CTX *sha1;
+	char *temp;
 };
 
 static void deflate_init(z_stream *z, int level)
@@ -46,10 +47,11 @@ static void deflate_init(z_stream *z, int level)
 		abort();
 }
 
-struct pack *pack_new(void)
+struct pack *pack_new(const char *temp)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
 
+	p->temp = xstrdup(temp);
 	p->sha1 = EVP_MD_CTX_new();
 	if (!p->sha1)
 		abort();
@@ -69,6 +71,7 @@ void pack_free(struct pack *p)
 	buf_fini(&p->bytes);
 	free(p->list);
 	free(p->table);
+	free(p->temp);
 	free(p);
 }
 
@@ -83,6 +86,11 @@ void pack_reset(struct pack *p)
 	p->table = xcalloc(p->slots, sizeof(*p->table));
 	buf_fini(&p->bytes);
 	buf_add(&p->bytes, "PACK\0\0\0\2\0\0\0\0", HEAD);
+}
+
+bool pack_empty(const struct pack *p)
+{
+	return !p->n;
 }
 
 size_t pack_bytes(const struct pack *p)
@@ -166,16 +174,23 @@ static void enter(struct pack *p, const uint8_t id[GIT_RAW], size_t at)
 	*slot_of(p, id) = (uint32_t)++p->n;
 }
 
-void pack_add(struct pack *p, enum pack_type type, const void *data,
-	      size_t len, uint8_t id[GIT_RAW])
+void pack_id(struct pack *p, enum pack_type type, const void *data,
+	     size_t len, uint8_t id[GIT_RAW])
 {
 	static const char *const names[] = {"", "commit", "tree", "blob"};
-	size_t at = p->bytes.len;
 	char head[32];
 	int n;
 
 	n = snprintf(head, sizeof(head), "%s %zu", names[type], len);
 	sha1(p, head, (size_t)n + 1, data, len, id);
+}
+
+void pack_add(struct pack *p, enum pack_type type, const void *data,
+	      size_t len, uint8_t id[GIT_RAW])
+{
+	size_t at = p->bytes.len;
+
+	pack_id(p, type, data, len, id);
 	grow(p);
 	if (*slot_of(p, id))
 		return;
@@ -235,10 +250,11 @@ static void make_index(struct pack *p, const struct object *sorted,
 }
 
 /* One name that is used again: what a crash leaves is overwritten. */
-static int write_file(const char *folder, const char *name, const char *ext,
-		      const struct buf *b, struct err *err)
+static int write_file(const struct pack *p, const char *folder,
+		      const char *name, const char *ext, const struct buf *b,
+		      struct err *err)
 {
-	char *temp = xasprintf("%s/tmp_kircerta%s", folder, ext);
+	char *temp = xasprintf("%s/%s%s", folder, p->temp, ext);
 	char *path = xasprintf("%s/%s%s", folder, name, ext);
 	int fd, rc = -1;
 
@@ -286,8 +302,8 @@ int pack_write(struct pack *p, const char *folder, char name[PACK_NAME],
 	finish(p, trailer, name);
 	make_index(p, sorted, trailer, &index);
 	buf_add(&p->bytes, trailer, GIT_RAW);
-	rc = write_file(folder, name, ".pack", &p->bytes, err) ||
-	     write_file(folder, name, ".idx", &index, err) ||
+	rc = write_file(p, folder, name, ".pack", &p->bytes, err) ||
+	     write_file(p, folder, name, ".idx", &index, err) ||
 	     fs_sync_dir(folder, err);
 	p->bytes.len -= GIT_RAW;
 	buf_fini(&index);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/ssot_text.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/mem.h"
@@ -179,35 +180,156 @@ static struct dir *open_dir(struct tree *t, struct entry *e, struct err *err)
 	return e->dir;
 }
 
-int tree_put(struct tree *t, const char *path, const uint8_t id[GIT_RAW],
-	     struct err *err)
+/* The folders on the way to an entry. */
+struct way {
+	struct dir *on[SSOT_PATH];
+	size_t n;
+};
+
+static void touch(const struct way *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		w->on[i]->changed = true;
+}
+
+static struct entry *make(struct tree *t, struct dir *d, size_t at,
+			  const char *name, size_t len, bool folder)
+{
+	struct entry *e = insert(t, d, at, name, len,
+				 folder ? MODE_DIR : MODE_FILE);
+
+	if (folder)
+		e->dir = xcalloc(1, sizeof(struct dir));
+	return e;
+}
+
+static void take_out(struct dir *d, size_t at)
+{
+	struct entry *e = d->list + at;
+
+	dir_free(e->dir);
+	free(e->name);
+	memmove(e, e + 1, (--d->n - at) * sizeof(*e));
+}
+
+/* A folder in the place of a file, or the other way round. */
+static void clear_place(struct dir *d, const char *name, size_t len,
+			bool folder)
+{
+	size_t at;
+
+	for (int as = 0; as < 2; as++)
+		if (find(d, name, len, as, &at) &&
+		    (d->list[at].mode == MODE_DIR) != folder)
+			take_out(d, at);
+}
+
+enum look { LOOK, MAKE, FORCE };
+
+/*
+ * The entry of a path, and the way to it. *e is NULL if it is not there;
+ * *made: it was not. -1: what is on the way cannot be read or is no folder.
+ */
+static int look_up(struct tree *t, const char *path, enum look how,
+		   struct way *way, struct entry **out, bool *made,
+		   struct err *err)
 {
 	struct entry *e = &t->root;
 
+	way->n = 0;
+	*made = false;
+	*out = NULL;
 	for (const char *at = path, *end; *at; at = *end ? end + 1 : end) {
 		struct dir *d = open_dir(t, e, err);
+		size_t place, len;
 		bool folder;
-		size_t place;
 
 		if (!d)
 			return -1;
-		d->changed = true;
+		way->on[way->n++] = d;
 		end = strchrnul(at, '/');
+		len = (size_t)(end - at);
 		folder = *end == '/';
-		if (find(d, at, (size_t)(end - at), folder, &place)) {
+		if (how == FORCE)
+			clear_place(d, at, len, folder);
+		if (find(d, at, len, folder, &place)) {
 			e = &d->list[place];
+			if (how == LOOK && folder != (e->mode == MODE_DIR))
+				return 0;
 			continue;
 		}
-		e = insert(t, d, place, at, (size_t)(end - at),
-			   folder ? MODE_DIR : MODE_FILE);
-		if (folder)
-			e->dir = xcalloc(1, sizeof(struct dir));
+		if (how == LOOK)
+			return 0;
+		*made = true;
+		e = make(t, d, place, at, len, folder);
 	}
+	*out = e;
+	return 0;
+}
+
+int tree_put(struct tree *t, const char *path, const uint8_t id[GIT_RAW],
+	     struct err *err)
+{
+	struct entry *e;
+	struct way way;
+	bool made;
+
+	if (look_up(t, path, MAKE, &way, &e, &made, err))
+		return -1;
 	if (e->mode != MODE_FILE)
 		return err_set(err, ERR_io, "%s is no file in the repository",
 			       path);
+	if (!made && !memcmp(e->id, id, GIT_RAW))
+		return 0;
 	memcpy(e->id, id, GIT_RAW);
+	touch(&way);
+	return 1;
+}
+
+int tree_set(struct tree *t, const char *path, unsigned mode,
+	     const uint8_t id[GIT_RAW], struct err *err)
+{
+	struct entry *e;
+	struct way way;
+	bool made;
+
+	if (look_up(t, path, FORCE, &way, &e, &made, err))
+		return -1;
+	e->mode = mode;
+	memcpy(e->id, id, GIT_RAW);
+	touch(&way);
 	return 0;
+}
+
+int tree_drop(struct tree *t, const char *path, struct err *err)
+{
+	struct entry *e;
+	struct way way;
+	struct dir *d;
+	bool made;
+
+	if (look_up(t, path, LOOK, &way, &e, &made, err))
+		return -1;
+	if (!e)
+		return 0;
+	d = way.on[way.n - 1];
+	take_out(d, (size_t)(e - d->list));
+	touch(&way);
+	return 0;
+}
+
+int tree_get(struct tree *t, const char *path, uint8_t id[GIT_RAW],
+	     struct err *err)
+{
+	struct entry *e;
+	struct way way;
+	bool made;
+
+	if (look_up(t, path, LOOK, &way, &e, &made, err))
+		return -1;
+	if (e)
+		memcpy(id, e->id, GIT_RAW);
+	return e != NULL;
 }
 
 /* By hand: every commit writes some hundred of these. */
@@ -226,17 +348,27 @@ static void add_entry(struct buf *raw, const struct entry *e)
 	raw->len += (size_t)(o - start);
 }
 
+/* Of one that was changed, and has nothing left in it. */
+static bool is_empty(const struct entry *e)
+{
+	return e->dir && !e->dir->n;
+}
+
 /* Children first, then the buffer is free for the folder itself. */
 static void write_entry(struct entry *e, struct buf *raw, struct pack *p)
 {
 	if (!e->dir || !e->dir->changed)
 		return;
-	for (size_t i = 0; i < e->dir->n; i++)
+	for (size_t i = 0; i < e->dir->n; i++) {
 		write_entry(&e->dir->list[i], raw, p);
+		if (is_empty(&e->dir->list[i]))
+			take_out(e->dir, i--);
+	}
 	buf_reset(raw);
 	for (size_t i = 0; i < e->dir->n; i++)
 		add_entry(raw, &e->dir->list[i]);
-	pack_add(p, PACK_TREE, raw->data, raw->len, e->id);
+	if (raw->len || !e->name)	/* the root may be empty */
+		pack_add(p, PACK_TREE, raw->data, raw->len, e->id);
 	e->dir->changed = false;
 }
 

@@ -19,8 +19,19 @@ struct tree *tree_new(tree_load *load, void *ctx);
 void tree_free(struct tree *t);
 /* Forget all, and what was put; start from this root (NULL: empty). */
 void tree_reset(struct tree *t, const uint8_t root[GIT_RAW]);
-/* Put a file ("a/b/c.json") there, making its folders. 0 or -1. */
+/*
+ * Put a plain file ("a/b/c.json") there, making its folders. 1: it changed;
+ * 0: it was there as it is; -1: something else is in its place.
+ */
 int tree_put(struct tree *t, const char *path, const uint8_t id[GIT_RAW],
+	     struct err *err);
+/* Whatever is in its place goes. Any mode but a folder's. 0 or -1. */
+int tree_set(struct tree *t, const char *path, unsigned mode,
+	     const uint8_t id[GIT_RAW], struct err *err);
+/* Remove what is no folder, if it is there. 0 or -1. */
+int tree_drop(struct tree *t, const char *path, struct err *err);
+/* 1: it is there, not a folder, and id is its. 0, or -1. */
+int tree_get(struct tree *t, const char *path, uint8_t id[GIT_RAW],
 	     struct err *err);
 /* Add every folder that changed to the pack; root gets the new root. */
 void tree_write(struct tree *t, struct pack *p, uint8_t root[GIT_RAW]);

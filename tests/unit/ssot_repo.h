@@ -116,11 +116,93 @@ static inline void apply(struct ssot *s, struct record *r)
 static inline const char *path_of(const char *folder, const char *key,
 			   const char *rest)
 {
-	static char out[200];
+	static char out[300];
 	char h[SHA256_HEX];
 
 	sha256_hex(key, strlen(key), h);
 	snprintf(out, sizeof(out), "%s/%c/%c/%c/%s", folder, h[0], h[1],
 		 h[2], rest);
 	return out;
+}
+
+#define GIT "git -c user.name=Anna -c user.email=anna@x -C "
+
+static inline void keep(char out[64], const char *text)
+{
+	snprintf(out, 64, "%s", text);
+}
+
+/* A clone with main in it, to make commits in and push them. */
+static inline void work_clone(void)
+{
+	sh("git clone -q %s %s/w 2>&1; " GIT "%s/w config user.name Anna; "
+	   GIT "%s/w config user.email anna@x", path, dir, dir, dir);
+}
+
+static inline const char *git_main(void)
+{
+	return sh("git -C %s rev-parse main", path);
+}
+
+/* The document that apply(task_record(.., id, n)) commits, as Anna's. */
+static inline void work_task(const char *id, const char *title, int n)
+{
+	json_t *doc = task_doc(id, title, n);
+	size_t len;
+	char *text = json_pretty(doc, &len);
+	char *file = xasprintf("%s/w/%s", dir,
+			       path_of("tasks", id, "x"));
+	char *name = xasprintf("%.*s%s.json", (int)strlen(file) - 1, file, id);
+
+	file[strlen(file) - 1] = 0;
+	ck_assert_int_eq(fs_mkdir(file, 0755, NULL), 0);
+	ck_assert_int_eq(fs_replace(name, text, len, 0644, NULL), 0);
+	free(name);
+	free(file);
+	free(text);
+	json_decref(doc);
+}
+
+/* Commit all that is in the clone; its id. */
+static inline const char *work_commit(const char *message)
+{
+	sh("cd %s/w && git add -A && git commit -q --allow-empty -m '%s'",
+	   dir, message);
+	return sh("git -C %s/w rev-parse HEAD", dir);
+}
+
+static inline void work_push(const char *to)
+{
+	sh("git -C %s/w push -q origin HEAD:%s 2>&1", dir, to);
+}
+
+static inline struct record *data_record(uint64_t seq, const char *type,
+					 const char *task_id, json_t *data)
+{
+	static const uint8_t prev[SHA256_RAW];
+	struct entry e = {.type = type, .actor = "agent",
+			  .correlation_id = "c-git", .task_id = task_id,
+			  .data = data};
+	struct record *r;
+
+	r = record_make(&e, seq, TS + (int64_t)seq * 1000000, prev, NULL);
+	json_decref(data);
+	return r;
+}
+
+static inline struct record *merged_record(uint64_t seq, const char *commit,
+					   const char *strategy)
+{
+	return data_record(seq, "ssot_merged", NULL, json_pack(
+		"{s:s,s:s,s:s,s:s}", "commit", commit, "from", "main", "by",
+		"Anna", "strategy", strategy));
+}
+
+/* A task that came with a commit. */
+static inline struct record *marked_record(uint64_t seq, const char *commit,
+					   const char *id, int n)
+{
+	return data_record(seq, "task_updated", id, json_pack(
+		"{s:{s:s},s:{s:o}}", "git", "commit", commit, "put", "task",
+		task_doc(id, "Record the demo", n)));
 }

@@ -4,8 +4,6 @@
 #include "agent/store/ssot_diff.h"
 #include "common/buf.h"
 
-#define GIT "git -c user.name=Anna -c user.email=anna@x -C "
-
 struct seen {
 	struct buf text;
 	size_t n;
@@ -35,18 +33,6 @@ static const char *differs(const char *from, const char *to)
 	snprintf(out, sizeof(out), "%s", seen.text.data ? seen.text.data : "");
 	buf_fini(&seen.text);
 	return out;
-}
-
-static void keep(char out[64], const char *text)
-{
-	snprintf(out, 64, "%s", text);
-}
-
-/* A clone with main in it, to make commits in and push them. */
-static void work_clone(void)
-{
-	sh("git clone -q %s %s/w 2>&1; " GIT "%s/w config user.name Anna; "
-	   GIT "%s/w config user.email anna@x", path, dir, dir, dir);
 }
 
 START_TEST(every_kind_of_entry_is_told)

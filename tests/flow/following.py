@@ -1,0 +1,119 @@
+"""What follows the journal into git: its thread, spoilt by strace, and what
+has to be true of the repository whatever happened."""
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+
+import kc
+from expect import blob, committed, git, task_path
+
+
+def thread(agent):
+    """The id of the thread that makes history."""
+    folder = f"/proc/{agent.proc.pid}/task"
+    for tid in os.listdir(folder):
+        with open(f"{folder}/{tid}/comm") as comm:
+            if comm.read().strip() == "ssot":
+                return tid
+    raise AssertionError("no thread is called ssot")
+
+
+@contextlib.contextmanager
+def traced(agent, *options):
+    """strace on that thread alone; gives the file it writes to."""
+    log = agent.dir / "ssot-trace"
+    strace = subprocess.Popen(
+        ["strace", "-q", "-o", log, *options, "-p", thread(agent)],
+        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        kc.wait_for(lambda: tracer(agent), what="strace")
+        yield log
+    finally:
+        strace.terminate()
+        strace.wait()
+        if agent.running:
+            kc.wait_for(lambda: not tracer(agent), what="no strace")
+
+
+def tracer(agent):
+    try:
+        with open(f"/proc/{agent.proc.pid}/task/{thread(agent)}/status") as f:
+            return int(re.search(r"TracerPid:\s*(\d+)", f.read())[1])
+    except (OSError, AssertionError):
+        return 0
+
+
+def inject(name, what, when):
+    return ["-e", f"trace={name}", "-e", f"inject={name}:{what}:when={when}"]
+
+
+def row(agent, name="ssot"):
+    health = agent.get("/api/health")
+    assert health.status == 200, health
+    found, = [c for c in health.json["components"] if c["name"] == name]
+    return found
+
+
+def troubles(agent):
+    """The types of the records on trouble with the repository, in order."""
+    return [r["type"] for r in agent.journal("ssot_sync_failed",
+                                             "ssot_synced")
+            if r["data"].get("what", "ssot") == "ssot"]
+
+
+def alternate(types):
+    return all(t == ("ssot_sync_failed", "ssot_synced")[i % 2]
+               for i, t in enumerate(types))
+
+
+def followed(agent, *tasks):
+    """All of these are in history as they are."""
+    there = committed(agent)
+    for task in tasks:
+        assert there.get(task_path(agent, task["id"])) == task["sha"] == \
+            blob(task), task["id"]
+
+
+def follows(agent, *tasks, seconds=15):
+    """Waits until they are."""
+    def look():
+        try:
+            followed(agent, *tasks)
+        except AssertionError:
+            return False
+        return True
+    kc.wait_for(look, seconds, "the repository")
+
+
+def settled(agent):
+    """Nothing is wrong any more."""
+    return kc.wait_for(lambda: row(agent)["status"] == "ok" and
+                       len(troubles(agent)) % 2 == 0, 15, "settled")
+
+
+def sound(agent):
+    """The repository is whole and holds nothing that was left behind."""
+    assert git(agent, "fsck", "--strict", "--full").strip() == ""
+    left = [str(p) for p in (agent.home / "ssot.git").rglob("*")
+            if p.name.endswith(".lock") or "tmp" in p.name]
+    assert not left, left
+    packs = {p.stem for p in (agent.home / "ssot.git").rglob("pack-*.pack")}
+    indexes = {p.stem for p in (agent.home / "ssot.git").rglob("pack-*.idx")}
+    assert packs == indexes, packs ^ indexes
+
+
+def undisturbed(agent):
+    """What main is when this journal is replayed into nothing."""
+    again = kc.Agent(start=False)
+    try:
+        shutil.rmtree(again.home / "audit", ignore_errors=True)
+        shutil.copytree(agent.home / "audit", again.home / "audit")
+        count = len(again.lines())
+        again.start()
+        kc.wait_for(lambda: again.get("/api/health").json["followers"][
+            "ssot"]["seq"] >= count, 15, "the replay")
+        return git(again, "rev-parse", "main").strip()
+    finally:
+        again.close()
