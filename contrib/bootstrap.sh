@@ -52,9 +52,23 @@ test     x11-apps                       something to capture
 test     ffmpeg                         reads recordings back
 test     git                            reads the task repository
 test     strace                         delays and fails the journal's sync
+test     openssh-client                 a remote over ssh
+test     openssh-server                 a remote over ssh
+test     nginx-light                    a remote over HTTP
+test     fcgiwrap                       git behind nginx
 bench    etcd-server                    compare-and-swap beside it
 bench    postgresql                     compare-and-swap beside it; pgbench
 bench    nginx-light                    answers beside it
+TABLE
+}
+
+# package         its services, which stay off: tests start their own
+services() { cat <<'TABLE'
+openssh-server    ssh.service ssh.socket
+nginx-light       nginx.service
+fcgiwrap          fcgiwrap.service fcgiwrap.socket
+etcd-server       etcd.service
+postgresql        postgresql.service
 TABLE
 }
 
@@ -112,10 +126,29 @@ apt() {
 		-o DPkg::Lock::Timeout=120 "$@" >>"$log" 2>&1 </dev/null
 }
 
+# A server that comes for the tests must not begin to serve this machine; one
+# that is there already stays as it is.
+units=()
+while read -r package names; do
+	[[ " ${missing[*]} " == *" $package "* ]] || continue
+	for unit in $names; do
+		[ -e "/lib/systemd/system/$unit" ] || units+=("$unit")
+	done
+done < <(services)
+policy=/usr/sbin/policy-rc.d # what packages ask before they start a service
+if [ ${#units[@]} -gt 0 ] && [ ! -e $policy ]; then
+	trap '"${as_root[@]}" rm -f $policy; rm -f "$log"' EXIT
+	printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+	"${as_root[@]}" chmod 755 $policy
+fi
+
 printf 'bootstrap: installing %s\n' "${missing[*]}" >&2
 apt update || true # old lists may do; install says what it could not find
 if ! apt install -y --no-install-recommends "${missing[@]}"; then
 	grep -E '^(E|W|Err|dpkg):?' "$log" >&2 || tail -n 15 "$log" >&2
 	die "apt-get could not install them. Mend what it says, then as root:" \
 		"  apt-get update && apt-get install ${missing[*]}"
+fi
+if [ ${#units[@]} -gt 0 ] && type -P systemctl >/dev/null; then
+	"${as_root[@]}" systemctl disable "${units[@]}" >>"$log" 2>&1 || true
 fi
