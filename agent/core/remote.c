@@ -28,6 +28,7 @@
 #include "common/mem.h"
 
 #define LAST_US 3000000			/* for the push at the end */
+#define MOST_TIMES 100			/* the timeout, while it goes on */
 #define PAUSE_LEAST 1000000
 #define PAUSE_MOST 60000000
 #define COUNT_MOST 10000		/* commits; more are not counted */
@@ -69,7 +70,8 @@ struct remote {
 	/* the thread's own */
 	char agreed[SSOT_HEX];
 	bool hurried;
-	int64_t timeout, pause;
+	struct remote_time time;
+	int64_t pause;
 	int stop_fd;			/* 0 for the push at the end */
 	/* under lock: what others look at */
 	pthread_mutex_t lock;
@@ -127,14 +129,14 @@ static int local_fault(struct remote_said *said, struct err *err)
 static int run(struct remote *r, const char *const args[],
 	       struct remote_said *said)
 {
-	return remote_git_run(r->git, args, r->timeout, r->stop_fd, NULL,
+	return remote_git_run(r->git, args, &r->time, r->stop_fd, NULL,
 			      said);
 }
 
 int remote_look(struct remote *r, char head[41], struct remote_said *said)
 {
 	static const char *const args[] = {
-		"fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
+		"fetch", "--progress", "--no-tags", "--no-write-fetch-head",
 		"--no-auto-maintenance", "--no-recurse-submodules",
 		"--refmap=", "origin", "+" MAIN ":" REMOTE_SEEN, NULL,
 	};
@@ -201,10 +203,10 @@ static enum push push(struct remote *r, const char *commit,
 	char *what = xasprintf("%s:" MAIN, commit), *out;
 	char *lease = xasprintf("--force-with-lease=" MAIN ":%s", r->agreed);
 	const char *args[] = {
-		"push", "--porcelain", "--no-verify",
+		"push", "--porcelain", "--progress", "--no-verify",
 		"--recurse-submodules=no", lease, "origin", what, NULL,
 	};
-	int rc = remote_git_run(r->git, args, r->timeout, r->stop_fd, &out,
+	int rc = remote_git_run(r->git, args, &r->time, r->stop_fd, &out,
 				said);
 	enum push end = rc < 0 ? PUSH_AWAY :
 			remote_git_pushed(out, MAIN, said);
@@ -376,8 +378,9 @@ static void last_push(struct remote *r)
 	    !strcmp(ours, r->agreed))
 		return;
 	r->stop_fd = 0;
-	if (r->timeout > LAST_US)
-		r->timeout = LAST_US;
+	r->time.most_us = LAST_US;
+	if (r->time.silence_us > LAST_US)
+		r->time.silence_us = LAST_US;
 	if (remote_push(r, ours, &said) != PUSH_OK)
 		log_warn("remote: it is behind: %s", said.words);
 }
@@ -430,7 +433,8 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 	r->repo = k->agent->home->ssot;
 	r->git = remote_git_new(s, r->repo);
 	r->mode = modes[s->ssot_mode];
-	r->timeout = s->ssot_timeout;
+	r->time = (struct remote_time){s->ssot_timeout,
+				       s->ssot_timeout * MOST_TIMES};
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->stop = r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->last = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

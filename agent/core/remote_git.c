@@ -218,12 +218,13 @@ static void not_ended(const struct git_result *r, const struct err *err,
 }
 
 int remote_git_run(struct remote_git *g, const char *const args[],
-		   int64_t timeout_us, int stop_fd, char **out,
+		   const struct remote_time *t, int stop_fd, char **out,
 		   struct remote_said *said)
 {
 	struct git_options o = {.dir = g->repo,
 				.env = (const char *const *)g->env,
-				.timeout_us = timeout_us, .stop_fd = stop_fd};
+				.timeout_us = t->silence_us,
+				.most_us = t->most_us, .stop_fd = stop_fd};
 	struct git_result r = {0};
 	struct err err = {0};
 	int rc;

@@ -14,14 +14,17 @@ struct settings;
 struct remote_git *remote_git_new(const struct settings *s, const char *repo);
 void remote_git_free(struct remote_git *g);
 
+/* How long it may say nothing, and go on at all. */
+struct remote_time { int64_t silence_us, most_us; };
+
 /*
- * Run git with args, ended by stop_fd (0: none) or after timeout_us. 0: it
+ * Run git with args, ended by stop_fd (0: none) or when its time is over. 0: it
  * ended with 0. 1: it ended otherwise, *said has its words and what they
  * mean. -1: it did not end by itself, or not at all. *out (may be NULL) gets
  * its stdout, owned by the caller, in every case.
  */
 int remote_git_run(struct remote_git *g, const char *const args[],
-		   int64_t timeout_us, int stop_fd, char **out,
+		   const struct remote_time *t, int stop_fd, char **out,
 		   struct remote_said *said);
 /*
  * What `git push --porcelain` said of the ref. PUSH_OK or PUSH_STALE, or

@@ -15,15 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/run/git_words.h"
 #include "agent/run/spawn.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/mem.h"
-#include "common/utf8.h"
 
 #define CHUNK (64u << 10)
-#define ERR_KEPT (4u << 10)		/* bytes of stderr that are read */
+#define LEFT_MOST 16			/* chunks in a pipe when all ended */
 #define GRACE_US 500000			/* between asking and killing */
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
@@ -33,8 +33,9 @@
 
 struct talk {
 	struct child child;
-	struct buf out, err;
-	int64_t deadline, kill_at;	/* monotonic, us */
+	struct buf out;
+	struct git_words words;
+	int64_t timeout, deadline, end, kill_at;	/* monotonic, us */
 	bool too_much, ended, stopping;
 	char chunk[CHUNK];
 };
@@ -49,19 +50,24 @@ static void ask_to_end(struct talk *t)
 }
 
 /* What is there now; false: no more will come. */
-static bool hear(struct talk *t, int fd, struct buf *to, size_t most)
+static bool hear(struct talk *t, int fd)
 {
 	ssize_t n = read(fd, t->chunk, sizeof(t->chunk));
+	size_t room = GIT_OUT_MAX - t->out.len;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return true;
 	if (n <= 0)
 		return false;
-	if (to->len < most)
-		buf_add(to, t->chunk, (size_t)n < most - to->len ?
-			(size_t)n : most - to->len);
-	if (to == &t->out && to->len >= most)
-		t->too_much = true;
+	if (fd == t->child.err)
+		git_words_hear(&t->words, t->chunk, (size_t)n);
+	else
+		buf_add(&t->out, t->chunk, (size_t)n < room ? (size_t)n :
+			room);
+	t->too_much = t->out.len >= GIT_OUT_MAX;
+	t->deadline = clock_mono_us() + t->timeout;
+	if (t->deadline > t->end)
+		t->deadline = t->end;
 	return true;
 }
 
@@ -100,11 +106,9 @@ static void follow(struct talk *t, struct git_result *r, int stop_fd)
 		if (poll(p, FDS, wait_ms(t)) < 0 && errno != EINTR)
 			abort();
 		t->ended = p[END].revents;
-		if (p[OUT].revents && !hear(t, p[OUT].fd, &t->out,
-					    GIT_OUT_MAX))
-			p[OUT].fd = -1;
-		if (p[ERR].revents && !hear(t, p[ERR].fd, &t->err, ERR_KEPT))
-			p[ERR].fd = -1;
+		for (int i = OUT; i <= ERR; i++)
+			if (p[i].revents && !hear(t, p[i].fd))
+				p[i].fd = -1;
 		if (p[STOP].revents && !t->stopping) {
 			r->stopped = true;
 			p[STOP].fd = -1;
@@ -115,13 +119,11 @@ static void follow(struct talk *t, struct git_result *r, int stop_fd)
 		on_clock(t, r);
 	}
 	/* It is gone, its pipes are not: what it said last is in there. */
-	while (p[OUT].fd >= 0 && !t->too_much && poll(p, 1, 0) == 1 &&
-	       hear(t, p[OUT].fd, &t->out, GIT_OUT_MAX))
-		;
-	while (p[ERR].fd >= 0 && t->err.len < ERR_KEPT &&
-	       poll(p + ERR, 1, 0) == 1 &&
-	       hear(t, p[ERR].fd, &t->err, ERR_KEPT))
-		;
+	for (int i = OUT; i <= ERR; i++)
+		for (int n = 0; n < LEFT_MOST && p[i].fd >= 0 &&
+		     !t->too_much && poll(p + i, 1, 0) == 1; n++)
+			if (!hear(t, p[i].fd))
+				p[i].fd = -1;
 }
 
 /* The zombie keeps the group's id, so nobody else can be hit by this. */
@@ -134,32 +136,6 @@ static void reap(struct talk *t, struct git_result *r)
 		;
 	r->code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
 					WEXITSTATUS(status);
-}
-
-/* Lines become one, and nothing in them reaches a terminal as it is. */
-static void keep_words(struct git_result *r, struct buf *said)
-{
-	char *one = xmalloc(said->len * 2 + 1), *to = one;
-
-	for (size_t i = 0; i < said->len; i++) {
-		char c = said->data[i];
-
-		if (c == '\r' || c == '\t' || !c)
-			c = ' ';
-		if (c == ' ' && (to == one || to[-1] == ' '))
-			continue;
-		if (c != '\n') {
-			*to++ = c;
-		} else if (to > one && to[-1] != ' ') {
-			*to++ = ';';
-			*to++ = ' ';
-		}
-	}
-	while (to > one && (to[-1] == ' ' || to[-1] == ';'))
-		to--;
-	*to = 0;
-	utf8_visible(one, r->err, sizeof(r->err));
-	free(one);
 }
 
 static char **make_argv(const char *const args[])
@@ -272,10 +248,13 @@ int git_run(struct git_result *r, const char *const args[],
 		rc = give(t, o->in, err);
 		if (rc)
 			ask_to_end(t);
-		t->deadline = clock_mono_us() + o->timeout_us;
+		t->timeout = o->timeout_us;
+		t->deadline = clock_mono_us() + t->timeout;
+		t->end = o->most_us > t->timeout ? t->deadline - t->timeout +
+			 o->most_us : t->deadline;
 		follow(t, r, o->stop_fd);
 		reap(t, r);
-		keep_words(r, &t->err);
+		git_words_end(&t->words, r->err, sizeof(r->err));
 		rc = rc || outcome(t, r, args[0], err) ? -1 : 0;
 		child_close(&t->child);
 	}
@@ -283,7 +262,7 @@ int git_run(struct git_result *r, const char *const args[],
 	r->out = buf_take(&t->out, &r->out_len);
 	if (!r->out)
 		r->out = xstrdup("");
-	buf_fini(&t->err);
+	git_words_fini(&t->words);
 	free(t);
 	return rc;
 }

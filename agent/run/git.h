@@ -19,14 +19,17 @@ struct git_result {
 	bool missing;		/* there is no git on this machine */
 	char *out;		/* owned; NUL-terminated, never NULL */
 	size_t out_len;
-	char err[400];		/* the beginning of stderr, one line, fit to
-				   be shown; may hold what a server said */
+	char err[400];		/* the beginning of stderr but for progress,
+				   one line, fit to be shown; may hold what
+				   a server said */
 };
 
 struct git_options {
 	const char *dir;		/* a repository (its .git, or bare) */
 	const char *const *env;		/* NULL-terminated "K=V", or NULL */
 	int64_t timeout_us;
+	int64_t most_us;		/* over timeout_us: that is how long it
+					   may say nothing, this is its end */
 	int stop_fd;			/* ends it when readable; 0: none */
 	const char *in;			/* what it reads, at most GIT_IN_MAX;
 					   NULL: nothing */

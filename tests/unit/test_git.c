@@ -237,7 +237,7 @@ START_TEST(what_it_says_is_bounded_and_fit_to_be_shown)
 	pretend(SH "printf '  remote: a\\033[31m\\r\\n\\n\\tb \\200\\0 "
 		"\\342\\200\\256c\\n' >&2\n");
 	ck_assert_msg(!run_with(&r, &o, &err, "x"), "%s", err.detail);
-	ck_assert_str_eq(r.err, "remote: a<U+001B>[31m b <80> <U+202E>c");
+	ck_assert_str_eq(r.err, "remote: a<U+001B>[31m; b <80> <U+202E>c");
 	git_result_fini(&r);
 	pretend(SH "yes error: again | head -c 300000 >&2\n");
 	ck_assert_msg(!run_with(&r, &o, &err, "x"), "%s", err.detail);
@@ -249,6 +249,36 @@ START_TEST(what_it_says_is_bounded_and_fit_to_be_shown)
 	ck_assert_int_eq(run_with(&r, &o, &err, "log"), -1);
 	ck_assert_uint_eq(r.out_len, GIT_OUT_MAX);
 	ck_assert_str_eq(err.detail, "git log said more than 16777216 bytes");
+	git_result_fini(&r);
+	end();
+}
+END_TEST
+
+START_TEST(progress_keeps_it_alive_and_is_not_kept)
+{
+	struct git_options o = {.dir = dir, .timeout_us = 400000,
+				.most_us = LONG_US};
+	struct git_result r;
+	struct err err = {0};
+
+	begin();
+	pretend(SH "for i in 1 2 3 4 5 6; do "
+		"printf 'Writing objects: %d%% (1/9)\\r' $i >&2; sleep 0.2; "
+		"done\nprintf 'Writing objects: 100%% (9/9), done.\\n' >&2\n"
+		"printf 'remote: Counting: 1, done.   \\nTotal 9 (delta 0)\\n"
+		"To /srv/x\\nremote: no\\r\\nerror: not taken' >&2\nexit 1\n");
+	ck_assert_msg(!run_with(&r, &o, &err, "push"), "%s", err.detail);
+	ck_assert_int_eq(r.code, 1);
+	ck_assert_str_eq(r.err, "remote: no; error: not taken");
+	git_result_fini(&r);
+	o.most_us = 600000;		/* however much it says */
+	ck_assert_int_eq(run_with(&r, &o, &err, "push"), -1);
+	ck_assert(r.timed_out);
+	git_result_fini(&r);
+	o.timeout_us = 100000;
+	o.most_us = LONG_US;		/* or it says nothing */
+	ck_assert_int_eq(run_with(&r, &o, &err, "push"), -1);
+	ck_assert(r.timed_out);
 	git_result_fini(&r);
 	end();
 }
@@ -320,4 +350,5 @@ TESTS("git", git_reads_what_it_is_given,
       it_ends_when_it_is_told_to_stop,
       who_outlives_git_does_not_keep_it_waiting,
       what_it_says_is_bounded_and_fit_to_be_shown,
+      progress_keeps_it_alive_and_is_not_kept,
       a_machine_without_git_is_told_apart, in_the_background_it_yields)
