@@ -250,7 +250,7 @@ static void take_from_ring(struct sub *s)
 	while ((e = ring_after(s->lane->ring, s->seen, &s->pos))) {
 		if (filter_wants(&s->filter, e->record)) {
 			s->current = *e;
-			record_ref(e->record);
+			record_ref_line(e->record);
 			return;
 		}
 		s->seen = e->record->seq;

@@ -8,8 +8,7 @@
 #include "common/mem.h"
 
 #define SLOTS 16384u
-#define BYTES ((size_t)96 << 20)
-#define PARSED 16		/* so much larger is a record with its JSON */
+#define BYTES ((size_t)32 << 20)	/* of lines */
 
 /* A place is the number of records that were added before; slot = % SLOTS. */
 struct ring {
@@ -25,13 +24,13 @@ void event_init(struct event *e, struct record *r)
 			 "id: %llu\nevent: %.64s\ndata: ",
 			 (unsigned long long)r->seq, r->type);
 
-	e->record = record_ref(r);
+	e->record = record_ref_line(r);
 	e->head_len = (size_t)n;
 }
 
 void event_fini(struct event *e)
 {
-	record_unref(e->record);
+	record_unref_line(e->record);
 	e->record = NULL;
 }
 
@@ -43,17 +42,12 @@ struct ring *ring_new(uint64_t seq)
 	return g;
 }
 
-static size_t cost(const struct record *r)
-{
-	return r->len * (r->data ? PARSED : 1);
-}
-
 static void drop_oldest(struct ring *g)
 {
 	struct event *e = &g->slots[g->first++ % SLOTS];
 
 	g->floor = e->record->seq;
-	g->bytes -= cost(e->record);
+	g->bytes -= e->record->len;
 	event_fini(e);
 }
 
@@ -71,10 +65,10 @@ void ring_add(struct ring *g, struct record *r)
 	if (r->seq <= g->floor)
 		return;
 	while (g->next - g->first >= SLOTS ||
-	       (g->first < g->next && g->bytes + cost(r) > BYTES))
+	       (g->first < g->next && g->bytes + r->len > BYTES))
 		drop_oldest(g);
 	event_init(&g->slots[g->next++ % SLOTS], r);
-	g->bytes += cost(r);
+	g->bytes += r->len;
 }
 
 uint64_t ring_floor(const struct ring *g)

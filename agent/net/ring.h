@@ -10,7 +10,7 @@
 struct record;
 
 struct event {
-	struct record *record;		/* a reference */
+	struct record *record;		/* a reference to its line alone */
 	size_t head_len;
 	char head[112];			/* "id: 7\nevent: task_created\n..." */
 };

@@ -15,11 +15,18 @@
 
 struct shared {
 	struct record record;	/* first: both have one address */
-	atomic_uint refs;
+	atomic_uint refs;	/* to it at all */
+	atomic_uint readers;	/* of them, those to its data too */
 	char mem[];		/* the line, then its texts */
 };
 
 struct record *record_ref(struct record *r)
+{
+	atomic_fetch_add(&((struct shared *)r)->readers, 1);
+	return record_ref_line(r);
+}
+
+struct record *record_ref_line(struct record *r)
 {
 	atomic_fetch_add(&((struct shared *)r)->refs, 1);
 	return r;
@@ -29,10 +36,19 @@ void record_unref(struct record *r)
 {
 	struct shared *s = (struct shared *)r;
 
-	if (!s || atomic_fetch_sub(&s->refs, 1) > 1)
-		return;
-	json_decref(r->data);
-	free(s);
+	if (s && atomic_fetch_sub(&s->readers, 1) == 1) {
+		json_decref(r->data);
+		r->data = NULL;
+	}
+	record_unref_line(r);
+}
+
+void record_unref_line(struct record *r)
+{
+	struct shared *s = (struct shared *)r;
+
+	if (s && atomic_fetch_sub(&s->refs, 1) == 1)
+		free(s);
 }
 
 static const enum line_field kept[] = {
@@ -49,6 +65,7 @@ static struct shared *block_for(const struct line *line, size_t len)
 	s = xmalloc(size);
 	s->record = (struct record){.line = s->mem, .len = len};
 	atomic_init(&s->refs, 1);
+	atomic_init(&s->readers, 1);
 	return s;
 }
 

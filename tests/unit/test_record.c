@@ -241,6 +241,24 @@ START_TEST(data_nested_as_deep_as_a_request_may_be_is_read_back)
 }
 END_TEST
 
+START_TEST(data_goes_with_its_last_reader_and_the_line_stays)
+{
+	json_t *data = json_pack("{s:i}", "n", 1);
+	struct record *r = record_make(&(struct entry){.type = "t",
+				       .data = data}, 1, 0, zeros, NULL);
+	struct record *line = record_ref_line(r), *reader = record_ref(r);
+
+	record_unref(r);
+	ck_assert(json_equal(reader->data, data));
+	record_unref(reader);
+	ck_assert_uint_eq(data->refcount, 1);
+	ck_assert_str_eq(line->type, "t");
+	ck_assert_mem_eq(line->line, "{\"seq\":1,", 9);
+	record_unref_line(line);
+	json_decref(data);
+}
+END_TEST
+
 TESTS("record",
       a_line_has_exactly_these_bytes,
       what_is_made_is_what_is_parsed,
@@ -249,4 +267,5 @@ TESTS("record",
       what_is_no_compact_json_is_noticed,
       a_member_is_found_where_it_lies,
       a_line_that_we_would_not_write_is_no_record,
-      data_nested_as_deep_as_a_request_may_be_is_read_back)
+      data_nested_as_deep_as_a_request_may_be_is_read_back,
+      data_goes_with_its_last_reader_and_the_line_stays)
