@@ -162,6 +162,62 @@ def test_a_hook_that_declines_is_quoted_and_asked_again():
             assert len(agent.journal("ssot_sync_failed")) == 1
 
 
+def test_commits_that_are_not_ours_are_not_pushed_over_but_accepted():
+    with remotes.Daemon() as peer, mirror(peer) as agent:
+        arrives(agent, peer, works(agent))
+        theirs = peer.commit(subject="a person's\tnote")
+        task = works(agent)
+        found = fault(agent, "ssot_remote_diverged")
+        assert found["status"] == "down", found
+        assert "Ann: a person" in found["detail"], found
+        assert "--accept-remote" in found["remediation_hint"], found
+        kc.wait_for(lambda: (row(agent)["ahead"], row(agent)["behind"]) ==
+                    (3, 1))
+        assert peer.main() == theirs
+        agent.stop()
+        assert peer.main() == theirs
+        agent.start("--accept-remote")
+        arrives(agent, peer, task)
+        well(agent)
+        merged, = agent.journal("ssot_merged")
+        assert merged["data"].items() >= {
+            "commit": theirs, "from": "remote", "by": "Ann", "records": 0,
+            "taken": 0, "conflicts": 0, "strategy": "ours"}.items(), merged
+        assert theirs in peer.git("log", "--format=%P", "main").split()
+        agent.restart()
+        arrives(agent, peer, works(agent))
+        assert len(agent.journal("ssot_merged")) == 1
+
+
+def test_a_rewritten_remote_is_refused_and_accepted():
+    for how in ("rewrite", "rewind", "delete"):
+        with remotes.Folder() as peer, mirror(peer) as agent:
+            arrives(agent, peer, works(agent))
+            if how == "rewrite":
+                there = peer.rewrite(2)
+            elif how == "rewind":
+                peer.git("update-ref", "refs/heads/main", "main~2")
+                there = peer.main()
+            else:
+                peer.git("update-ref", "-d", "refs/heads/main")
+                there = ""
+            task = works(agent)
+            found = fault(agent, "ssot_remote_rewritten")
+            assert "--accept-remote" in found["remediation_hint"], found
+            assert peer.main() == there, how
+            agent.restart()
+            fault(agent, "ssot_remote_rewritten")
+            assert peer.main() == there, how
+            agent.stop()
+            agent.start("--accept-remote")
+            arrives(agent, peer, task)
+            well(agent)
+            agent.restart()
+            arrives(agent, peer, works(agent))
+            well(agent)
+            assert peer.git("fsck", "--strict") == ""
+
+
 def test_a_remote_with_other_work_in_it_is_left_alone():
     with remotes.Folder() as peer:
         tree = peer.git("mktree", text="")
