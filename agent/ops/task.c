@@ -314,15 +314,13 @@ int op_task_list(struct agent *a, struct call *c, struct err *err)
 
 int op_task_history(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *items;
+	json_t *page;
 
 	a->history_wait(a->core);
-	items = ssot_history(a->home->ssot, call_str(c, "id"),
-			     (size_t)call_int(c, "limit", 100), err);
-	if (!items)
-		return -1;
-	return call_answer(c, json_pack("{s:o,s:n}", "items", items,
-					"next_cursor"));
+	page = ssot_history(a->home->ssot, call_str(c, "id"),
+			    call_str(c, "cursor"),
+			    (size_t)call_int(c, "limit", 100), err);
+	return page ? call_answer(c, page) : -1;
 }
 
 /* The sha that the caller read: base_sha, else If-Match. NULL: neither. */

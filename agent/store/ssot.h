@@ -88,10 +88,15 @@ void ssot_packs_hold(struct ssot *s, int64_t ns);
 void ssot_packs_changed(struct ssot *s);
 
 /*
- * The commits that touched a task, newest last, at most limit of the newest:
- * array of {commit, at, by, operation, seq, correlation_id, sha}, sha being
- * the document's blob id there. Looks at 10,000 commits at most and stops
- * there. Opens its own handle; any thread. ERR_not_found: no such task.
+ * The commits that changed a task: {"items","next_cursor"}, the items newest
+ * last, at most limit of the newest from the commit cursor (NULL: main) on
+ * back: {commit, at, by, operation, seq, log_id, correlation_id, sha}, sha
+ * being the document's blob id there, seq and log_id those of the journal
+ * that the commit names (0, null: none). After 10,000 commits it stops and
+ * says where to go on, with as many items as it has by then. Of lines that
+ * were merged it follows the one whose document stayed, as git log does.
+ * Opens its own handle; any thread. ERR_not_found: no such task;
+ * ERR_invalid_request: no such cursor.
  */
-json_t *ssot_history(const char *path, const char *task_id, size_t limit,
-		     struct err *err);
+json_t *ssot_history(const char *path, const char *task_id,
+		     const char *cursor, size_t limit, struct err *err);

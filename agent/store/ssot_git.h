@@ -20,6 +20,9 @@ int ssot_git_tree(git_repository *repo, const char *commit, git_oid *tree,
 /* Is this commit the other one, or one of its descendants? 1, 0, or -1. */
 int ssot_git_descends(git_repository *repo, const git_oid *commit,
 		      const git_oid *from, struct err *err);
+/* What a commit says of itself. */
+struct ssot_commit_facts;
+void ssot_git_facts(const git_commit *commit, struct ssot_commit_facts *out);
 /* "This is not ours": ERR_io with what to do; -1. */
 int ssot_foreign(const char *path, const char *what, struct err *err);
 

@@ -216,12 +216,13 @@ static void trailer(const char *message, const char *key, char *out,
 		shown(text, out, size);
 }
 
-static void fill(const git_commit *commit, struct ssot_commit_facts *out)
+void ssot_git_facts(const git_commit *commit, struct ssot_commit_facts *out)
 {
 	const char *message = git_commit_message(commit);
 	const git_signature *author = git_commit_author(commit);
 	char log[SSOT_LOG + 1];
 
+	memset(out, 0, sizeof(*out));
 	shown(author->name, out->author, sizeof(out->author));
 	shown(author->email, out->email, sizeof(out->email));
 	shown(git_commit_summary((git_commit *)commit), out->subject,
@@ -255,7 +256,7 @@ int ssot_commit_facts(const char *path, const char *commit,
 	if (!rc && git_commit_lookup(&c, repo, &id))
 		rc = ssot_git_error(err, "reading commit %s", commit);
 	if (!rc)
-		fill(c, out);
+		ssot_git_facts(c, out);
 	git_commit_free(c);
 	git_repository_free(repo);
 	return rc;

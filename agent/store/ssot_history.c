@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
+#include "agent/store/ssot_graph.h"
 #include "agent/store/ssot_text.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -80,98 +80,146 @@ static int look(struct trail *t, const git_commit *commit, git_oid *blob)
 	return 0;
 }
 
+static void set_said(json_t *out, const char *key, const char *text)
+{
+	json_set_str(out, key, *text ? text : NULL);
+}
+
 static json_t *describe(const git_commit *commit, const git_oid *blob)
 {
-	const char *message = git_commit_message(commit);
-	char id[GIT_OID_HEXSZ + 1], sha[GIT_OID_HEXSZ + 1], text[256];
-	char at[CLOCK_TEXT], leaf[SHA256_HEX], log[SSOT_LOG + 1] = "";
+	char id[GIT_OID_HEXSZ + 1], sha[GIT_OID_HEXSZ + 1], at[CLOCK_TEXT];
+	struct ssot_commit_facts facts;
 	json_t *out = json_object();
-	uint64_t seq = 0;
 
+	ssot_git_facts(commit, &facts);
 	git_oid_tostr(id, sizeof(id), git_commit_id(commit));
 	git_oid_tostr(sha, sizeof(sha), blob);
 	clock_text((int64_t)git_commit_time(commit) * 1000000, at);
 	json_set_str(out, "commit", id);
 	json_set_str(out, "at", at);
-	json_set_str(out, "by", git_commit_author(commit)->name);
-	json_set_str(out, "operation", ssot_trailer(
-		message, "Operation", text, sizeof(text)) ? text : NULL);
-	ssot_trailer(message, "Audit-Log", log, sizeof(log));
-	ssot_commit_ours(message, log, &seq, leaf);
-	json_set_int(out, "seq", (json_int_t)seq);
-	json_set_str(out, "correlation_id", ssot_trailer(
-		message, "Correlation-Id", text, sizeof(text)) ? text : NULL);
+	json_set_str(out, "by", facts.author);
+	set_said(out, "operation", facts.operation);
+	json_set_int(out, "seq", (json_int_t)facts.seq);
+	set_said(out, "log_id", facts.log_id);
+	set_said(out, "correlation_id", facts.correlation_id);
 	json_set_str(out, "sha", sha);
 	return out;
 }
 
-static int newest(struct trail *t, git_commit **commit, struct err *err)
+/* Where to begin: at the cursor, or at the newest commit. */
+static int first(struct trail *t, const char *cursor, git_commit **commit,
+		 struct err *err)
 {
 	git_oid id;
-	int rc = git_reference_name_to_id(&id, t->repo, SSOT_REF);
+	int rc;
 
-	if (rc == GIT_ENOTFOUND)
-		return err_set(err, ERR_not_found, "no such task in history");
-	if (rc || git_commit_lookup(commit, t->repo, &id))
-		return ssot_git_error(err, "reading the history");
+	if (!cursor) {
+		rc = git_reference_name_to_id(&id, t->repo, SSOT_REF);
+		if (rc == GIT_ENOTFOUND)
+			return err_set(err, ERR_not_found,
+				       "no such task in history");
+		if (!rc)
+			rc = git_commit_lookup(commit, t->repo, &id);
+		return rc ? ssot_git_error(err, "reading the history") : 0;
+	}
+	if (!is_hex(cursor, GIT_OID_HEXSZ) || git_oid_fromstr(&id, cursor) ||
+	    git_commit_lookup(commit, t->repo, &id))
+		return err_set(err, ERR_invalid_request,
+			       "cursor: is no commit of this history");
 	return 0;
 }
 
 /*
- * Walk back. A commit touched the task if its parent has another blob there;
- * where the parent has none, the task was made and the walk is over.
+ * The way back from a commit, as `git log -- FILE` goes: to the first parent
+ * that has the same document, for then the commit did not change it; else to
+ * the first that has one. NULL: this is where it was made.
  */
-static int walk(struct trail *t, git_commit *commit, size_t limit,
-		json_t *out, struct err *err)
+static int go_back(struct trail *t, const git_commit *commit, git_oid *blob,
+		   git_commit **to, bool *changed)
 {
-	git_oid blob, before;
+	const git_oid now = *blob;
+	git_commit *best = NULL;
+	int rc = 0;
+
+	*changed = true;
+	memset(blob, 0, sizeof(*blob));
+	for (unsigned i = 0; *changed && i < git_commit_parentcount(commit) &&
+	     !rc; i++) {
+		git_commit *parent = NULL;
+		git_oid there;
+
+		rc = git_commit_parent(&parent, commit, i);
+		if (!rc)
+			rc = look(t, parent, &there);
+		if (!rc && git_oid_equal(&there, &now))
+			*changed = false;
+		if (!rc && !git_oid_is_zero(&there) && (!best || !*changed)) {
+			git_commit *old = best;
+
+			best = parent;
+			parent = old;
+			*blob = there;
+		}
+		git_commit_free(parent);
+	}
+	*to = best;
+	return rc;
+}
+
+/* Newest last; *next gets where to go on, "" if that was all. */
+static int walk(struct trail *t, git_commit *commit, size_t limit,
+		json_t *out, char next[GIT_OID_HEXSZ + 1], struct err *err)
+{
+	git_oid blob;
 	int rc = look(t, commit, &blob);
 
+	*next = 0;
 	if (!rc && git_oid_is_zero(&blob)) {
 		git_commit_free(commit);
 		return err_set(err, ERR_not_found, "no such task in history");
 	}
-	for (int i = 0; !rc && i < COMMITS_MAX && !git_oid_is_zero(&blob) &&
-	     json_array_size(out) < limit; i++) {
-		git_commit *parent = NULL;
+	for (int i = 0; !rc && commit && !*next; i++) {
+		git_commit *before = NULL;
+		git_oid now = blob;
+		bool changed;
 
-		rc = git_commit_parent(&parent, commit, 0);
-		if (rc == GIT_ENOTFOUND)
-			rc = 0;
-		memset(&before, 0, sizeof(before));
-		if (parent)
-			rc = look(t, parent, &before);
-		if (!rc && !git_oid_equal(&blob, &before))
-			json_array_insert_new(out, 0, describe(commit, &blob));
+		if (i == COMMITS_MAX || json_array_size(out) == limit) {
+			git_oid_tostr(next, GIT_OID_HEXSZ + 1,
+				      git_commit_id(commit));
+			break;
+		}
+		rc = go_back(t, commit, &blob, &before, &changed);
+		if (!rc && changed)
+			json_array_insert_new(out, 0, describe(commit, &now));
 		git_commit_free(commit);
-		commit = parent;
-		blob = before;
+		commit = before;
 	}
 	git_commit_free(commit);
 	return rc ? ssot_git_error(err, "reading the history") : 0;
 }
 
-static json_t *history(const char *path, const char *task_id, size_t limit,
-		       struct err *err)
+static json_t *history(const char *path, const char *task_id,
+		       const char *cursor, size_t limit, struct err *err)
 {
+	json_t *items = json_array(), *out = NULL;
+	char next[GIT_OID_HEXSZ + 1];
 	git_commit *commit = NULL;
-	json_t *out = NULL;
 	struct trail t;
 
-	if (!trail_open(&t, path, task_id, err) && !newest(&t, &commit, err)) {
-		out = json_array();
-		if (walk(&t, commit, limit, out, err)) {
-			json_decref(out);
-			out = NULL;
-		}
+	if (!trail_open(&t, path, task_id, err) &&
+	    !first(&t, cursor, &commit, err) &&
+	    !walk(&t, commit, limit, items, next, err)) {
+		out = json_pack("{s:O}", "items", items);
+		json_set_str(out, "next_cursor", *next ? next : NULL);
 	}
+	json_decref(items);
 	git_repository_free(t.repo);
 	return out;
 }
 
 /* A pack that is merged away under the reader is found in another one. */
-json_t *ssot_history(const char *path, const char *task_id, size_t limit,
-		     struct err *err)
+json_t *ssot_history(const char *path, const char *task_id,
+		     const char *cursor, size_t limit, struct err *err)
 {
 	struct err why = {0};
 	json_t *out = NULL;
@@ -179,7 +227,7 @@ json_t *ssot_history(const char *path, const char *task_id, size_t limit,
 	for (int i = 0; !out && i < 3 && (!i || why.code == ERR_io); i++) {
 		err_fini(&why);
 		memset(&why, 0, sizeof(why));
-		out = history(path, task_id, limit, &why);
+		out = history(path, task_id, cursor, limit, &why);
 	}
 	if (!out)
 		err_set(err, why.code, "%s", why.detail);

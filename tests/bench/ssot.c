@@ -93,11 +93,11 @@ static void measure(const char *dir, unsigned tasks, double seconds)
 	       (double)worst / 1e3);
 	ssot_close(s);
 	start = clock_mono_us();
-	history = ssot_history(path, "t-000007", 1000, &err);
+	history = ssot_history(path, "t-000007", NULL, 1000, &err);
 	check(!history, &err);
 	printf("ssot_history_%u_tasks %.1f ms (%zu commits)\n", tasks,
 	       (double)(clock_mono_us() - start) / 1e3,
-	       json_array_size(history));
+	       json_array_size(json_object_get(history, "items")));
 	json_decref(history);
 	free(path);
 }

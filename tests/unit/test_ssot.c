@@ -228,68 +228,6 @@ START_TEST(replaying_gives_the_same_commits_however_it_is_cut)
 }
 END_TEST
 
-START_TEST(history_is_what_touched_the_task)
-{
-	static const struct { const char *type, *id; int n; } made[] = {
-		{"task_created", "t-1", 1}, {"task_created", "t-2", 1},
-		{"task_updated", "t-1", 2}, {"task_updated", "t-2", 2},
-		{"heartbeat", "t-1", 2}, {"task_state", "t-1", 3},
-	};
-	static const uint64_t want[] = {1, 3, 6};
-	struct ssot *s = store_new();
-	struct err err = {0};
-	json_t *h, *one;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(made); i++)
-		apply(s, record_new(i + 1, made[i].type, made[i].id, json_pack(
-			"{s:o}", "task", task_doc(made[i].id, "x",
-						  made[i].n))));
-	h = ssot_history(path, "t-1", 100, NULL);
-	ck_assert_uint_eq(json_array_size(h), ARRAY_LEN(want));
-	json_array_foreach (h, i, one) {
-		ck_assert_int_eq(json_int(one, "seq", 0), (json_int_t)want[i]);
-		ck_assert_str_eq(json_str(one, "operation"),
-				 made[want[i] - 1].type);
-		ck_assert_str_eq(json_str(one, "by"), "coordinator");
-		ck_assert_str_eq(json_str(one, "correlation_id"), "c-1");
-		ck_assert_str_eq(json_str(one, "sha"), sh(
-			"git -C %s rev-parse %s:%s", path,
-			json_str(one, "commit"),
-			path_of("tasks", "t-1", "t-1.json")));
-	}
-	ck_assert_str_eq(json_str(json_array_get(h, 0), "at"),
-			 "2026-01-02T03:04:06.000000Z");
-	json_decref(h);
-	h = ssot_history(path, "t-1", 2, NULL);
-	ck_assert_uint_eq(json_array_size(h), 2);
-	ck_assert_int_eq(json_int(json_array_get(h, 1), "seq", 0), 6);
-	json_decref(h);
-	ck_assert_ptr_null(ssot_history(path, "t-3", 9, &err));
-	ck_assert_int_eq(err.code, ERR_not_found);
-	err_fini(&err);
-	ck_assert_ptr_null(ssot_history(path, "../t", 9, &err));
-	ck_assert_int_eq(err.code, ERR_not_found);
-	err_fini(&err);
-	store_end(s);
-}
-END_TEST
-
-START_TEST(an_empty_repository_has_no_history)
-{
-	struct ssot *s = store_new();
-	struct err err = {0};
-
-	ck_assert_ptr_null(ssot_history(path, "t-1", 9, &err));
-	ck_assert_int_eq(err.code, ERR_not_found);
-	err_fini(&err);
-	ck_assert_ptr_null(ssot_history("/nonexistent", "t-1", 9, &err));
-	ck_assert_int_eq(err.code, ERR_io);
-	err_fini(&err);
-	store_end(s);
-}
-END_TEST
-
 START_TEST(a_thousand_tasks_lie_in_order_for_git)
 {
 	struct ssot *s = store_new();
@@ -320,6 +258,4 @@ TESTS("ssot",
       odd_records_leave_no_trace_and_do_no_harm,
       no_title_or_actor_can_forge_a_commit,
       replaying_gives_the_same_commits_however_it_is_cut,
-      history_is_what_touched_the_task,
-      an_empty_repository_has_no_history,
       a_thousand_tasks_lie_in_order_for_git)

@@ -198,8 +198,9 @@ START_TEST(many_small_packs_become_few_under_the_readers)
 		apply(s, task_record(seq, seq % 2 ? "t-1" : "t-2", (int)seq));
 		if (seq % 20)
 			continue;
-		h = ssot_history(path, "t-1", 1000, NULL);
-		ck_assert_uint_eq(json_array_size(h), seq / 2);
+		h = ssot_history(path, "t-1", NULL, 1000, NULL);
+		ck_assert_uint_eq(json_array_size(json_object_get(h,
+								  "items")), seq / 2);
 		json_decref(h);
 	}
 	ck_assert_int_le(atoi(sh("ls %s/objects/pack/*.pack | wc -l", path)),
