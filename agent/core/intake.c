@@ -17,8 +17,9 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
-#include "common/utf8.h"
+#include "common/sha256.h"
 
+#define INDEX_US 5000000
 #define COUNT_MAX 1000000	/* commits; more are said to be as many */
 
 struct reading {
@@ -27,12 +28,11 @@ struct reading {
 };
 
 /* A new task of a person may not join what somebody else began. */
-static int check_correlation(struct reading *g, struct err *err)
+static int note_joins(struct reading *g, struct err *err)
 {
-	const struct intake_doc *d = &g->in->docs[g->in->n - 1];
+	struct intake_doc *d = &g->in->docs[g->in->n - 1];
 	struct record_filter f = {.types = "*", .limit = 1};
 	struct record_place place;
-	char path[2 * SSOT_PATH];
 	size_t n = 0;
 
 	if (g->in->peer || *d->base)
@@ -40,11 +40,8 @@ static int check_correlation(struct reading *g, struct err *err)
 	f.correlation_id = json_str(d->doc, "correlation_id");
 	if (reader_records(g->reader, &f, &place, &n, err))
 		return -1;
-	if (!n)
-		return 0;
-	utf8_visible(d->path, path, sizeof(path));
-	return err_set(err, ERR_admin_field, "%.300s: correlation_id: is in "
-		       "use: a new task has one of its own", path);
+	d->joins = n;
+	return 0;
 }
 
 static int each_file(const struct ssot_change *c, void *data, struct err *err)
@@ -54,7 +51,7 @@ static int each_file(const struct ssot_change *c, void *data, struct err *err)
 
 	if (intake_add(g->in, c, err))
 		return -1;
-	return g->in->n > before ? check_correlation(g, err) : 0;
+	return g->in->n > before ? note_joins(g, err) : 0;
 }
 
 struct claims {
@@ -165,6 +162,26 @@ static struct intake *read_commit(struct core *k, const char *from,
 	return NULL;
 }
 
+/* The commit that was taken in last, as far as the index knows. */
+static int read_last(struct core *k, const char *from, char commit[SSOT_HEX],
+		     struct err *err)
+{
+	struct reader *r;
+	json_t *doc;
+
+	*commit = 0;
+	if (follower_wait(k->follow_index, core_seq(k), INDEX_US) ||
+	    reader_open(&r, k->agent->home->index, err))
+		return err_set(err, ERR_io, "the read model is behind");
+	doc = reader_doc(r, "intake", from, NULL);
+	if (doc && is_hex(json_str(doc, "commit"), SSOT_HEX - 1) &&
+	    !strcmp(json_str(doc, "state"), "done"))
+		strcpy(commit, json_str(doc, "commit"));
+	json_decref(doc);
+	reader_close(r);
+	return 0;
+}
+
 /* All of it or, if that is too much, as much as can be halved down to. */
 static struct intake *read_some(struct core *k, const char *from,
 				enum intake_kind kind, const char *base,
@@ -218,25 +235,49 @@ static int put_through(struct core *k, struct intake *in,
 	return rc;
 }
 
-int intake_take(struct core *k, const char *from, enum intake_kind kind,
-		const char *commit, struct intake_taken *out, struct err *err)
+/*
+ * Where this history is one that is taken in already: the end of our own
+ * line, or what was taken in last and that line has not come to yet.
+ */
+static int find_base(struct core *k, const char *from, const char *commit,
+		     char base[SSOT_HEX], struct err *err)
 {
 	const char *repo = k->agent->home->ssot;
-	char tip[SSOT_HEX], base[SSOT_HEX] = "";
-	struct err own = {0};
-	struct intake *in;
+	char tip[SSOT_HEX], last[SSOT_HEX];
+	int ahead;
 
 	pthread_mutex_lock(&k->tip_lock);
 	strcpy(tip, k->tip);
 	pthread_mutex_unlock(&k->tip_lock);
 	if (*tip && ssot_merge_base(repo, tip, commit, base, err))
 		return -1;
-	in = read_some(k, from, kind, base, commit, &own);
-	if (!in) {
-		*err = own;
+	if (read_last(k, from, last, err))
 		return -1;
-	}
-	return put_through(k, in, out, err);
+	if (!*last || !strcmp(last, commit))
+		return 0;
+	ahead = ssot_is_ancestor(repo, last, commit, NULL);
+	if (ahead > 0 && *base)
+		ahead = ssot_is_ancestor(repo, base, last, NULL);
+	if (ahead > 0)
+		strcpy(base, last);
+	return 0;
+}
+
+int intake_take(struct core *k, const char *from, enum intake_kind kind,
+		const char *commit, struct intake_taken *out,
+		struct err *err)
+{
+	char base[SSOT_HEX] = "";
+	struct err own = {0};
+	struct intake *in;
+
+	if (find_base(k, from, commit, base, err))
+		return -1;
+	in = read_some(k, from, kind, base, commit, &own);
+	if (in)
+		return put_through(k, in, out, err);
+	*err = own;
+	return -1;
 }
 
 /* Not what is wrong with the agent or its disk, but with what was pushed. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/core/intake.h"
 #include "agent/core/remote.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
@@ -69,10 +70,40 @@ static uint64_t place_index(void *core, uint64_t seq)
 	return index_cursor(((struct core *)core)->index).off;
 }
 
+/* Where our line ends, for who compares commits with it. */
+static void note_tip(struct core *k)
+{
+	pthread_mutex_lock(&k->tip_lock);
+	snprintf(k->tip, sizeof(k->tip), "%s", ssot_head(k->ssot));
+	pthread_mutex_unlock(&k->tip_lock);
+}
+
+/* Where somebody moved main, that is taken in first. */
 static int apply_ssot(void *core, struct record *const *records, size_t n,
 		      struct err *err)
 {
-	return ssot_apply(((struct core *)core)->ssot, records, n, err);
+	struct core *k = core;
+	struct intake_taken taken;
+	struct err own = {0};
+	int rc;
+
+	while ((rc = ssot_apply(k->ssot, records, n, &own))) {
+		const char *moved = ssot_moved(k->ssot);
+
+		note_tip(k);
+		if (!*moved)
+			break;
+		err_fini(&own);
+		memset(&own, 0, sizeof(own));
+		rc = intake_main(k, moved, &taken, &own);
+		if (rc)
+			break;
+		ssot_accept(k->ssot, taken.commit, taken.seq);
+	}
+	note_tip(k);
+	if (rc)
+		*err = own;
+	return rc;
 }
 
 /* The index knows where a record lies; from the start where it does not. */
@@ -303,6 +334,7 @@ int stores_open(struct core *k, struct err *err)
 	a->remote = remote_row;
 	if (open_stores(k, err) || follow_index(k, err) || ssot_match(k, err))
 		return -1;
+	note_tip(k);
 	follow_ssot(k);			/* not before it is known to be ours */
 	keep_ssot(k);
 	return 0;

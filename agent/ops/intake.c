@@ -183,26 +183,40 @@ static void decide(struct agent *a, const struct intake *in,
 		note_ends(d, ours, out);
 }
 
-/* The only thing that depends on what is here, not on what was there. */
-static int check_criteria(struct agent *a, const struct intake *in,
-			  const struct intake_doc *d, enum fate fate,
-			  struct err *err)
+static int refuse_doc(const struct intake_doc *d, enum err_code code,
+		      struct err *err, const char *what)
 {
 	char path[DOCUMENT_PATH];
+
+	utf8_visible(d->path, path, sizeof(path));
+	return err_set(err, code, "%s: %s", path, what);
+}
+
+static bool changes(const struct intake_doc *d, const char *member)
+{
 	json_t *each;
 	size_t i;
 
-	if (in->peer || fate != TAKEN || strcmp(d->kind, "task"))
+	json_array_foreach (d->changed, i, each)
+		if (!strcmp(json_string_value(each), member))
+			return true;
+	return false;
+}
+
+/* What depends on what is here now, not on what was there. */
+static int check_here(struct agent *a, const struct intake *in,
+		      const struct intake_doc *d, const struct decided *to,
+		      struct err *err)
+{
+	if (in->peer || to->fate != TAKEN || strcmp(d->kind, "task"))
 		return 0;
-	json_array_foreach (d->changed, i, each) {
-		if (strcmp(json_string_value(each), "acceptance_criteria") ||
-		    !task_was_acked(a, d->doc))
-			continue;
-		utf8_visible(d->path, path, sizeof(path));
-		return err_set(err, ERR_criteria_locked, "%s: "
-			       "acceptance_criteria: they were acknowledged",
-			       path);
-	}
+	if (!*to->ours && d->joins)
+		return refuse_doc(d, ERR_admin_field, err, "correlation_id: "
+				  "is in use: a new task has its own");
+	if (changes(d, "acceptance_criteria") && task_was_acked(a, d->doc))
+		return refuse_doc(d, ERR_criteria_locked, err,
+				  "acceptance_criteria: they were "
+				  "acknowledged");
 	return 0;
 }
 
@@ -221,8 +235,7 @@ static int make_plan(struct plan *p, struct err *err)
 		struct decided *to = &p->decided[i];
 
 		decide(p->a, p->in, &p->in->docs[i], to);
-		if (check_criteria(p->a, p->in, &p->in->docs[i], to->fate,
-				   err))
+		if (check_here(p->a, p->in, &p->in->docs[i], to, err))
 			return -1;
 		p->left += to->fate != SAME;
 		p->taken += to->fate == TAKEN;
