@@ -43,7 +43,7 @@ struct upkeep {
 	/* under lock */
 	struct facts now, before, after;
 	size_t loose;
-	bool looked;
+	bool looked, working;
 	int64_t repacked_at;		/* wall; 0: never */
 	double seconds;
 	char error[200];
@@ -107,6 +107,13 @@ static int look(struct upkeep *u, struct pack_facts **list, size_t *n,
 	u->looked = true;
 	pthread_mutex_unlock(&u->lock);
 	return 0;
+}
+
+static void note_working(struct upkeep *u, bool working)
+{
+	pthread_mutex_lock(&u->lock);
+	u->working = working;
+	pthread_mutex_unlock(&u->lock);
 }
 
 static void note_repack(struct upkeep *u, struct facts before,
@@ -175,6 +182,7 @@ static int round_of(struct upkeep *u, struct err *err)
 	if (!rc)
 		goto done;
 	rc = -1;
+	note_working(u, true);
 	if (upkeep_pack(&u->where, list, chosen, plan, name, err))
 		goto done;
 	before = sum_of(list, chosen);
@@ -184,6 +192,7 @@ static int round_of(struct upkeep *u, struct err *err)
 	note_repack(u, before, name, start);
 	rc = 1;
 done:
+	note_working(u, false);
 	ssot_packs_hold(u->o.ssot, 0);
 	free(list);
 	return rc;
@@ -284,6 +293,8 @@ void upkeep_json(struct upkeep *u, json_t *v)
 		json_set_int(v, "loose", (json_int_t)u->loose);
 		json_set_int(v, "bytes", (json_int_t)u->now.bytes);
 	}
+	if (u->working)
+		json_object_set_new(v, "repacking", json_true());
 	if (u->repacked_at)
 		json_object_set_new(v, "repack", repack_json(u));
 	if (*u->error)

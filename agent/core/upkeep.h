@@ -24,8 +24,9 @@ struct upkeep_options {
 struct upkeep *upkeep_start(const struct upkeep_options *o);
 /*
  * Members packs, loose, bytes, repack (the last one: at, seconds, and its
- * packs_before, bytes_before, packs_after, bytes_after) and upkeep_error,
- * each where it is known, into the object v. Any thread; u may be NULL.
+ * packs_before, bytes_before, packs_after, bytes_after), repacking (true
+ * while one goes on) and upkeep_error, each where it is known, into the
+ * object v. Any thread; u may be NULL.
  */
 void upkeep_json(struct upkeep *u, json_t *v);
 /* Ends a git that is at work, at once and without damage. NULL is fine. */
