@@ -32,16 +32,6 @@ struct bench {
 	unsigned tasks;
 };
 
-static unsigned next_random(void)
-{
-	static __thread uint64_t x = 88172645463325252ull;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	return (unsigned)(x >> 16);
-}
-
 /* Seconds a command takes; what it says is appended to out. */
 static double timed(char *out, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

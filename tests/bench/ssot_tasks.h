@@ -63,21 +63,45 @@ static inline json_t *task_doc(unsigned n, uint64_t seq)
 			 "allow_external_publish", 0);
 }
 
-/* Record seq: task n as it is from there on. */
+/* What record seq says: task n as it is from there on. */
+struct change { struct entry e; char id[32], corr[32]; };
+
+static inline void change_init(struct change *c, uint64_t seq, unsigned n)
+{
+	snprintf(c->id, sizeof(c->id), "t-%06u", n);
+	snprintf(c->corr, sizeof(c->corr), "c-%llu", (unsigned long long)seq);
+	c->e = (struct entry){
+		.type = "task_updated", .actor = "coordinator",
+		.correlation_id = c->corr, .task_id = c->id,
+		.data = json_pack("{s:{s:o}}", "put", "task",
+				  task_doc(n, seq)),
+	};
+}
+
+static inline void change_fini(struct change *c)
+{
+	json_decref(c->e.data);
+}
+
 static inline struct record *task_record(uint64_t seq, unsigned n)
 {
 	static const uint8_t prev[SHA256_RAW];
-	struct entry e = {.type = "task_updated", .actor = "coordinator"};
-	char id[32], corr[32];
+	struct change c;
 	struct record *r;
 
-	snprintf(id, sizeof(id), "t-%06u", n);
-	snprintf(corr, sizeof(corr), "c-%llu", (unsigned long long)seq);
-	e.task_id = id;
-	e.correlation_id = corr;
-	e.data = json_pack("{s:{s:o}}", "put", "task", task_doc(n, seq));
-	r = record_make(&e, seq, 1767323045000000LL + (int64_t)seq * 1000,
+	change_init(&c, seq, n);
+	r = record_make(&c.e, seq, 1767323045000000LL + (int64_t)seq * 1000,
 			prev, NULL);
-	json_decref(e.data);
+	change_fini(&c);
 	return r;
+}
+
+static inline unsigned next_random(void)
+{
+	static __thread uint64_t x = 88172645463325252ull;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (unsigned)(x >> 16);
 }
