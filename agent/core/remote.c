@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/core/remote_git.h"
+#include "agent/core/remote_row.h"
 #include "agent/core/threads.h"
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
@@ -34,31 +35,6 @@
 #define COUNT_MOST 10000		/* commits; more are not counted */
 #define MAIN "refs/heads/main"
 
-#define WAITS "the remote is behind; nothing is lost"
-
-static const struct {
-	const char *status, *code, *effect, *hint;
-} faults[] = {
-	[FAULT_NONE] = {"ok", NULL, NULL, NULL},
-	[FAULT_UNREACHABLE] = {"degraded", "ssot_remote_unreachable", WAITS,
-		"See detail; it is tried again until it works."},
-	[FAULT_AUTH] = {"down", "ssot_remote_auth", WAITS,
-		"Correct ssot.token-file, ssot.key-file or ssot.known-hosts, "
-		"or the rights there; it is tried again."},
-	[FAULT_DIVERGED] = {"down", "ssot_remote_diverged", WAITS,
-		"The remote has commits that this agent has not. Take them "
-		"away there, or restart with run --accept-remote to keep them "
-		"in the history under ours."},
-	[FAULT_REWRITTEN] = {"down", "ssot_remote_rewritten", WAITS,
-		"History that was there is gone: somebody forced a push. "
-		"Restore it there, or restart with run --accept-remote."},
-	[FAULT_REFUSED] = {"down", "ssot_remote_refused", WAITS,
-		"Let this agent push to main there: see detail for its words."},
-	[FAULT_NO_GIT] = {"down", "git_missing", WAITS, "Install git."},
-	[FAULT_LOCAL] = {"down", "ssot_remote_local", WAITS,
-		"See detail; check the disk and ssot.git of the home."},
-};
-
 struct remote {
 	struct core *core;
 	const struct settings *s;
@@ -73,12 +49,7 @@ struct remote {
 	struct remote_time time;
 	int64_t pause;
 	int stop_fd;			/* 0 for the push at the end */
-	/* under lock: what others look at */
-	pthread_mutex_t lock;
-	enum fault fault;
-	char words[480];
-	int64_t since, synced;		/* wall clock; 0: never */
-	size_t ahead, behind;
+	struct remote_row row;
 };
 
 struct core *remote_core(struct remote *r)
@@ -243,58 +214,20 @@ enum push remote_push(struct remote *r, const char *commit,
 	return end;
 }
 
-static void record(struct remote *r, const char *type, const char *code,
-		   const char *words)
-{
-	json_t *data = json_pack("{s:s}", "what", "ssot_remote");
-
-	if (code)
-		json_set_str(data, "error_code", code);
-	if (words)
-		json_object_set_new(data, "detail", json_lossy(words));
-	core_service(r->core, type, data);
-}
-
 void remote_trouble(struct remote *r, const struct remote_said *said)
 {
-	bool begins, other;
-
-	if (said->stopped || said->fault == FAULT_NONE)
-		return;
-	pthread_mutex_lock(&r->lock);
-	begins = r->fault == FAULT_NONE;
-	other = r->fault != said->fault;
-	if (other)
-		r->since = clock_wall_us();
-	r->fault = said->fault;
-	snprintf(r->words, sizeof(r->words), "%s", said->words);
-	pthread_mutex_unlock(&r->lock);
-	if (other)
-		log_warn("remote: %s: %s", faults[said->fault].code,
-			 said->words);
-	if (begins)
-		record(r, "ssot_sync_failed", faults[said->fault].code,
-		       said->words);
+	remote_row_trouble(&r->row, said);
 }
 
 void remote_fine(struct remote *r)
 {
-	bool over;
-
-	pthread_mutex_lock(&r->lock);
-	over = r->fault != FAULT_NONE;
-	r->fault = FAULT_NONE;
-	*r->words = 0;
-	r->synced = clock_wall_us();
-	if (over || !r->since)
-		r->since = r->synced;
-	r->ahead = r->behind = 0;
-	pthread_mutex_unlock(&r->lock);
 	r->pause = 0;
-	if (over) {
-		log_info("remote: it works again");
-		record(r, "ssot_synced", NULL, NULL);
-	}
+	remote_row_fine(&r->row);
+}
+
+json_t *remote_json(struct remote *r)
+{
+	return remote_row_json(&r->row);
 }
 
 void remote_distance(struct remote *r, const char *ours, const char *theirs)
@@ -305,10 +238,7 @@ void remote_distance(struct remote *r, const char *ours, const char *theirs)
 		ssot_count(r->repo, theirs, ours, &ahead, COUNT_MOST, NULL);
 	if (*theirs && *ours)
 		ssot_count(r->repo, ours, theirs, &behind, COUNT_MOST, NULL);
-	pthread_mutex_lock(&r->lock);
-	r->ahead = ahead;
-	r->behind = behind;
-	pthread_mutex_unlock(&r->lock);
+	remote_row_distance(&r->row, ahead, behind);
 }
 
 int64_t remote_pause(struct remote *r)
@@ -320,37 +250,6 @@ int64_t remote_pause(struct remote *r)
 		r->pause = PAUSE_MOST;
 	getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
 	return r->pause - r->pause / 4 * (int64_t)(dice % 1000) / 1000;
-}
-
-static void set_time(json_t *v, const char *key, int64_t wall_us)
-{
-	char text[CLOCK_TEXT];
-
-	if (wall_us)
-		clock_text(wall_us, text);
-	json_set_str(v, key, wall_us ? text : NULL);
-}
-
-json_t *remote_json(struct remote *r)
-{
-	json_t *v = json_pack("{s:s}", "name", "ssot_remote");
-
-	pthread_mutex_lock(&r->lock);
-	json_set_str(v, "status", faults[r->fault].status);
-	json_set_str(v, "mode", r->s->ssot_mode == SSOT_SHARED ? "shared" :
-		     "mirror");
-	set_time(v, "since", r->since);
-	json_set_int(v, "ahead", (json_int_t)r->ahead);
-	json_set_int(v, "behind", (json_int_t)r->behind);
-	set_time(v, "last_synced", r->synced);
-	if (r->fault != FAULT_NONE) {
-		json_set_str(v, "error_code", faults[r->fault].code);
-		json_object_set_new(v, "detail", json_lossy(r->words));
-		json_set_str(v, "effect", faults[r->fault].effect);
-		json_set_str(v, "remediation_hint", faults[r->fault].hint);
-	}
-	pthread_mutex_unlock(&r->lock);
-	return v;
 }
 
 /* What a killed git left of the refs that nobody but this thread moves. */
@@ -373,7 +272,7 @@ static void last_push(struct remote *r)
 	char ours[SSOT_HEX];
 	struct remote_said said;
 
-	if (r->fault != FAULT_NONE || r->s->ssot_mode != SSOT_MIRROR ||
+	if (remote_row_fault(&r->row) != FAULT_NONE || r->s->ssot_mode != SSOT_MIRROR ||
 	    ssot_ref_read(r->repo, MAIN, ours, NULL) || !*ours ||
 	    !strcmp(ours, r->agreed))
 		return;
@@ -438,7 +337,7 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->stop = r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->last = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_init(&r->lock, NULL);
+	remote_row_init(&r->row, k, s->ssot_mode);
 	if (r->wake < 0 || r->stop < 0 || r->last < 0 ||
 	    pthread_create(&r->thread, NULL, main_of, r))
 		abort();
@@ -470,6 +369,6 @@ void remote_close(struct remote *r)
 	close(r->wake);
 	close(r->stop);
 	close(r->last);
-	pthread_mutex_destroy(&r->lock);
+	remote_row_fini(&r->row);
 	free(r);
 }

@@ -43,8 +43,8 @@ struct remote_mode {
 };
 extern const struct remote_mode mirror_mode;
 
-enum fault {			/* rows of faults[] in remote.c */
-	FAULT_NONE, FAULT_UNREACHABLE, FAULT_AUTH, FAULT_DIVERGED,
+enum fault {			/* rows of faults[] in remote_row.c */
+	FAULT_NONE, FAULT_STARTING, FAULT_UNREACHABLE, FAULT_AUTH, FAULT_DIVERGED,
 	FAULT_REWRITTEN, FAULT_REFUSED, FAULT_NO_GIT, FAULT_LOCAL,
 };
 

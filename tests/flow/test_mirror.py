@@ -54,8 +54,9 @@ def fault(agent, code, seconds=15):
     assert found["effect"] and found["remediation_hint"], found
     assert found["detail"] and found["since"], found
     assert agent.get("/api/health", by="admin").json["status"] == "degraded"
-    failed = agent.journal("ssot_sync_failed", what="ssot_remote")
-    assert failed and failed[-1]["data"]["detail"], failed
+    failed = kc.wait_for(lambda: agent.journal("ssot_sync_failed",
+                                               what="ssot_remote"))
+    assert failed[-1]["data"]["detail"], failed
     return found
 
 
@@ -160,6 +161,16 @@ def test_a_hook_that_declines_is_quoted_and_asked_again():
             kc.wait_for(lambda: agent.journal("ssot_synced",
                                               what="ssot_remote"))
             assert len(agent.journal("ssot_sync_failed")) == 1
+
+
+def test_a_server_that_says_the_token_back_does_not_get_it_into_the_record():
+    with remotes.Http() as peer:
+        peer.hook("pre-receive", f"echo you said {remotes.TOKEN} >&2; exit 1")
+        with mirror(peer) as agent:
+            works(agent)
+            found = fault(agent, "ssot_remote_refused")
+            assert "you said ****" in found["detail"], found
+            nowhere(agent, peer, remotes.TOKEN)
 
 
 def test_commits_that_are_not_ours_are_not_pushed_over_but_accepted():
