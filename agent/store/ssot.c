@@ -67,6 +67,7 @@ int ssot_open(struct ssot **out, const char *path,
 
 	s->chain = chain_new(&s->repo, log_id, o->remote);
 	if (ssot_repo_open(&s->repo, path, err) ||
+	    ssot_head_check(s->repo.git, path, err) ||
 	    read_main(s, log_id, err)) {
 		ssot_close(s);
 		return -1;

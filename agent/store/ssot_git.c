@@ -45,8 +45,13 @@ int ssot_git_error(struct err *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	return err_set(err, ERR_io, "%s: %s", text,
-		       why ? why->message : "git gives no reason");
+	err_set(err, ERR_io, "%s: %s", text,
+		why ? why->message : "git gives no reason");
+	if (why && why->klass != GIT_ERROR_OS)
+		err_hint(err, "If `git fsck` says that the repository is "
+			 "damaged, restore it, or move the folder away and "
+			 "restart: it is made anew from the journal.");
+	return -1;
 }
 
 int ssot_git_open(git_repository **repo, const char *path, struct err *err)

@@ -9,7 +9,7 @@ struct err;
 
 /* Once per process: start libgit2, deaf to the user's git configuration. */
 void ssot_git_setup(void);
-/* ERR_io with libgit2's words behind the text; -1. */
+/* ERR_io with libgit2's words behind the text, and what to do; -1. */
 int ssot_git_error(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* A bare repository. */
@@ -41,8 +41,10 @@ bool ssot_ref_tasks(git_repository *repo, const git_oid *commit);
 /* Let main say to instead of from, durable, or leave it as it is. */
 int ssot_ref_move(git_repository *repo, const char *path,
 		  const git_oid *from, const git_oid *to, struct err *err);
+/* Is HEAD one that git can read? Without it git knows no repository. */
+int ssot_head_check(git_repository *repo, const char *path, struct err *err);
 /*
- * The same, as the bare act: 0, or what libgit2 would say, GIT_ELOCKED and
+ * Moving main, as the bare act: 0, or what libgit2 would say, GIT_ELOCKED and
  * GIT_EMODIFIED among it.
  */
 int ssot_ref_swap(git_repository *repo, const char *path, const git_oid *from,

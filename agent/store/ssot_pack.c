@@ -5,6 +5,7 @@
  */
 #include "agent/store/ssot_pack.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -274,6 +275,18 @@ static int write_file(const struct pack *p, const char *folder,
 	return rc;
 }
 
+/* Without its index a pack is nothing, and the next may have another name. */
+static void drop_alone(const char *folder, const char *name)
+{
+	char *idx = xasprintf("%s/%s.idx", folder, name);
+	char *path = xasprintf("%s/%s.pack", folder, name);
+
+	if (access(idx, F_OK) && errno == ENOENT)
+		unlink(path);
+	free(idx);
+	free(path);
+}
+
 /* Count and checksum around the objects. */
 static void finish(struct pack *p, uint8_t trailer[GIT_RAW], char *name)
 {
@@ -305,6 +318,8 @@ int pack_write(struct pack *p, const char *folder, char name[PACK_NAME],
 	rc = write_file(p, folder, name, ".pack", &p->bytes, err) ||
 	     write_file(p, folder, name, ".idx", &index, err) ||
 	     fs_sync_dir(folder, err);
+	if (rc)
+		drop_alone(folder, name);
 	p->bytes.len -= GIT_RAW;
 	buf_fini(&index);
 	free(sorted);

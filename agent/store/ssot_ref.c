@@ -115,8 +115,11 @@ bool ssot_ref_tasks(git_repository *repo, const git_oid *commit)
 int ssot_ref_move(git_repository *repo, const char *path,
 		  const git_oid *from, const git_oid *to, struct err *err)
 {
-	int rc = ssot_ref_swap(repo, path, from, to);
+	int rc = ssot_head_check(repo, path, err);
 
+	if (rc)
+		return -1;
+	rc = ssot_ref_swap(repo, path, from, to);
 	if (rc == GIT_EMODIFIED || rc == GIT_EEXISTS)
 		return ssot_ref_moved(path, from, err);
 	if (!rc)

@@ -138,6 +138,20 @@ static void sync_folder(const struct names *n)
 	err_fini(&err);
 }
 
+int ssot_head_check(git_repository *repo, const char *path, struct err *err)
+{
+	git_reference *head = NULL;
+	int rc = git_reference_lookup(&head, repo, "HEAD");
+
+	git_reference_free(head);
+	if (!rc)
+		return 0;
+	ssot_git_error(err, "HEAD of %s", path);
+	return err_hint(err, "Let it say where the tasks are: git symbolic-ref"
+			" does it, or write \"ref: " SSOT_REF "\" into "
+			"%s/HEAD.", path);
+}
+
 int ssot_ref_swap(git_repository *repo, const char *path, const git_oid *from,
 		  const git_oid *to)
 {
