@@ -88,7 +88,13 @@ int ssot_git_descends(git_repository *repo, const git_oid *commit,
 	int rc = git_oid_equal(commit, from) ? 1 :
 		 git_graph_descendant_of(repo, commit, from);
 
-	return rc < 0 ? ssot_git_error(err, "reading the history") : rc;
+	return rc < 0 ? ssot_git_unread(repo, err) : rc;
+}
+
+int ssot_git_unread(git_repository *repo, struct err *err)
+{
+	return ssot_git_error(err, "reading the history of %s",
+			      git_repository_path(repo));
 }
 
 int ssot_foreign(const char *path, const char *what, struct err *err)

@@ -23,6 +23,8 @@ int ssot_git_descends(git_repository *repo, const git_oid *commit,
 /* What a commit says of itself. */
 struct ssot_commit_facts;
 void ssot_git_facts(const git_commit *commit, struct ssot_commit_facts *out);
+/* ssot_git_error where commits and trees cannot be read. */
+int ssot_git_unread(git_repository *repo, struct err *err);
 /* "This is not ours": ERR_io with what to do; -1. */
 int ssot_foreign(const char *path, const char *what, struct err *err);
 

@@ -39,7 +39,7 @@ static int tree_of(struct chain *c, const git_oid *id, git_oid *tree,
 	git_commit *commit;
 
 	if (git_commit_lookup(&commit, c->repo->git, id))
-		return ssot_git_error(err, "reading the history");
+		return ssot_git_unread(c->repo->git, err);
 	*tree = *git_commit_tree_id(commit);
 	git_commit_free(commit);
 	return 0;
@@ -55,7 +55,7 @@ static int take_theirs(struct chain *c, const git_oid *theirs,
 			      GIT_ENOTFOUND;
 
 	if (rc && rc != GIT_ENOTFOUND)
-		return ssot_git_error(err, "reading the history");
+		return ssot_git_unread(c->repo->git, err);
 	if ((!rc && tree_of(c, &base, &before, err)) ||
 	    tree_of(c, theirs, &after, err))
 		return -1;
@@ -112,7 +112,7 @@ static int has(struct chain *c, const git_oid *id, bool *there,
 	if (rc == GIT_ENOTFOUND)
 		return 0;
 	if (rc)
-		return ssot_git_error(err, "reading the history");
+		return ssot_git_unread(c->repo->git, err);
 	return c->end.any ? ssot_git_descends(c->repo->git, &c->end.commit,
 					      id, err) : 0;
 }

@@ -61,7 +61,7 @@ static int look_at(git_repository *repo, const git_oid *id,
 	bool ours;
 
 	if (git_commit_lookup(&commit, repo, id))
-		return ssot_git_error(err, "reading the history");
+		return ssot_git_unread(repo, err);
 	ours = ssot_commit_ours(git_commit_message(commit), log_id, &p.seq,
 				p.leaf);
 	p.tree = *git_commit_tree_id(commit);

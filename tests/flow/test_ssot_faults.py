@@ -53,8 +53,9 @@ def trouble(agent, *words, hint=()):
         tasks.append(agent.task(f"more {n}"))
     assert agent.get(f"/api/tasks/{tasks[0]['id']}").json == tasks[0]
     assert len(agent.get("/api/tasks?limit=100").json["items"]) >= 4
-    told = troubles(agent)
-    assert alternate(told) and told[-1] == "ssot_sync_failed", told
+    kc.wait_for(lambda: troubles(agent)[-1:] == ["ssot_sync_failed"],
+                what="the record of it")
+    assert alternate(troubles(agent)), troubles(agent)
     record = agent.journal("ssot_sync_failed")[-1]
     assert record["data"]["detail"], record
 
