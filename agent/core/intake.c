@@ -57,7 +57,7 @@ static int each_file(const struct ssot_change *c, void *data, struct err *err)
 struct claims {
 	struct core *core;
 	bool peer;
-	uint64_t known;		/* records that are in history */
+	uint64_t known;		/* newest record that is in history */
 	struct reader *reader;
 };
 
@@ -103,10 +103,12 @@ static int check_claim(const char *commit, uint64_t seq, const char *leaf,
 static int check_claims(struct core *k, struct intake *in,
 			struct reader *reader, struct err *err)
 {
-	struct claims claims = {k, in->peer, follower_seq(k->follow_ssot),
-				reader};
+	struct claims claims = {k, in->peer, 0, reader};
 	char log_id[SSOT_LOG];
 
+	pthread_mutex_lock(&k->tip_lock);
+	claims.known = k->tip_seq;
+	pthread_mutex_unlock(&k->tip_lock);
 	if (core_log_id(k, log_id, err))
 		return -1;
 	return ssot_claims(k->agent->home->ssot, in->base, in->commit, log_id,

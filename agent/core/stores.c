@@ -75,6 +75,7 @@ static void note_tip(struct core *k)
 {
 	pthread_mutex_lock(&k->tip_lock);
 	snprintf(k->tip, sizeof(k->tip), "%s", ssot_head(k->ssot));
+	k->tip_seq = ssot_seq(k->ssot);
 	pthread_mutex_unlock(&k->tip_lock);
 }
 

@@ -41,7 +41,8 @@ struct core {
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
 	struct call *waiting;		/* the writer's: Prefer: wait */
 	pthread_mutex_t tip_lock;
-	char tip[SSOT_HEX];		/* newest commit that is in history */
+	char tip[SSOT_HEX];		/* where our line of commits ends */
+	uint64_t tip_seq;		/* newest record in it */
 	char refused[SSOT_HEX];		/* thread ssot: what main was moved to */
 	char refusal[480];		/* and why that is not taken in */
 };
