@@ -25,7 +25,7 @@
 #define HISTORY_US 2000000
 #define INDEX_PAUSE_US 50000
 #define SSOT_PAUSE_US 200000
-#define SSOT_NICE 10
+#define SSOT_NICE 5
 #define UPKEEP_US 2000000
 #define BUSY_LAG 2000		/* records */
 #define LOOK_US 250000		/* was main moved while nothing happens? */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/json_span.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/json.h"
@@ -89,8 +90,11 @@ json_t *reader_parse(sqlite3_stmt *s, struct err *err)
 {
 	const char *text = (const char *)sqlite3_column_text(s, 0);
 	size_t len = (size_t)sqlite3_column_bytes(s, 0);
-	json_t *doc = text ? json_loadb(text, len, JSON_ALLOW_NUL, NULL) : NULL;
+	json_t *doc = text && *text == '{' ?
+		json_span_load((struct span){text, len}) : NULL;
 
+	if (text && !doc)
+		doc = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
 	if (!doc)
 		err_set(err, ERR_io, "the index: a document is no JSON");
 	return doc;

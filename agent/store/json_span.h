@@ -28,6 +28,12 @@ bool json_span_member(struct span object, const char *key,
 bool json_span_read(struct span string, char *out);
 
 /*
+ * The value that it is, built. NULL if it is not in our form, has a key
+ * twice, a NUL, a fraction or a very large number: jansson decides on those.
+ */
+json_t *json_span_load(struct span value);
+
+/*
  * Write text as a string to out, which has room for 6 * len + 2; returns the
  * end. U+FFFD stands in for each byte that is not UTF-8.
  */

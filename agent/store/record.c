@@ -91,15 +91,24 @@ static bool cut_texts(struct shared *s, const struct line *line)
 }
 
 /*
+ * jansson's own limits are enough: a line is short, and what is nested 32
+ * deep in a request is nested deeper in its record.
+ */
+static json_t *data_of(struct span data)
+{
+	const int flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+	json_t *v = json_span_load(data);
+
+	return v ? v : json_loadb(data.at, data.len, flags, NULL);
+}
+
+/*
  * A record of the line. data may be given (borrowed) where it is at hand;
- * else it is parsed. jansson's own limits are enough for that: a line is
- * short, and what is nested 32 deep in a request is nested deeper in its
- * record.
+ * else it is parsed.
  */
 static struct record *record_of(struct span text, json_t *data,
 				uint8_t prev[SHA256_RAW], struct err *err)
 {
-	const int flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
 	struct line line;
 	struct shared *s;
 	struct record *r;
@@ -109,9 +118,7 @@ static struct record *record_of(struct span text, json_t *data,
 	s = block_for(&line, text.len);
 	r = &s->record;
 	memcpy(s->mem, text.at, text.len);
-	r->data = data ? json_incref(data) :
-		  line.data.len == 2 ? json_object() :
-		  json_loadb(line.data.at, line.data.len, flags, NULL);
+	r->data = data ? json_incref(data) : data_of(line.data);
 	if (!r->data || !cut_texts(s, &line)) {
 		err_set(err, ERR_invalid_json, r->data ?
 			"no type, or a NUL in a text" :

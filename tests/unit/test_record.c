@@ -94,6 +94,15 @@ START_TEST(times_are_written_as_the_clock_writes_them)
 }
 END_TEST
 
+/* Built as v; NULL: left to jansson. */
+static void loads_as(const struct buf *b, const json_t *v)
+{
+	json_t *got = json_span_load((struct span){b->data, b->len});
+
+	ck_assert_msg(got ? json_equal(got, v) : !v, "%s", b->data);
+	json_decref(got);
+}
+
 START_TEST(data_is_written_as_jansson_writes_it)
 {
 	static const char *const cases[] = {
@@ -112,6 +121,7 @@ START_TEST(data_is_written_as_jansson_writes_it)
 		ck_assert_int_eq(b.len, strlen(want));
 		ck_assert_mem_eq(b.data, want, b.len);
 		ck_assert(json_span_ok((struct span){b.data, b.len}));
+		loads_as(&b, json_is_number(v) && b.len > 2 ? NULL : v);
 		buf_fini(&b);
 		free(want);
 		json_decref(v);
@@ -132,10 +142,13 @@ START_TEST(what_is_no_compact_json_is_noticed)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		ck_assert_msg(!json_span_ok((struct span){
-			cases[i], strlen(cases[i])}), "%s", cases[i]);
+			cases[i], strlen(cases[i])}) && !json_span_load((
+			struct span){cases[i], strlen(cases[i])}), "%s",
+			cases[i]);
 	memset(deep, '[', 300);
 	memset(deep + 300, ']', 300);
 	ck_assert(!json_span_ok((struct span){deep, 600}));
+	ck_assert_ptr_null(json_span_load((struct span){deep, 600}));
 	ck_assert(json_span_ok((struct span){deep + 50, 500}));
 }
 END_TEST
@@ -241,6 +254,30 @@ START_TEST(data_nested_as_deep_as_a_request_may_be_is_read_back)
 }
 END_TEST
 
+/* Whatever jansson reads alike is built alike, or left to it. */
+START_TEST(what_is_built_is_what_jansson_builds)
+{
+	static const char *const cases[] = {
+		"{\"a\":1,\"a\":2}", "{\"\\n\":1}", "[-0]", "[1e5]",
+		"[123456789012345678]", "[1234567890123456789]", "[0.5]",
+		"[\"\\u0000\"]", "[\"\\u001f\\t\xf0\x9f\x98\x80\"]", "[00]",
+		"[-123,[[]],{\"k\":{\"k\":[true,false,null,\"\"]}}]", "[tru]",
+		"[\"\\\\\\\"\"]", "[-]", "{\"a\":", "[1", "{\"a\":1", "[nul",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct span text = {cases[i], strlen(cases[i])};
+		json_t *want = json_loadb(text.at, text.len,
+			JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+		json_t *got = json_span_load(text);
+
+		ck_assert_msg(!got || json_equal(got, want), "%s", cases[i]);
+		json_decref(want);
+		json_decref(got);
+	}
+}
+END_TEST
+
 START_TEST(data_goes_with_its_last_reader_and_the_line_stays)
 {
 	json_t *data = json_pack("{s:i}", "n", 1);
@@ -268,4 +305,5 @@ TESTS("record",
       a_member_is_found_where_it_lies,
       a_line_that_we_would_not_write_is_no_record,
       data_nested_as_deep_as_a_request_may_be_is_read_back,
+      what_is_built_is_what_jansson_builds,
       data_goes_with_its_last_reader_and_the_line_stays)
