@@ -11,6 +11,7 @@
 
 #include "agent/store/ssot_chain.h"
 #include "agent/store/ssot_git.h"
+#include "agent/store/ssot_memo.h"
 #include "agent/store/ssot_pack.h"
 #include "agent/store/ssot_repo.h"
 #include "common/err.h"
@@ -18,9 +19,14 @@
 
 #define STEP_BYTES (32 << 20)	/* of a pack, about */
 
-/* A place that others moved main to, and which is taken in at a record. */
+/*
+ * A place that main is at, ahead of us. Others moved it there, and record seq
+ * takes that in; or it is a commit that says it is ours, of record seq: then
+ * our line comes to it again.
+ */
 struct accepted {
 	bool any, reached;	/* reached: our line has it */
+	bool claim;
 	git_oid commit;
 	uint64_t seq;
 };
@@ -33,20 +39,45 @@ struct ssot {
 	char moved[SSOT_HEX], head[SSOT_HEX];
 };
 
+/*
+ * Main is not where the note says we left it. That is somebody else's doing,
+ * or the note was lost with the power, which the commits that follow from the
+ * journal will tell.
+ */
+static void claim_tip(struct ssot *s, const git_oid *tip,
+		      const struct ssot_point *newest)
+{
+	if (git_oid_equal(&newest->commit, tip) &&
+	    newest->seq > s->saved.seq)
+		s->accepted = (struct accepted){
+			.any = true, .claim = true, .commit = *tip,
+			.seq = newest->seq,
+		};
+	else
+		git_oid_tostr(s->moved, sizeof(s->moved), tip);
+}
+
 /* Our newest commit in main; where there is none, main may be others'. */
 static int read_point(struct ssot *s, const git_oid *tip, const char *log_id,
 		      struct err *err)
 {
-	size_t foreign;
+	struct ssot_point newest;
+	size_t others;
+	bool noted = ssot_memo_read(s->repo.git, s->repo.path, log_id, tip,
+				    &s->saved);
 
-	if (ssot_survey(s->repo.git, tip, log_id, 0, &s->saved, &foreign, err))
+	if (noted && git_oid_equal(&s->saved.commit, tip))
+		return 0;
+	if (ssot_survey(s->repo.git, tip, log_id, 0, &newest, &others, err))
 		return -1;
+	if (!noted)
+		s->saved = newest;
 	if (!s->saved.any && !ssot_ref_tasks(s->repo.git, tip))
 		return ssot_foreign(s->repo.path, "the newest commit on main "
 				    "is somebody else's, and there are no "
 				    "tasks in it", err);
-	if (foreign)
-		git_oid_tostr(s->moved, sizeof(s->moved), tip);
+	if (!s->saved.any || !git_oid_equal(tip, &s->saved.commit))
+		claim_tip(s, tip, &newest);
 	return 0;
 }
 
@@ -197,25 +228,33 @@ static int check_main(struct ssot *s, struct record *const *records,
 		    ssot_ref_moved(s->repo.path, from, err);
 }
 
+static int move_main(struct ssot *s, struct err *err)
+{
+	const struct ssot_point *end = chain_end(s->chain);
+	const git_oid *from = expected(s);
+
+	if (end->any && (!s->saved.any ||
+			 !git_oid_equal(&s->saved.commit, &end->commit)))
+		ssot_memo_write(s->repo.path, chain_log(s->chain), &s->saved,
+				end);
+	if (end->any && (!from || !git_oid_equal(from, &end->commit)) &&
+	    ssot_ref_move(s->repo.git, s->repo.path, from, &end->commit, err))
+		return -1;
+	s->accepted.any = false;
+	return 0;
+}
+
 /*
  * Write what was gathered, durable, then let the ref say so; but not before
  * our line has what others moved main to.
  */
 static int finish(struct ssot *s, struct err *err)
 {
-	const struct ssot_point *end = chain_end(s->chain);
-	const git_oid *from = expected(s);
-
 	if (ssot_repo_write(&s->repo, chain_pack(s->chain), err))
 		return -1;
-	if (!s->accepted.any || s->accepted.reached) {
-		if (end->any && (!from || !git_oid_equal(from, &end->commit)) &&
-		    ssot_ref_move(s->repo.git, s->repo.path, from,
-				  &end->commit, err))
-			return -1;
-		s->accepted.any = false;
-	}
-	s->saved = *end;
+	if ((!s->accepted.any || s->accepted.reached) && move_main(s, err))
+		return -1;
+	s->saved = *chain_end(s->chain);
 	chain_written(s->chain);
 	ssot_repo_upkeep(&s->repo);
 	return 0;
@@ -224,12 +263,17 @@ static int finish(struct ssot *s, struct err *err)
 static int add(struct ssot *s, const struct record *r, struct err *err)
 {
 	const char *takes = chain_takes(r);
+	struct accepted *a = &s->accepted;
 
 	if (chain_add(s->chain, r, err))
 		return -1;
-	if (s->accepted.any && takes &&
-	    !git_oid_strcmp(&s->accepted.commit, takes))
-		s->accepted.reached = true;
+	if (!a->any || a->reached)
+		return 0;
+	if (a->claim ? git_oid_equal(&a->commit, &chain_end(s->chain)->commit) :
+		       takes && !git_oid_strcmp(&a->commit, takes))
+		a->reached = true;
+	else if (a->claim && r->seq >= a->seq)
+		a->any = false;		/* it was none of ours */
 	return 0;
 }
 

@@ -144,7 +144,91 @@ START_TEST(an_old_readme_is_replaced_with_a_commit_that_is_due_anyway)
 }
 END_TEST
 
+/* Every trailer is in order, only the file is another one. */
+START_TEST(a_commit_that_forges_our_words_is_not_taken_for_ours)
+{
+	for (int later = 0; later < 2; later++) {
+		struct ssot *s;
+		struct err err = {0};
+		char ours[64], forged[64];
+
+		begin_again();
+		s = store_new();
+		put(task_record(1, "t-1", 1));
+		put(task_record(2, "t-1", 2));
+		go_well(s);
+		put(task_record(3, "t-1", 3));
+		if (later)	/* of a record that has no commit yet */
+			go_well(s);
+		work_clone();
+		if (later) {
+			sh("git -C %s update-ref refs/heads/main main~1", path);
+			log_n--;
+			ssot_close(s);
+			ck_assert_int_eq(open_store(&s, NULL), 0);
+			go_well(s);
+			log_n++;
+		}
+		keep(ours, git_main());
+		ssot_close(s);
+		work_task("t-1", "mine", 9);
+		sh("cd %s/w && git add -A && git log -1 --format=%%B "
+		   ">../said && t=$(git write-tree) && c=$(git commit-tree -F "
+		   "../said -p %s $t) && git push -q origin +$c:main 2>&1",
+		   dir, ours);
+		keep(forged, git_main());
+		ck_assert_int_eq(open_store(&s, NULL), 0);
+		ck_assert_str_eq(ssot_head(s), ours);
+		ck_assert_uint_eq(ssot_seq(s), 2);
+		ck_assert_str_eq(ssot_moved(s), later ? "" : forged);
+		if (later)
+			go(s, NULL);
+		ck_assert_int_eq(go(s, &err), -1);
+		ck_assert_str_eq(git_main(), forged);
+		err_fini(&err);
+		store_end(s);
+	}
+}
+END_TEST
+
+START_TEST(a_note_that_is_old_or_lost_is_made_good_by_the_journal)
+{
+	static const char *const spoil[] = {
+		"cp old kircerta.head", "rm kircerta.head",
+		": >kircerta.head", "echo x x 1 x >kircerta.head",
+	};
+	struct ssot *s = store_new();
+	char tip[64];
+
+	put(task_record(1, "t-1", 1));
+	put(task_record(2, "t-1", 2));
+	go_well(s);
+	sh("cd %s && cp kircerta.head old", path);
+	put(task_record(3, "t-1", 3));
+	go_well(s);
+	put(task_record(4, "t-1", 4));
+	go_well(s);
+	keep(tip, git_main());
+	put(task_record(5, "t-1", 5));
+	for (size_t i = 0; i < ARRAY_LEN(spoil); i++) {
+		ssot_close(s);
+		sh("cd %s && %s && git update-ref refs/heads/main %s", path,
+		   spoil[i], tip);
+		ck_assert_int_eq(open_store(&s, NULL), 0);
+		ck_assert_str_eq(ssot_moved(s), "");
+		for (size_t n = 1; n <= log_n; n++)
+			ck_assert_int_eq(ssot_apply(s, log_of, n, NULL), 0);
+		ck_assert_str_eq(sh("git -C %s rev-parse main~1", path), tip);
+		sh("cd %s && cp old kircerta.head", path);
+	}
+	replays(s);
+	store_end(NULL);
+}
+END_TEST
+
 TESTS("ssot_begin",
+      a_commit_that_forges_our_words_is_not_taken_for_ours,
+      a_note_that_is_old_or_lost_is_made_good_by_the_journal,
       history_that_does_not_build_on_ours_is_refused,
       anothers_tasks_are_a_beginning,
       a_line_of_our_own_and_theirs_without_a_common_start_are_joined,
