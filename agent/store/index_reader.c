@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 #include "common/err.h"
 #include "common/id.h"
 #include "common/json.h"

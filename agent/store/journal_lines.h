@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "agent/store/journal.h"
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 
 struct err;
 struct lines;			/* a walk over part of an open file */

@@ -6,7 +6,7 @@
 #pragma once
 #include <stdint.h>
 
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 #include "agent/store/record.h"
 
 struct buf;

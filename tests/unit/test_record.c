@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 #include "agent/store/record.h"
 #include "agent/store/record_time.h"
 #include "common/buf.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 #include "common/mem.h"
 
 #define DEPTH_MAX 256

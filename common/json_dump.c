@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 #include "common/buf.h"
 
 static void put_string(struct buf *b, const char *text, size_t len)

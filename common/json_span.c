@@ -1,5 +1,5 @@
 /* See json_span.h. Both directions of escaping stand here, side by side. */
-#include "agent/store/json_span.h"
+#include "common/json_span.h"
 
 #include <stdint.h>
 #include <string.h>
