@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def mirror(peer, port=None, start=True, **conf):
         yield agent
     finally:
         agent.close()
+
+
+def side_by_side(work, cases):
+    """Most of it is waiting. What one of them fails with is raised."""
+    with ThreadPoolExecutor(len(cases)) as pool:
+        for _ in pool.map(work, cases):
+            pass
 
 
 def local(agent):
@@ -83,7 +91,7 @@ def nowhere(agent, peer, secret):
 
 
 def test_four_transports_end_with_main_equal_and_a_clone_that_reads_well():
-    for kind in (remotes.Folder, remotes.Daemon, remotes.Http, remotes.Ssh):
+    def shares(kind):
         with kind() as peer, mirror(peer) as agent:
             task = agent.task("shared")
             agent.ack(task)
@@ -103,6 +111,9 @@ def test_four_transports_end_with_main_equal_and_a_clone_that_reads_well():
             nowhere(agent, peer, remotes.TOKEN)
             assert not agent.journal("ssot_sync_failed")
 
+    side_by_side(shares, (remotes.Folder, remotes.Daemon, remotes.Http,
+                          remotes.Ssh))
+
 
 def test_what_is_committed_before_the_stop_is_pushed_before_the_end():
     with remotes.Daemon() as peer, mirror(peer, interval="1h") as agent:
@@ -114,32 +125,39 @@ def test_what_is_committed_before_the_stop_is_pushed_before_the_end():
 
 
 def test_who_is_not_let_in_says_so_and_goes_on_when_the_key_fits():
-    with remotes.Http() as peer, mirror(peer, token_file=peer.token_file(
-            "wrong-token")) as agent:
-        found = fault(agent, "ssot_remote_auth")
-        assert found["status"] == "down", found
-        assert "Authentication failed" in found["detail"], found
-        task = works(agent)
-        agent.conf("ssot.token-file", peer.token_file())
-        agent.restart()
-        arrives(agent, peer, task)
-        well(agent)
-        nowhere(agent, peer, "wrong-token")
-    with remotes.Ssh() as peer, mirror(
-            peer, key_file=peer.dir / "stranger") as agent:
-        found = fault(agent, "ssot_remote_auth")
-        assert "Permission denied" in found["detail"], found
-    with remotes.Ssh() as peer, mirror(peer, known_hosts=peer.known_hosts(
-            peer.port, "stranger")) as agent:
-        found = fault(agent, "ssot_remote_auth")
-        assert "HOST IDENTIFICATION HAS CHANGED" in found["detail"], found
-        # nobody accepts a key but by known-hosts
-        (peer.dir / "empty").touch()
-        agent.conf("ssot.known-hosts", peer.dir / "empty")
-        agent.restart()
-        found = fault(agent, "ssot_remote_auth")
-        assert "Host key verification failed" in found["detail"], found
-        assert (peer.dir / "empty").read_text() == ""
+    def token():
+        with remotes.Http() as peer, mirror(peer, token_file=peer.token_file(
+                "wrong-token")) as agent:
+            found = fault(agent, "ssot_remote_auth")
+            assert found["status"] == "down", found
+            assert "Authentication failed" in found["detail"], found
+            task = works(agent)
+            agent.conf("ssot.token-file", peer.token_file())
+            agent.restart()
+            arrives(agent, peer, task)
+            well(agent)
+            nowhere(agent, peer, "wrong-token")
+
+    def key():
+        with remotes.Ssh() as peer, mirror(
+                peer, key_file=peer.dir / "stranger") as agent:
+            found = fault(agent, "ssot_remote_auth")
+            assert "Permission denied" in found["detail"], found
+
+    def host_key():
+        with remotes.Ssh() as peer, mirror(peer, known_hosts=peer.known_hosts(
+                peer.port, "stranger")) as agent:
+            found = fault(agent, "ssot_remote_auth")
+            assert "HOST IDENTIFICATION HAS CHANGED" in found["detail"], found
+            # nobody is known but by known-hosts
+            (peer.dir / "empty").touch()
+            agent.conf("ssot.known-hosts", peer.dir / "empty")
+            agent.restart()
+            found = fault(agent, "ssot_remote_auth")
+            assert "Host key verification failed" in found["detail"], found
+            assert (peer.dir / "empty").read_text() == ""
+
+    side_by_side(lambda case: case(), (token, key, host_key))
 
 
 def test_a_hook_that_declines_is_quoted_and_asked_again():
@@ -201,7 +219,7 @@ def test_commits_that_are_not_ours_are_not_pushed_over_but_accepted():
 
 
 def test_a_rewritten_remote_is_refused_and_accepted():
-    for how in ("rewrite", "rewind", "delete"):
+    def is_noticed(how):
         with remotes.Folder() as peer, mirror(peer) as agent:
             arrives(agent, peer, works(agent))
             if how == "rewrite":
@@ -227,6 +245,8 @@ def test_a_rewritten_remote_is_refused_and_accepted():
             arrives(agent, peer, works(agent))
             well(agent)
             assert peer.git("fsck", "--strict") == ""
+
+    side_by_side(is_noticed, ("rewrite", "rewind", "delete"))
 
 
 def test_a_remote_with_other_work_in_it_is_left_alone():
@@ -258,8 +278,8 @@ def children(agent):
 
 
 def test_a_server_that_hangs_is_left_at_the_deadline_and_shows_no_secret():
-    for kind, silence in ((remotes.Daemon, 1), (remotes.Http, 1),
-                          (remotes.Ssh, 2)):
+    def is_left(case):
+        kind, silence = case
         with kind() as peer, peer.proxy() as net:
             net.hang()
             silence = f"{silence * kc.SLOW}s"
@@ -274,13 +294,16 @@ def test_a_server_that_hangs_is_left_at_the_deadline_and_shows_no_secret():
                 arrives(agent, peer, works(agent))
                 nowhere(agent, peer, remotes.TOKEN)
                 if kind != remotes.Http:
-                    continue
+                    return
                 net.hang()          # now a push
                 task = works(agent)
                 fault(agent, "ssot_remote_unreachable")
                 nowhere(agent, peer, remotes.TOKEN)
                 net.heal()
                 arrives(agent, peer, task)
+
+    side_by_side(is_left, ((remotes.Daemon, 1), (remotes.Http, 1),
+                           (remotes.Ssh, 2)))
 
 
 def test_the_stop_does_not_wait_for_a_server_that_hangs():
