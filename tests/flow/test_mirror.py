@@ -30,7 +30,9 @@ def side_by_side(work, cases):
 
 
 def local(agent):
-    return git(agent, "rev-parse", "main").strip()
+    """Main, or "" if there is none yet."""
+    return git(agent, "for-each-ref", "--format=%(objectname)",
+               "refs/heads/main").strip()
 
 
 def row(agent):
@@ -216,6 +218,30 @@ def test_commits_that_are_not_ours_are_not_pushed_over_but_accepted():
         agent.restart()
         arrives(agent, peer, works(agent))
         assert len(agent.journal("ssot_merged")) == 1
+
+
+def test_a_lost_repository_comes_again_from_journal_and_remote():
+    with remotes.Daemon() as peer, mirror(peer) as agent:
+        arrives(agent, peer, works(agent))
+        for accepted in (False, True):
+            if accepted:
+                peer.commit()
+                works(agent)
+                fault(agent, "ssot_remote_diverged")
+                agent.stop()
+                agent.start("--accept-remote")
+                arrives(agent, peer, works(agent))
+            before = local(agent)
+            agent.stop()
+            shutil.rmtree(agent.home / "ssot.git")
+            agent.cli("init")
+            agent.start()
+            kc.wait_for(lambda: local(agent) == before, 15, "the same main")
+            arrives(agent, peer, works(agent))
+            well(agent)
+        assert not [r for r in agent.journal("ssot_sync_failed",
+                                             what="ssot_remote")
+                    if r["data"]["error_code"] != "ssot_remote_diverged"]
 
 
 def test_a_rewritten_remote_is_refused_and_accepted():
