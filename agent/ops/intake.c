@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
-#include "agent/ops/document.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/intake_fate.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/store/settings.h"
@@ -19,212 +19,12 @@
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
-#include "common/sha256.h"
-#include "common/utf8.h"
-#include "common/words.h"
-
-#define MODE_FILE 0100644
-
-struct intake *intake_new(void)
-{
-	return xcalloc(1, sizeof(struct intake));
-}
-
-void intake_free(void *intake)
-{
-	struct intake *in = intake;
-
-	if (!in)
-		return;
-	for (size_t i = 0; i < in->n; i++) {
-		json_decref(in->docs[i].doc);
-		json_decref(in->docs[i].changed);
-	}
-	free(in->docs);
-	free(in);
-}
-
-static int refuse(const struct ssot_change *f, struct err *err,
-		  const char *what)
-{
-	char path[DOCUMENT_PATH];
-
-	utf8_visible(f->path, path, sizeof(path));
-	return err_set(err, ERR_invalid_request, "%s: %s", path, what);
-}
-
-/* What is wrong with the file whatever is in it; NULL: nothing. */
-static const char *file_refused(const struct intake *in,
-				const struct ssot_change *f)
-{
-	if (!*f->sha)
-		return "documents are not removed";
-	if (!f->kind)
-		return "no document belongs here";
-	if (f->mode != MODE_FILE)
-		return "a document is a regular file that is not executable";
-	if (!f->text)
-		return "a document has at most 48 KiB";
-	if (!strcmp(f->kind, "task"))
-		return NULL;
-	if (!in->peer)
-		return "only agents write this";
-	return *f->base_sha ? "this is never changed" : NULL;
-}
-
-/* The document that was there; the history has only good ones. */
-static json_t *base_of(const struct ssot_change *f, char sha[41])
-{
-	bool canonical;
-
-	*sha = 0;
-	return f->base ? document_read(f->path, f->kind, f->base, f->base_len,
-				       sha, &canonical, NULL) : NULL;
-}
-
-static struct intake_doc *room(struct intake *in)
-{
-	if (in->n == in->room) {
-		in->room = in->room ? 2 * in->room : 16;
-		in->docs = xrealloc(in->docs, in->room * sizeof(*in->docs));
-	}
-	return &in->docs[in->n];
-}
-
-static int check_rights(const struct intake *in, const struct ssot_change *f,
-			const json_t *before, const struct intake_doc *d,
-			struct err *err)
-{
-	struct err own = {0};
-	int rc = 0;
-
-	if (in->peer && !d->canonical)
-		rc = refuse(f, err, "an agent writes the canonical form");
-	else if (!in->peer && *f->base_sha && !before)
-		rc = refuse(f, err, "what was there is no document");
-	else if (!in->peer && document_by_person(before, d->doc, &own))
-		rc = refuse(f, err, own.detail);
-	err_fini(&own);
-	return rc;
-}
-
-int intake_add(struct intake *in, const struct ssot_change *f,
-	       struct err *err)
-{
-	const char *wrong;
-	struct intake_doc *d;
-	json_t *before;
-
-	if (!f->reserved)
-		return 0;
-	wrong = file_refused(in, f);
-	if (wrong)
-		return refuse(f, err, wrong);
-	in->bytes += f->len;
-	if (in->n == INTAKE_MAX || in->bytes > INTAKE_BYTES)
-		return err_set(err, ERR_overloaded, "over %d documents or %zu "
-			       "MiB at once", INTAKE_MAX, INTAKE_BYTES >> 20);
-	d = room(in);
-	*d = (struct intake_doc){.kind = f->kind};
-	strcpy(d->path, f->path);
-	d->doc = document_read(f->path, f->kind, f->text, f->len, d->sha,
-			       &d->canonical, err);
-	if (!d->doc)
-		return -1;
-	in->n++;			/* it is intake_free's from here */
-	before = base_of(f, d->base);
-	if (before)
-		d->changed = document_changes(before, d->doc);
-	if (check_rights(in, f, before, d, err)) {
-		json_decref(before);
-		return -1;
-	}
-	json_decref(before);
-	return 0;
-}
-
-/* What becomes of one document. */
-enum fate { SAME, TAKEN, OURS, THEIRS };
-
-struct decided {
-	enum fate fate;
-	char ours[41];		/* blob id of the document here; "": none */
-	bool ends_runs, ends_approvals;
-};
-
-/* From in which state of a task to out of it: what else is over then. */
-static void note_ends(const struct intake_doc *d, const json_t *ours,
-		      struct decided *out)
-{
-	const char *was = json_str(ours, "state");
-	const char *is = json_str(d->doc, "state");
-
-	if (strcmp(d->kind, "task") || (was && !strcmp(was, is)))
-		return;
-	out->ends_runs = words_index("halted,cancelled", ',', is) >= 0;
-	out->ends_approvals = !strcmp(is, "rejected");
-}
-
-static void decide(struct agent *a, const struct intake *in,
-		   const struct intake_doc *d, struct decided *out)
-{
-	const json_t *ours = state_doc(a->state, d->kind,
-				       json_str(d->doc, "id"));
-
-	*out = (struct decided){.fate = TAKEN};
-	if (ours) {
-		state_sha(a->state, d->kind, ours, out->ours);
-		if (!strcmp(out->ours, d->sha))
-			out->fate = d->canonical ? SAME : TAKEN;
-		else if (strcmp(out->ours, d->base))
-			out->fate = in->theirs ? THEIRS : OURS;
-	}
-	if (out->fate == TAKEN || out->fate == THEIRS)
-		note_ends(d, ours, out);
-}
-
-static int refuse_doc(const struct intake_doc *d, enum err_code code,
-		      struct err *err, const char *what)
-{
-	char path[DOCUMENT_PATH];
-
-	utf8_visible(d->path, path, sizeof(path));
-	return err_set(err, code, "%s: %s", path, what);
-}
-
-static bool changes(const struct intake_doc *d, const char *member)
-{
-	json_t *each;
-	size_t i;
-
-	json_array_foreach (d->changed, i, each)
-		if (!strcmp(json_string_value(each), member))
-			return true;
-	return false;
-}
-
-/* What depends on what is here now, not on what was there. */
-static int check_here(struct agent *a, const struct intake *in,
-		      const struct intake_doc *d, const struct decided *to,
-		      struct err *err)
-{
-	if (in->peer || to->fate != TAKEN || strcmp(d->kind, "task"))
-		return 0;
-	if (!*to->ours && d->joins)
-		return refuse_doc(d, ERR_admin_field, err, "correlation_id: "
-				  "is in use: a new task has its own");
-	if (changes(d, "acceptance_criteria") && task_was_acked(a, d->doc))
-		return refuse_doc(d, ERR_criteria_locked, err,
-				  "acceptance_criteria: they were "
-				  "acknowledged");
-	return 0;
-}
 
 struct plan {
 	struct agent *a;
 	const struct call *c;
 	struct intake *in;
-	struct decided *decided;
+	struct intake_fate *fates;
 	size_t left;		/* records to come */
 	size_t taken, conflicts;
 };
@@ -232,13 +32,12 @@ struct plan {
 static int make_plan(struct plan *p, struct err *err)
 {
 	for (size_t i = 0; i < p->in->n; i++) {
-		struct decided *to = &p->decided[i];
+		struct intake_fate *to = &p->fates[i];
 
-		decide(p->a, p->in, &p->in->docs[i], to);
-		if (check_here(p->a, p->in, &p->in->docs[i], to, err))
+		if (intake_decide(p->a, p->in, &p->in->docs[i], to, err))
 			return -1;
 		p->left += to->fate != SAME;
-		p->taken += to->fate == TAKEN;
+		p->taken += to->fate == TAKEN || to->fate == JOINED;
 		p->conflicts += to->fate == OURS || to->fate == THEIRS;
 	}
 	return 0;
@@ -345,7 +144,7 @@ static const char *filed_under(const struct intake_doc *d)
 }
 
 static int record_taken(struct plan *p, const struct intake_doc *d,
-			const struct decided *to, struct err *err)
+			const struct intake_fate *to, struct err *err)
 {
 	const char *correlation = json_str(d->doc, "correlation_id");
 	struct fact fact = {
@@ -364,8 +163,25 @@ static int record_taken(struct plan *p, const struct intake_doc *d,
 	return rc;
 }
 
+static int record_joined(struct plan *p, const struct intake_doc *d,
+			 const struct intake_fate *to, struct err *err)
+{
+	struct fact fact = {
+		.type = "task_updated", .task_id = task_id_of(d),
+		.data = data_of(p->in, d, false),
+		.put = json_pack("{s:O}", d->kind, to->joined),
+	};
+	char sha[41];
+
+	state_sha(p->a->state, d->kind, to->joined, sha);
+	json_set_str(fact.data, "sha", sha);
+	json_set_str(fact.data, "theirs_sha", d->sha);
+	json_set_str(fact.data, "ours_sha", to->ours);
+	return record(p, &fact, json_str(to->joined, "correlation_id"), err);
+}
+
 static json_t *conflict_doc(struct plan *p, const struct intake_doc *d,
-			    const struct decided *to)
+			    const struct intake_fate *to)
 {
 	char now[CLOCK_TEXT], id[200];
 
@@ -380,7 +196,7 @@ static json_t *conflict_doc(struct plan *p, const struct intake_doc *d,
 }
 
 static json_t *clash_data(struct plan *p, const struct intake_doc *d,
-			  const struct decided *to)
+			  const struct intake_fate *to)
 {
 	json_t *data = data_of(p->in, d, to->fate == THEIRS && d->canonical);
 
@@ -395,7 +211,7 @@ static json_t *clash_data(struct plan *p, const struct intake_doc *d,
 
 /* The winner; where that is ours it is put back on top of theirs. */
 static int record_clash(struct plan *p, const struct intake_doc *d,
-			const struct decided *to, struct err *err)
+			const struct intake_fate *to, struct err *err)
 {
 	const char *id = json_str(d->doc, "id");
 	json_t *ours = state_doc(p->a->state, d->kind, id);
@@ -415,18 +231,20 @@ static int record_clash(struct plan *p, const struct intake_doc *d,
 }
 
 static int record_doc(struct plan *p, const struct intake_doc *d,
-		      const struct decided *to, struct err *err)
+		      const struct intake_fate *to, struct err *err)
 {
 	if (to->fate == SAME)
 		return 0;
 	if (to->fate == TAKEN)
 		return record_taken(p, d, to, err);
+	if (to->fate == JOINED)
+		return record_joined(p, d, to, err);
 	return record_clash(p, d, to, err);
 }
 
 /* What the same step would have done had it been made here. */
 static void follow_up(struct plan *p, const struct intake_doc *d,
-		      const struct decided *to)
+		      const struct intake_fate *to)
 {
 	if (to->ends_runs)
 		run_end_of_task(p->a, p->c, json_str(d->doc, "id"),
@@ -447,14 +265,16 @@ int op_ssot_take(struct agent *a, struct call *c, struct err *err)
 
 	if (is_done(a, in))
 		return 0;
-	p.decided = xcalloc(in->n + 1, sizeof(*p.decided));
+	p.fates = xcalloc(in->n + 1, sizeof(*p.fates));
 	rc = make_plan(&p, err);
 	if (!rc)
 		rc = record_merged(&p, err);
 	for (size_t i = 0; !rc && i < in->n; i++)
-		rc = record_doc(&p, &in->docs[i], &p.decided[i], err);
+		rc = record_doc(&p, &in->docs[i], &p.fates[i], err);
 	for (size_t i = 0; !rc && i < in->n; i++)
-		follow_up(&p, &in->docs[i], &p.decided[i]);
-	free(p.decided);
+		follow_up(&p, &in->docs[i], &p.fates[i]);
+	for (size_t i = 0; i < in->n; i++)
+		json_decref(p.fates[i].joined);
+	free(p.fates);
 	return rc;
 }

@@ -24,6 +24,7 @@ struct intake_doc {
 	char sha[41];		/* canonical blob id of doc */
 	bool canonical;		/* the file has exactly these bytes */
 	json_t *changed;	/* names of members, or NULL */
+	json_t *was;		/* what was in them: a person's edit only */
 	bool joins;		/* its correlation id is in use */
 };
 

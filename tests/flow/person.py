@@ -131,3 +131,19 @@ def blobs_of(agent, path):
          "--batch-check=%(objectname)"], input=asked, capture_output=True,
         text=True)
     return {line for line in done.stdout.split("\n") if len(line) == 40}
+
+
+def url(task):
+    return f"/api/tasks/{task['id']}"
+
+
+def wait_ok(agent, seconds=10):
+    kc.wait_for(lambda: ssot_row(agent)["status"] == "ok", seconds,
+                "the row ssot to be ok")
+
+
+def sound(agent):
+    """Whatever happened: the chain, the repository and the state agree."""
+    settled(agent)
+    assert agent.chained()
+    assert git(agent, "fsck", "--strict", "--no-dangling").strip() == ""
