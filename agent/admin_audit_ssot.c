@@ -155,6 +155,9 @@ void audit_ssot_say(const struct audit_ssot *s)
 	if (r->waiting)
 		printf("the newest %zu are not taken into the journal yet\n",
 		       r->waiting);
+	if (r->lost)
+		printf("commits of others that were taken in, and that main "
+		       "does not have: %zu\n", r->lost);
 	if (r->remote[0])
 		printf("remote: main is %zu commits ahead and %zu behind\n",
 		       r->ahead, r->behind);
@@ -205,12 +208,13 @@ static json_t *report_json(const struct ssot_report *r)
 	for (size_t i = 0; i < r->n_problems && i < SSOT_PROBLEMS; i++)
 		json_array_append_new(problems, problem_json(&r->problems[i]));
 	return json_pack(
-		"{s:b,s:s?,s:I,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I,s:I,s:I,s:I},"
+		"{s:b,s:s?,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I,s:I,s:I,s:I},"
 		"s:o,s:I}", "ok", !r->n_problems,
 		"main", r->main[0] ? r->main : NULL,
 		"commits", (json_int_t)r->commits,
 		"ours", (json_int_t)r->ours,
 		"not_taken", (json_int_t)r->waiting,
+		"taken_and_lost", (json_int_t)r->lost,
 		"anchored", anchor_json(&r->local),
 		"unanchored", r->local.seq < r->head ?
 			json_pack("{s:I,s:I}", "from",

@@ -5,19 +5,16 @@
  */
 #include "agent/store/ssot_pack.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
+#include "agent/store/ssot_pack_file.h"
 #include "common/buf.h"
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/mem.h"
 #include "common/sha256.h"
 
@@ -250,43 +247,6 @@ static void make_index(struct pack *p, const struct object *sorted,
 	buf_add(out, sum, GIT_RAW);
 }
 
-/* One name that is used again: what a crash leaves is overwritten. */
-static int write_file(const struct pack *p, const char *folder,
-		      const char *name, const char *ext, const struct buf *b,
-		      struct err *err)
-{
-	char *temp = xasprintf("%s/%s%s", folder, p->temp, ext);
-	char *path = xasprintf("%s/%s%s", folder, name, ext);
-	int fd, rc = -1;
-
-	unlink(temp);
-	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
-	if (fd >= 0 && !fs_write_all(fd, b->data, b->len) && !fsync(fd) &&
-	    !rename(temp, path))
-		rc = 0;
-	else
-		err_sys(err, ERR_io, "writing %s", path);
-	if (fd >= 0)
-		close(fd);
-	if (rc)
-		unlink(temp);
-	free(temp);
-	free(path);
-	return rc;
-}
-
-/* Without its index a pack is nothing, and the next may have another name. */
-static void drop_alone(const char *folder, const char *name)
-{
-	char *idx = xasprintf("%s/%s.idx", folder, name);
-	char *path = xasprintf("%s/%s.pack", folder, name);
-
-	if (access(idx, F_OK) && errno == ENOENT)
-		unlink(path);
-	free(idx);
-	free(path);
-}
-
 /* Count and checksum around the objects. */
 static void finish(struct pack *p, uint8_t trailer[GIT_RAW], char *name)
 {
@@ -315,13 +275,9 @@ int pack_write(struct pack *p, const char *folder, char name[PACK_NAME],
 	finish(p, trailer, name);
 	make_index(p, sorted, trailer, &index);
 	buf_add(&p->bytes, trailer, GIT_RAW);
-	rc = write_file(p, folder, name, ".pack", &p->bytes, err) ||
-	     write_file(p, folder, name, ".idx", &index, err) ||
-	     fs_sync_dir(folder, err);
-	if (rc)
-		drop_alone(folder, name);
+	rc = pack_file_write(folder, p->temp, name, &p->bytes, &index, err);
 	p->bytes.len -= GIT_RAW;
 	buf_fini(&index);
 	free(sorted);
-	return rc ? -1 : 0;
+	return rc;
 }

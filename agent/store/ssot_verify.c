@@ -281,6 +281,23 @@ static void note_time(struct ssot_verify *v, const struct record *r)
 		v->trouble = false;
 }
 
+/* Somebody's commit became part of history with this record. */
+static struct walk_commit *note_merge(struct ssot_verify *v,
+				      const struct record *r, bool in)
+{
+	const char *git = json_str(r->data, "commit");
+	struct walk_commit *c = git ? ssot_walk_find(v->walk, git) : NULL;
+
+	if (c) {
+		c->merged = true;
+		v->merging = r->seq + (uint64_t)json_int(r->data, "records",
+							 0);
+	} else if (in) {
+		v->report.lost++;
+	}
+	return c;
+}
+
 int ssot_verify_record(struct record *r, void *verify, struct err *err)
 {
 	struct ssot_verify *v = verify;
@@ -291,15 +308,8 @@ int ssot_verify_record(struct record *r, void *verify, struct err *err)
 
 	(void)err;
 	note_time(v, r);
-	if (!strcmp(r->type, "ssot_merged")) {
-		git = json_str(r->data, "commit");
-		taken = git ? ssot_walk_find(v->walk, git) : NULL;
-		if (taken) {
-			taken->merged = true;
-			v->merging = r->seq + (uint64_t)json_int(
-				r->data, "records", 0);
-		}
-	}
+	if (!strcmp(r->type, "ssot_merged"))
+		taken = note_merge(v, r, in);
 	commits = judge_commits(v, r, &own);
 	changes = take_all(v, r, in || taken);
 	if (commits && !own && !v->changed)

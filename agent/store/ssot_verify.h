@@ -36,6 +36,7 @@ struct ssot_report {
 	char main[41];		/* its commit; "": there is none */
 	size_t commits, ours;	/* that main reaches */
 	size_t waiting;		/* the newest, not taken into the journal */
+	size_t lost;		/* that were taken in, and main lacks them */
 	struct ssot_anchor local;
 	char remote[41];	/* as last fetched; "": there is none */
 	size_t behind, ahead;	/* commits of main, against the remote */

@@ -1,6 +1,7 @@
 """What follows the journal into git: its thread, spoilt by strace, and what
 has to be true of the repository whatever happened."""
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -104,12 +105,19 @@ def sound(agent):
     assert packs == indexes, packs ^ indexes
 
 
-def undisturbed(agent):
-    """What main is when this journal is replayed into nothing."""
+def undisturbed(agent, objects=False):
+    """What main is when this journal is replayed into nothing, or into what
+    has the objects of the others whose commits were taken in."""
     again = kc.Agent(start=False)
     try:
         shutil.rmtree(again.home / "audit", ignore_errors=True)
         shutil.copytree(agent.home / "audit", again.home / "audit")
+        if objects:
+            shutil.rmtree(again.home / "ssot.git")
+            shutil.copytree(agent.home / "ssot.git", again.home / "ssot.git")
+            tip = git(again, "rev-parse", "main").strip()
+            git(again, "update-ref", "refs/remotes/origin/main", tip)
+            git(again, "update-ref", "-d", "refs/heads/main")
         count = len(again.lines())
         again.start()
         kc.wait_for(lambda: again.get("/api/health").json["followers"][
@@ -117,3 +125,31 @@ def undisturbed(agent):
         return git(again, "rev-parse", "main").strip()
     finally:
         again.close()
+
+
+class Person:
+    """Somebody with a clone of the repository."""
+
+    def __init__(self, agent, name="ann"):
+        self.agent, self.clone = agent, agent.dir / f"clone-{name}"
+        self.name = name
+        subprocess.run(["git", "clone", "-q", agent.home / "ssot.git",
+                        self.clone], check=True, env=agent.env)
+
+    def git(self, *args):
+        done = subprocess.run(
+            ["git", "-C", self.clone, "-c", f"user.name={self.name}",
+             "-c", f"user.email={self.name}@example", *args],
+            env=self.agent.env, capture_output=True, text=True)
+        assert done.returncode == 0, (args, done.stderr)
+        return done.stdout
+
+    def commit(self, task, plain=False, **members):
+        """Changes the task and commits; the commit's id. plain: not in the
+        form that the agent writes."""
+        file = self.clone / task_path(self.agent, task["id"])
+        document = json.loads(file.read_text()) | members
+        file.write_text(json.dumps(document) if plain else json.dumps(
+            document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+        self.git("commit", "-qam", "by hand")
+        return self.git("rev-parse", "HEAD").strip()

@@ -6,10 +6,11 @@ import collections
 import os
 import random
 import re
+import subprocess
 
 import kc
 from expect import git
-from following import (alternate, follows, inject, settled, sound, traced,
+from following import (Person, alternate, follows, inject, settled, sound, traced,
                        troubles, undisturbed)
 
 SOAK = os.environ.get("KIRCERTA_SOAK")
@@ -90,6 +91,75 @@ def test_killed_at_any_call_it_goes_on_where_it_was(fresh):
     sound(fresh)
     assert git(fresh, "rev-parse", "main").strip() == undisturbed(fresh)
     assert fresh.cli("audit", "verify", "--with-ssot").returncode == 0
+
+
+def titled(agent, task, title):
+    return kc.wait_for(lambda: (now := agent.get(
+        f"/api/tasks/{task['id']}").json)["title"] == title and now,
+        what=title)
+
+
+def test_main_that_moves_under_a_batch_is_gone_on_from(fresh):
+    """Between the objects and the ref somebody else pushes."""
+    tasks = [fresh.task(f"n {n}") for n in range(3)]
+    follows(fresh, *tasks)
+    ann = Person(fresh)
+    for n, name in enumerate(("fsync", "rename", "link")):
+        ann.git("pull", "-q")
+        theirs = ann.commit(tasks[0], title=f"by ann {n}")
+        with traced(fresh, *inject(name, "delay_enter=700000", 1)) as log:
+            mine = tasks[1] = change(fresh, tasks[1], n)
+            kc.wait_for(lambda: f"{name}(" in log.read_text(), what=name)
+            ann.git("push", "-q", "origin", "main")
+            tasks[0] = titled(fresh, tasks[0], f"by ann {n}")
+            follows(fresh, *tasks)
+        settled(fresh)
+        merge = git(fresh, "log", "-1", "--merges", "--format=%P").split()
+        assert theirs in merge, (name, merge)
+        assert mine["title"] == f"step {n}"
+    sound(fresh)
+    assert fresh.cli("audit", "verify", "--with-ssot").returncode == 0
+    assert git(fresh, "rev-parse", "main").strip() == \
+        undisturbed(fresh, objects=True)
+
+
+def test_killed_while_it_takes_in_what_others_did_it_goes_on(fresh):
+    tasks = [fresh.task(f"n {n}") for n in range(2)]
+    follows(fresh, *tasks)
+    ann = Person(fresh)
+    cases = some([("openat", 1), ("openat", 5), ("openat", 9), ("write", 1),
+                  ("write", 2), ("write", 3), ("fsync", 1), ("fsync", 2),
+                  ("fsync", 3), ("fsync", 4), ("rename", 1), ("rename", 2),
+                  ("rename", 3), ("link", 1), ("unlink", 3), ("read", 1),
+                  ("read", 5), ("mmap", 1), ("mmap", 3)], 8)
+    for n, (name, when) in enumerate(cases):
+        ann.git("pull", "-q")
+        ann.commit(tasks[0], plain=n % 2, title=f"by ann {n}")
+        with traced(fresh, *inject(name, "signal=KILL", when)):
+            ann.git("push", "-q", "origin", "main")
+            try:
+                tasks[1] = change(fresh, tasks[1], n)
+                told = True
+            except (kc.Closed, OSError):
+                told = False
+            try:
+                fresh.wait(2)
+            except subprocess.TimeoutExpired:
+                fresh.kill9()  # that call was not needed
+        fresh.start()
+        tasks[0] = titled(fresh, tasks[0], f"by ann {n}")
+        now = fresh.get(f"/api/tasks/{tasks[1]['id']}").json
+        assert now == tasks[1] or not told, (now, tasks[1])
+        tasks[1] = now
+        follows(fresh, *tasks)
+        settled(fresh)
+    print(f"      seed {SEED}: {len(cases)} kills")
+    follows(fresh, change(fresh, tasks[1], "last"))
+    sound(fresh)
+    verified = fresh.cli("audit", "verify", "--with-ssot", check=False)
+    assert verified.returncode == 0, verified.stdout
+    assert git(fresh, "rev-parse", "main").strip() == \
+        undisturbed(fresh, objects=True)
 
 
 kc.main(seconds=900 if SOAK else 90)

@@ -8,6 +8,7 @@ import subprocess
 import kc
 from chains import new_agent as chain_agent, whole
 from expect import committed, git, sha256, task_path
+from following import Person, follows
 
 
 def new_agent():
@@ -342,6 +343,49 @@ def test_commits_that_wait_to_be_taken_in_are_counted_apart(fresh):
     code, said, report = verify(fresh)
     assert code == 0 and report["not_taken"] == 1, said
     assert "the newest 1 are not taken into the journal yet" in said, said
+
+
+def test_what_others_committed_and_was_taken_in_counts(fresh):
+    fresh.start()
+    task = fresh.task("shared")
+    follows(fresh, task)
+    ann = Person(fresh)
+    (ann.clone / "docs").mkdir()
+    (ann.clone / "docs/notes.txt").write_text("hers\n")
+    ann.git("add", "docs")
+    theirs = []
+    for n, plain in enumerate((False, True)):
+        theirs.append(ann.commit(task, plain=plain, title=f"by ann {n}"))
+        ann.git("push", "-q", "origin", "main")
+        kc.wait_for(lambda: fresh.get(f"/api/tasks/{task['id']}").json[
+            "title"] == f"by ann {n}")
+        code, said, report = verify(fresh)
+        assert code == 0 and report["not_taken"] == 0, said
+        task = fresh.patch(f"/api/tasks/{task['id']}", {
+            "title": f"mine {n}", "base_sha": fresh.get(
+                f"/api/tasks/{task['id']}").json["sha"]}).json
+        follows(fresh, task)
+        ann.git("pull", "-q")
+        code, said, report = verify(fresh)
+        assert code == 0 and report["documents"]["unknown_files"] == 1, said
+        assert report["documents"]["behind"] == 0, said
+    assert (ann.clone / "docs/notes.txt").read_text() == "hers\n"
+    fresh.stop()
+    assert verify(fresh)[0] == 0
+    # Not so if history has another commit than the one that was taken in;
+    # where the document was not taken as it stood there, it is told only.
+    order = git(fresh, "rev-list", "--reverse", "main").split()
+    tip = order[-1]
+    for forged, code in ((theirs[1], 0), (theirs[0], 6)):
+        rewrite(fresh, lambda n, text: text.replace("by hand", "forged")
+                if order[n] == forged else text)
+        exit_code, said, report = verify(fresh)
+        assert exit_code == code and report["taken_and_lost"] >= 1, said
+        assert "taken in, and that main does not have" in said, said
+        git(fresh, "update-ref", "refs/heads/main", tip)
+    rewrite(fresh, lambda n, text: text.replace("by hand", "forged")
+            if order[n] == theirs[0] else text)
+    wrong(fresh, "commit_missing")
 
 
 kc.main(new_agent=new_agent)

@@ -141,6 +141,28 @@ START_TEST(a_lock_that_a_kill_left_behind_is_removed_at_once)
 }
 END_TEST
 
+START_TEST(a_pack_that_a_kill_left_without_its_index_goes)
+{
+	struct ssot *s = store_new();
+
+	apply(s, task_record(1, "t-1", 1));
+	sh("git -C %s rev-parse main >%s/../first", path, path);
+	apply(s, task_record(2, "t-1", 2));
+	ssot_close(s);
+	/* The kill: main is where it was, the index has no name yet. */
+	sh("cd %s && git update-ref refs/heads/main $(cat ../first) && "
+	   "cd objects/pack && mv $(ls -t *.idx | head -n1) tmp_kircerta.idx",
+	   path);
+	ck_assert_int_eq(open_store(&s, NULL), 0);
+	apply(s, task_record(2, "t-other", 3));
+	ck_assert_str_eq(sh("cd %s/objects/pack && ls | grep -c tmp; "
+			    "ls *.pack | wc -l; ls *.idx | wc -l", path),
+			 "0\n2\n2");
+	ck_assert_str_eq(sh("git -C %s fsck --strict 2>&1", path), "");
+	store_end(s);
+}
+END_TEST
+
 START_TEST(a_folder_that_is_something_else_is_left_alone)
 {
 	static const struct { const char *make; bool ok; } cases[] = {
@@ -240,6 +262,7 @@ TESTS("ssot_faults",
       a_failure_before_the_ref_changes_nothing_and_can_be_retried,
       a_lock_that_git_left_behind_is_removed_in_time,
       a_lock_that_a_kill_left_behind_is_removed_at_once,
+      a_pack_that_a_kill_left_without_its_index_goes,
       a_folder_that_is_something_else_is_left_alone,
       a_damaged_repository_is_an_error_and_no_crash,
       many_small_packs_become_few_under_the_readers,
