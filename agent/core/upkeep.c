@@ -198,7 +198,7 @@ done:
 	return rc;
 }
 
-/* Rest as long as was worked, and after a failure longer each time. */
+/* A fifth of the time is rest, and after a failure more each time. */
 static void rest(struct upkeep *u, int rc, int64_t start)
 {
 	int64_t now = clock_mono_us();
@@ -208,7 +208,7 @@ static void rest(struct upkeep *u, int rc, int64_t start)
 		u->retry_us = u->retry_us * 2 < RETRY_MOST_US ?
 			      u->retry_us * 2 : RETRY_MOST_US;
 	} else {
-		u->rest_until = rc ? now + (now - start) : 0;
+		u->rest_until = rc ? now + (now - start) / 4 : 0;
 		u->retry_us = RETRY_US;
 	}
 }

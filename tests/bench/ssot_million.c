@@ -110,7 +110,7 @@ static double history_ms(const struct bench *b)
 	snprintf(id, sizeof(id), "t-%06u", next_random() % b->tasks %
 		 (unsigned)b->seq);
 	start = clock_mono_us();
-	all = ssot_history(b->path, id, 100, &err);
+	all = ssot_history(b->path, id, NULL, 100, &err);
 	check(!all, &err);
 	json_decref(all);
 	return (double)(clock_mono_us() - start) / 1e3;
@@ -157,7 +157,7 @@ static void settle(struct bench *b)
 			printf("# %s\n", text);
 		snprintf(last, sizeof(last), "%s", text);
 		patience = (int64_t)(json_number_value(json_object_get(
-			repack, "seconds")) * 1e6);
+			repack, "seconds")) * 0.25e6);
 		free(text);
 		json_decref(v);
 		usleep(200000);
