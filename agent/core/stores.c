@@ -7,6 +7,7 @@
 
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
+#include "agent/core/taken.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
 #include "agent/ops/op.h"
@@ -96,7 +97,9 @@ static int apply_ssot(void *core, struct record *const *records, size_t n,
 			break;
 		err_fini(&own);
 		memset(&own, 0, sizeof(own));
-		rc = intake_main(k, moved, &taken, &own);
+		taken.seq = taken_seq(k, moved);	/* before a restart */
+		strcpy(taken.commit, moved);
+		rc = taken.seq ? 0 : intake_main(k, moved, &taken, &own);
 		if (rc)
 			break;
 		ssot_accept(k->ssot, taken.commit, taken.seq);
