@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "common/json_span.h"
 #include "common/mem.h"
 
 void json_setup(void)
@@ -86,7 +87,9 @@ json_t *json_parse(const char *text, size_t len, struct err *err)
 
 	if (shape_ok(text, len, err))
 		return NULL;
-	v = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+	v = json_span_load((struct span){text, len});
+	if (!v)
+		v = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!v) {
 		err_set(err, ERR_invalid_json, "line %d column %d: %s",
 			why.line, why.column, why.text);

