@@ -20,7 +20,7 @@
 
 struct mirror {
 	char log_id[SSOT_LOG];
-	char ours[SSOT_HEX], there[SSOT_HEX];	/* main, here and there */
+	char ours[SSOT_HEX], there[SSOT_HEX];	/* newest commits */
 	char counted[SSOT_HEX];
 	bool looked;			/* there is what it is, or we push */
 	bool accepted;			/* the operator's word was used */
@@ -180,16 +180,6 @@ static int look(struct remote *r, struct mirror *m, struct remote_said *said)
 	return -1;
 }
 
-/* A person has moved main, or the disk fails: the row ssot tells about it. */
-static bool in_doubt(struct remote *r)
-{
-	json_t *f = follower_json(remote_core(r)->follow_ssot, 0);
-	bool doubt = json_str(f, "error") != NULL;
-
-	json_decref(f);
-	return doubt;
-}
-
 static int64_t push(struct remote *r, struct mirror *m)
 {
 	struct remote_said said;
@@ -227,15 +217,10 @@ static void count(struct remote *r, struct mirror *m)
 static int64_t turn(struct remote *r, void *own)
 {
 	struct mirror *m = own;
-	struct remote_said said = {.fault = FAULT_LOCAL};
-	struct err err = {0};
+	struct remote_said said;
 	int rc;
 
-	if (ssot_ref_read(remote_repo(r), "refs/heads/main", m->ours, &err)) {
-		snprintf(said.words, sizeof(said.words), "%s", err.detail);
-		err_fini(&err);
-		return failed(r, m, &said);
-	}
+	remote_ours(r, m->ours);
 	if (!remote_hurried(r) && clock_mono_us() < m->next_try) {
 		count(r, m);
 		return soon(r, m->next_try - clock_mono_us());
@@ -250,7 +235,7 @@ static int64_t turn(struct remote *r, void *own)
 		if (!strcmp(m->ours, remote_agreed(r)))
 			remote_fine(r);
 	}
-	if (strcmp(m->ours, remote_agreed(r)) && !in_doubt(r))
+	if (strcmp(m->ours, remote_agreed(r)))
 		return push(r, m);
 	return remote_interval(r);
 }

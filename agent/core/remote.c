@@ -84,6 +84,15 @@ bool remote_stopping(struct remote *r)
 	return is_set(r->stop, 0);
 }
 
+void remote_ours(struct remote *r, char out[41])
+{
+	struct core *k = r->core;
+
+	pthread_mutex_lock(&k->tip_lock);
+	strcpy(out, k->tip);
+	pthread_mutex_unlock(&k->tip_lock);
+}
+
 bool remote_hurried(struct remote *r)
 {
 	return r->hurried;
@@ -272,9 +281,9 @@ static void last_push(struct remote *r)
 	char ours[SSOT_HEX];
 	struct remote_said said;
 
-	if (remote_row_fault(&r->row) != FAULT_NONE || r->s->ssot_mode != SSOT_MIRROR ||
-	    ssot_ref_read(r->repo, MAIN, ours, NULL) || !*ours ||
-	    !strcmp(ours, r->agreed))
+	remote_ours(r, ours);
+	if (remote_row_fault(&r->row) != FAULT_NONE || !*ours ||
+	    r->s->ssot_mode != SSOT_MIRROR || !strcmp(ours, r->agreed))
 		return;
 	r->stop_fd = 0;
 	r->time.most_us = LAST_US;
@@ -310,6 +319,12 @@ static void *main_of(void *arg)
 	return NULL;
 }
 
+static int no_remote(struct err *err)
+{
+	err_set(err, ERR_bad_config, "--accept-remote: there is no remote");
+	return err_hint(err, "Set ssot.remote, or start without it.");
+}
+
 int remote_open(struct remote **out, struct core *k, struct err *err)
 {
 	static const struct remote_mode *const modes[] = {
@@ -320,7 +335,7 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 
 	*out = NULL;
 	if (!s->ssot_remote || !*s->ssot_remote)
-		return 0;
+		return k->agent->accept_remote ? no_remote(err) : 0;
 	if ((size_t)s->ssot_mode >= ARRAY_LEN(modes))
 		return err_set(err, ERR_bad_config, "ssot.mode: this agent "
 			       "has only mirror");

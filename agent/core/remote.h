@@ -59,6 +59,11 @@ struct remote_said {
 struct core *remote_core(struct remote *r);
 const char *remote_repo(const struct remote *r);	/* its path */
 int64_t remote_interval(const struct remote *r);
+/*
+ * The commit that our history ends with; "" if there is none. Not what main
+ * says, which anybody who may write the repository can move.
+ */
+void remote_ours(struct remote *r, char out[41]);
 bool remote_stopping(struct remote *r);
 bool remote_hurried(struct remote *r);		/* since the last turn */
 

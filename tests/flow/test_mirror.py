@@ -244,6 +244,31 @@ def test_a_lost_repository_comes_again_from_journal_and_remote():
                     if r["data"]["error_code"] != "ssot_remote_diverged"]
 
 
+def test_what_somebody_puts_on_our_main_is_shared_only_once_it_is_taken_in():
+    with remotes.Folder() as peer, mirror(peer) as agent:
+        arrives(agent, peer, works(agent))
+        for text, taken in (("a note\n", True), ("no task\n", False)):
+            before = peer.main()
+            name = "note.txt" if taken else "tasks/0/0/0/none.json"
+            copy = agent.dir / f"copy-{taken}"
+            remotes.git("/", "clone", "-q", agent.home / "ssot.git", copy)
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_text(text)
+            remotes.git(copy, "add", "-A")
+            remotes.git(copy, "commit", "-q", "-m", "by hand")
+            remotes.git(copy, "push", "-q", "origin", "HEAD:main")
+            moved = local(agent)
+            if taken:
+                kc.wait_for(lambda: peer.main() == moved)
+            else:
+                kc.wait_for(lambda: agent.journal("ssot_sync_failed",
+                                                  what="ssot"))
+                agent.reload()
+                agent.restart()
+                well(agent)
+                assert peer.main() == before
+
+
 def test_a_rewritten_remote_is_refused_and_accepted():
     def is_noticed(how):
         with remotes.Folder() as peer, mirror(peer) as agent:
