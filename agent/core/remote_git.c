@@ -122,6 +122,22 @@ static const char helper[] =
 	"IFS= read -r t <\"$KIRCERTA_TOKEN_FILE\" || test -n \"$t\" || exit 1; "
 	"printf 'username=%s\\npassword=%s\\n' \"$KIRCERTA_USER\" \"$t\"; }; f";
 
+/*
+ * The other side of a path is a git on this machine. It follows the user's
+ * own configuration as any would: there git wants to be told that a
+ * repository of another user (whose hooks it runs) is a safe.directory.
+ */
+static void add_other_side(struct remote_git *g)
+{
+#define AS_USER "env -u GIT_CONFIG_GLOBAL -u GIT_CONFIG_NOSYSTEM git "
+	if (*g->s->ssot_remote != '/' &&
+	    strncmp(g->s->ssot_remote, "file:", 5))
+		return;
+	conf_add(g, "remote.origin.uploadpack", AS_USER "upload-pack");
+	conf_add(g, "remote.origin.receivepack", AS_USER "receive-pack");
+#undef AS_USER
+}
+
 struct remote_git *remote_git_new(const struct settings *s, const char *repo)
 {
 	struct remote_git *g = xcalloc(1, sizeof(*g));
@@ -134,6 +150,7 @@ struct remote_git *remote_git_new(const struct settings *s, const char *repo)
 	conf_add(g, "remote.origin.url", s->ssot_remote);
 	conf_add(g, "remote.origin.fetch",
 		 "refs/heads/main:" REMOTE_AGREED);
+	add_other_side(g);
 	conf_add(g, "core.sshCommand", ssh);
 	snprintf(stall, sizeof(stall), "%d", seconds_of(s->ssot_timeout));
 	conf_add(g, "http.lowSpeedLimit", "1");
@@ -187,7 +204,7 @@ static enum fault meaning(const char *words)
 		"Host key verification failed", "REMOTE HOST IDENTIFICATION",
 		"returned error: 401", "returned error: 403",
 		"access denied", "Permission to ", "Load key ",
-		"certificate",
+		"certificate", "dubious ownership",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(not_let_in); i++)

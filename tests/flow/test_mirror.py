@@ -428,6 +428,23 @@ def test_a_token_that_others_may_read_is_not_used():
             assert "may be read by others" in found["detail"], found
 
 
+def test_a_path_of_another_user_is_used_once_git_is_told_to_trust_it():
+    if os.getuid() != 0:
+        return                      # nothing can be given away
+    with remotes.Folder() as peer, mirror(peer) as agent:
+        arrives(agent, peer, works(agent))
+        for folder, _, files in os.walk(peer.repo):
+            for name in (".", *files):
+                os.chown(os.path.join(folder, name), 65534, -1)
+        works(agent)
+        found = fault(agent, "ssot_remote_auth")
+        assert "dubious ownership" in found["detail"], found
+        (agent.dir / ".gitconfig").write_text(
+            f"[safe]\n\tdirectory = {peer.repo}\n")
+        agent.reload()
+        kc.wait_for(lambda: row(agent)["status"] == "ok", 15)
+
+
 def test_a_machine_without_git_says_so():
     folder = Path(tempfile.mkdtemp(prefix="kc-nogit-"))
     for name in ("sh", "env"):
