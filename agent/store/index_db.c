@@ -14,11 +14,25 @@
 
 #define BUSY_MS 5000
 
+static void holds(sqlite3_context *c, int n, sqlite3_value **v)
+{
+	const void *text = sqlite3_value_text(v[0]);
+	const void *part = sqlite3_value_text(v[1]);
+
+	(void)n;
+	sqlite3_result_int(c, text && part &&
+			   memmem(text, (size_t)sqlite3_value_bytes(v[0]),
+				  part, (size_t)sqlite3_value_bytes(v[1])));
+}
+
 int db_open(struct db *d, const char *path, int flags, struct err *err)
 {
 	*d = (struct db){0};
 	if (sqlite3_open_v2(path, &d->handle,
-			    flags | SQLITE_OPEN_NOMUTEX, NULL)) {
+			    flags | SQLITE_OPEN_NOMUTEX, NULL) ||
+	    sqlite3_create_function_v2(d->handle, DB_HOLDS, 2, SQLITE_UTF8 |
+				       SQLITE_DETERMINISTIC, NULL, holds, NULL,
+				       NULL, NULL)) {
 		db_error(d, err);
 		db_close(d);
 		return -1;

@@ -39,7 +39,9 @@ static const char *pick_index(const struct doc_filter *f)
 	for (size_t i = 0; i < ARRAY_LEN(columns); i++)
 		if (text_of(f, &columns[i]))
 			return columns[i].index;
-	return f->state ? "doc_state" : "doc_id";
+	/* The titles alone are read twice as fast as whole rows. */
+	return f->state ? "doc_state" :
+	       f->words && *f->words ? "doc_title" : "doc_id";
 }
 
 /* One walk; state is the term that is special to it. */
@@ -55,7 +57,8 @@ static void add_arm(struct buf *sql, const struct doc_filter *f,
 		if (text_of(f, &columns[i]))
 			buf_adds(sql, columns[i].term);
 	if (f->words && *f->words)
-		buf_adds(sql, " AND instr(title,?7)");
+		buf_adds(sql, " AND title IS NOT NULL"
+			 " AND " DB_HOLDS "(title,?7)");
 	buf_adds(sql, state);
 }
 

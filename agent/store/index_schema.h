@@ -40,6 +40,8 @@
 	" run INTEGER, corr INTEGER, ref INTEGER, title TEXT);"		\
 	"CREATE UNIQUE INDEX doc_id ON doc(kind,id);"			\
 	"CREATE INDEX doc_back ON doc(kind,back);"			\
+	"CREATE INDEX doc_title ON doc(kind,id,title)"			\
+	" WHERE title IS NOT NULL;"					\
 	DOC_BY("state") DOC_BY("task") DOC_BY("run") DOC_BY("corr")	\
 	DOC_BY("ref")							\
 	"CREATE TABLE text(n INTEGER PRIMARY KEY, doc TEXT, sha TEXT);"
