@@ -1,7 +1,6 @@
 """What follows the journal into git: its thread, spoilt by strace, and what
 has to be true of the repository whatever happened."""
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -125,31 +124,3 @@ def undisturbed(agent, objects=False):
         return git(again, "rev-parse", "main").strip()
     finally:
         again.close()
-
-
-class Person:
-    """Somebody with a clone of the repository."""
-
-    def __init__(self, agent, name="ann"):
-        self.agent, self.clone = agent, agent.dir / f"clone-{name}"
-        self.name = name
-        subprocess.run(["git", "clone", "-q", agent.home / "ssot.git",
-                        self.clone], check=True, env=agent.env)
-
-    def git(self, *args):
-        done = subprocess.run(
-            ["git", "-C", self.clone, "-c", f"user.name={self.name}",
-             "-c", f"user.email={self.name}@example", *args],
-            env=self.agent.env, capture_output=True, text=True)
-        assert done.returncode == 0, (args, done.stderr)
-        return done.stdout
-
-    def commit(self, task, plain=False, **members):
-        """Changes the task and commits; the commit's id. plain: not in the
-        form that the agent writes."""
-        file = self.clone / task_path(self.agent, task["id"])
-        document = json.loads(file.read_text()) | members
-        file.write_text(json.dumps(document) if plain else json.dumps(
-            document, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
-        self.git("commit", "-qam", "by hand")
-        return self.git("rev-parse", "HEAD").strip()

@@ -10,8 +10,9 @@ import subprocess
 
 import kc
 from expect import git
-from following import (Person, alternate, follows, inject, settled, sound, traced,
+from following import (alternate, follows, inject, settled, sound, traced,
                        troubles, undisturbed)
+from person import Person, by_hand
 
 SOAK = os.environ.get("KIRCERTA_SOAK")
 SEED = int(os.environ.get("KIRCERTA_SEED", random.randrange(10000)))
@@ -105,12 +106,12 @@ def test_main_that_moves_under_a_batch_is_gone_on_from(fresh):
     follows(fresh, *tasks)
     ann = Person(fresh)
     for n, name in enumerate(("fsync", "rename", "link")):
-        ann.git("pull", "-q")
-        theirs = ann.commit(tasks[0], title=f"by ann {n}")
+        ann.pull()
+        theirs = by_hand(ann, tasks[0], title=f"by ann {n}")
         with traced(fresh, *inject(name, "delay_enter=700000", 1)) as log:
             mine = tasks[1] = change(fresh, tasks[1], n)
             kc.wait_for(lambda: f"{name}(" in log.read_text(), what=name)
-            ann.git("push", "-q", "origin", "main")
+            ann.push()
             tasks[0] = titled(fresh, tasks[0], f"by ann {n}")
             follows(fresh, *tasks)
         settled(fresh)
@@ -133,10 +134,10 @@ def test_killed_while_it_takes_in_what_others_did_it_goes_on(fresh):
                   ("rename", 3), ("link", 1), ("unlink", 3), ("read", 1),
                   ("read", 5), ("mmap", 1), ("mmap", 3)], 8)
     for n, (name, when) in enumerate(cases):
-        ann.git("pull", "-q")
-        ann.commit(tasks[0], plain=n % 2, title=f"by ann {n}")
+        ann.pull()
+        by_hand(ann, tasks[0], plain=n % 2, title=f"by ann {n}")
         with traced(fresh, *inject(name, "signal=KILL", when)):
-            ann.git("push", "-q", "origin", "main")
+            ann.push()
             try:
                 tasks[1] = change(fresh, tasks[1], n)
                 told = True

@@ -8,7 +8,8 @@ import subprocess
 import kc
 from chains import new_agent as chain_agent, whole
 from expect import committed, git, sha256, task_path
-from following import Person, follows
+from following import follows
+from person import Person, by_hand
 
 
 def new_agent():
@@ -350,13 +351,11 @@ def test_what_others_committed_and_was_taken_in_counts(fresh):
     task = fresh.task("shared")
     follows(fresh, task)
     ann = Person(fresh)
-    (ann.clone / "docs").mkdir()
-    (ann.clone / "docs/notes.txt").write_text("hers\n")
-    ann.git("add", "docs")
+    ann.write("docs/notes.txt", b"hers\n")
     theirs = []
     for n, plain in enumerate((False, True)):
-        theirs.append(ann.commit(task, plain=plain, title=f"by ann {n}"))
-        ann.git("push", "-q", "origin", "main")
+        theirs.append(by_hand(ann, task, plain, title=f"by ann {n}"))
+        ann.push()
         kc.wait_for(lambda: fresh.get(f"/api/tasks/{task['id']}").json[
             "title"] == f"by ann {n}")
         code, said, report = verify(fresh)
@@ -365,11 +364,11 @@ def test_what_others_committed_and_was_taken_in_counts(fresh):
             "title": f"mine {n}", "base_sha": fresh.get(
                 f"/api/tasks/{task['id']}").json["sha"]}).json
         follows(fresh, task)
-        ann.git("pull", "-q")
+        ann.pull()
         code, said, report = verify(fresh)
         assert code == 0 and report["documents"]["unknown_files"] == 1, said
         assert report["documents"]["behind"] == 0, said
-    assert (ann.clone / "docs/notes.txt").read_text() == "hers\n"
+    assert (ann.dir / "docs/notes.txt").read_text() == "hers\n"
     fresh.stop()
     assert verify(fresh)[0] == 0
     # Not so if history has another commit than the one that was taken in;
