@@ -63,6 +63,25 @@ static bool judge_stranger(struct ssot_verify *v)
 	return true;
 }
 
+/*
+ * A commit of ours is made from a record, word by word; or it was made for
+ * others to agree to, and came back from them.
+ */
+static void judge_words(struct ssot_verify *v)
+{
+	for (size_t i = 0; i < v->next; i++) {
+		struct walk_commit *c = ssot_ours(v, i);
+		struct ssot_problem *p;
+
+		if (v->order[i] >= v->n_main || c->says || c->merged)
+			continue;
+		p = ssot_problem(v, "commit_changed", c->seq, "the commit of "
+				 "record %llu does not say what the record "
+				 "says: it was rewritten", LLU(c->seq));
+		hex_of(c->id, GIT_RAW, p->commit);
+	}
+}
+
 static bool judge_end(struct ssot_verify *v)
 {
 	struct ssot_report *r = &v->report;
@@ -73,6 +92,7 @@ static bool judge_end(struct ssot_verify *v)
 			     "%llu: main was moved back, or the repository is "
 			     "an older copy", LLU(r->away.seq),
 			     LLU(r->local.seq));
+	judge_words(v);
 	return judge_cut(v) | judge_stranger(v);
 }
 

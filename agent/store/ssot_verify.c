@@ -197,9 +197,8 @@ static void changed(struct ssot_verify *v, const struct record *r,
 	hex_of(c->id, GIT_RAW, p->commit);
 }
 
-/* The commits that name this record; *own: one of them is made from it. */
-static size_t judge_commits(struct ssot_verify *v, const struct record *r,
-			    bool *own)
+/* How many commits name this record. */
+static size_t judge_commits(struct ssot_verify *v, const struct record *r)
 {
 	struct walk_commit *c;
 	size_t n = 0;
@@ -208,11 +207,12 @@ static size_t judge_commits(struct ssot_verify *v, const struct record *r,
 		c = ssot_ours(v, v->next);
 		if (c->seq != r->seq)
 			break;
-		*own = *own || says(v, c, r);
 		if (memcmp(c->leaf, r->leaf, SHA256_RAW)) {
+			c->says = true;	/* there is worse to say */
 			changed(v, r, c);
 			continue;
 		}
+		c->says = says(v, c, r);
 		v->good.seq = r->seq;
 		hex_of(c->id, GIT_RAW, v->good.commit);
 	}
@@ -281,42 +281,44 @@ static void note_time(struct ssot_verify *v, const struct record *r)
 		v->trouble = false;
 }
 
-/* Somebody's commit became part of history with this record. */
-static struct walk_commit *note_merge(struct ssot_verify *v,
-				      const struct record *r, bool in)
+/* Back to what was ours before: our line, and what was taken earlier. */
+static bool take_in(struct walk_commit *c, void *data)
+{
+	(void)data;
+	if (c->says || c->merged)
+		return false;
+	return c->merged = true;
+}
+
+/* A commit became part of history with this record, and those before it. */
+static int note_merge(struct ssot_verify *v, const struct record *r, bool in,
+		      struct err *err)
 {
 	const char *git = json_str(r->data, "commit");
 	struct walk_commit *c = git ? ssot_walk_find(v->walk, git) : NULL;
 
-	if (c) {
-		c->merged = true;
-		v->merging = r->seq + (uint64_t)json_int(r->data, "records",
-							 0);
-	} else if (in) {
-		v->report.lost++;
+	if (!c) {
+		v->report.lost += in;
+		return 0;
 	}
-	return c;
+	v->merging = r->seq + (uint64_t)json_int(r->data, "records", 0);
+	return ssot_walk_back(v->walk, c, take_in, NULL, err);
 }
 
 int ssot_verify_record(struct record *r, void *verify, struct err *err)
 {
 	struct ssot_verify *v = verify;
 	const char *git = commit_of(r);
-	struct walk_commit *taken = git ? ssot_walk_find(v->walk, git) : NULL;
-	bool in = r->seq <= v->report.local.seq, own = false, changes;
+	bool taken = git && ssot_walk_find(v->walk, git);
+	bool in = r->seq <= v->report.local.seq, changes;
 	size_t commits;
 
-	(void)err;
 	note_time(v, r);
-	if (!strcmp(r->type, "ssot_merged"))
-		taken = note_merge(v, r, in);
-	commits = judge_commits(v, r, &own);
+	if (!strcmp(r->type, "ssot_merged") && note_merge(v, r, in, err))
+		return -1;
+	commits = judge_commits(v, r);
 	changes = take_all(v, r, in || taken);
-	if (commits && !own && !v->changed)
-		ssot_problem(v, "commit_changed", r->seq, "the commit of record "
-			"%llu does not say what the record says: it was "
-			"rewritten", LLU(r->seq));
-	else if (in && changes && !taken && !commits)
+	if (in && changes && !taken && !commits)
 		ssot_problem(v, "commit_missing", r->seq, "no commit on main "
 			"stands for record %llu: history was rewritten",
 			LLU(r->seq));

@@ -23,7 +23,8 @@ struct walk_commit {
 	uint64_t seq;			/* likewise; 0 if it is not ours */
 	uint64_t words;		/* ssot_walk_words() of its text */
 	uint32_t round;
-	bool merged;		/* for the caller: it was taken in */
+	bool says, merged;	/* for the caller: it says what its record
+				   says; it was taken in */
 };
 
 /*

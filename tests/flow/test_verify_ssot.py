@@ -233,6 +233,21 @@ def test_a_rewritten_commit_is_told(fresh):
     assert verify(fresh)[0] == 0
 
 
+def test_a_commit_that_borrows_our_trailers_is_told(fresh):
+    theirs = subprocess.run(
+        ["git", "--git-dir", fresh.home / "ssot.git", "hash-object", "-t",
+         "commit", "-w", "--stdin"], text=True, check=True,
+        capture_output=True, input=re.sub(
+            r"\n(parent \w{40}\n)?author .*", "\nparent " + git(
+                fresh, "rev-parse", "main").strip() +
+            "\nauthor mallory <m@m> 1 +0000", git(
+                fresh, "cat-file", "commit", "main"), count=1)
+        ).stdout.strip()
+    git(fresh, "update-ref", "refs/heads/main", theirs)
+    said, problem = wrong(fresh, "commit_changed")
+    assert problem["commit"] == theirs, problem
+
+
 def test_a_commit_taken_out_of_history_is_told(fresh):
     commits = git(fresh, "rev-list", "--reverse", "main").split()
     gone = int(re.search(r"Audit-Head: (\d+)", git(
