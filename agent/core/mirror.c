@@ -1,6 +1,6 @@
 /*
- * Mode mirror: the remote's main follows ours. It is looked at once at the
- * start and whenever a push finds it elsewhere; commits that we have not are
+ * Mode mirror: the remote's main follows ours. It is looked at when the
+ * agent starts, when a push finds it elsewhere, and now and then; commits that we have not are
  * never pushed over, an operator decides about them.
  */
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include "common/json.h"
 #include "common/log.h"
 
+#define LOOK_US 60000000		/* where there is nothing to push */
 #define STALE_MOST 3		/* pushes in a row that find it elsewhere */
 
 struct mirror {
@@ -25,7 +26,7 @@ struct mirror {
 	bool looked;			/* there is what it is, or we push */
 	bool accepted;			/* the operator's word was used */
 	int stale;
-	int64_t next_try;		/* monotonic */
+	int64_t next_try, look_again;	/* monotonic */
 };
 
 enum standing {
@@ -173,6 +174,7 @@ static int look(struct remote *r, struct mirror *m, struct remote_said *said)
 		how = STANDS;		/* all that is there is ours */
 	}
 	if (how == STANDS) {
+		m->look_again = clock_mono_us() + LOOK_US;
 		m->looked = !remote_agree(r, m->there, said);
 		return m->looked ? 0 : -1;
 	}
@@ -186,6 +188,7 @@ static int64_t push(struct remote *r, struct mirror *m)
 
 	switch (remote_push(r, m->ours, &said)) {
 	case PUSH_OK:
+		m->look_again = clock_mono_us() + LOOK_US;
 		strcpy(m->there, m->ours);
 		m->stale = 0;
 		remote_fine(r);
@@ -225,6 +228,8 @@ static int64_t turn(struct remote *r, void *own)
 		count(r, m);
 		return soon(r, m->next_try - clock_mono_us());
 	}
+	if (remote_hurried(r) || clock_mono_us() > m->look_again)
+		m->looked = false;
 	if (!m->looked) {
 		rc = look(r, m, &said);
 		*m->counted = 0;

@@ -119,8 +119,9 @@ static char *ssh_command(const struct settings *s)
 /* read and printf are the shell's own: no program's arguments show it. */
 static const char helper[] =
 	"!f() { test \"$1\" = get || exit 0; "
-	"IFS= read -r t <\"$KIRCERTA_TOKEN_FILE\" || test -n \"$t\" || exit 1; "
-	"printf 'username=%s\\npassword=%s\\n' \"$KIRCERTA_USER\" \"$t\"; }; f";
+	"IFS= read -r t <\"$KIRCERTA_GIT_TOKEN\" || test -n \"$t\" || exit 1; "
+	"printf 'username=%s\\npassword=%s\\n' \"$KIRCERTA_GIT_USER\" \"$t\"; "
+	"}; f";
 
 /*
  * The other side of a path is a git on this machine. It follows the user's
@@ -136,6 +137,19 @@ static void add_other_side(struct remote_git *g)
 	conf_add(g, "remote.origin.uploadpack", AS_USER "upload-pack");
 	conf_add(g, "remote.origin.receivepack", AS_USER "receive-pack");
 #undef AS_USER
+}
+
+/* How this machine reaches https at all is the environment's to say. */
+static void add_proxy(struct remote_git *g)
+{
+	static const char *const names[] = {
+		"https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (getenv(names[i]))
+			env_add(g, xasprintf("%s=%s", names[i],
+					     getenv(names[i])));
 }
 
 struct remote_git *remote_git_new(const struct settings *s, const char *repo)
@@ -157,11 +171,12 @@ struct remote_git *remote_git_new(const struct settings *s, const char *repo)
 	conf_add(g, "http.lowSpeedTime", stall);
 	if (s->ssot_token_file) {
 		conf_add(g, "credential.helper", helper);
-		env_add(g, xasprintf("KIRCERTA_USER=%s", s->ssot_user));
-		env_add(g, xasprintf("KIRCERTA_TOKEN_FILE=%s",
+		env_add(g, xasprintf("KIRCERTA_GIT_USER=%s", s->ssot_user));
+		env_add(g, xasprintf("KIRCERTA_GIT_TOKEN=%s",
 				     s->ssot_token_file));
 	}
 	env_add(g, xasprintf("GIT_CONFIG_COUNT=%zu", g->pairs));
+	add_proxy(g);
 	free(ssh);
 	return g;
 }

@@ -281,8 +281,9 @@ def test_a_rewritten_remote_is_refused_and_accepted():
             else:
                 peer.git("update-ref", "-d", "refs/heads/main")
                 there = ""
-            task = works(agent)
+            agent.reload()              # nothing is new, so it is asked to
             found = fault(agent, "ssot_remote_rewritten")
+            task = works(agent)
             assert "--accept-remote" in found["remediation_hint"], found
             assert peer.main() == there, how
             agent.restart()
@@ -381,6 +382,9 @@ def test_a_cut_network_loses_nothing_and_refuses_nobody():
             settled(agent, task)
             kc.wait_for(lambda: row(agent)["ahead"] >= 20)
             agent.kill9()
+            for ref in ("main", "incoming"):    # what a killed git leaves
+                (agent.home / "ssot.git/refs/remotes/origin" /
+                 f"{ref}.lock").touch()
             agent.start()
             works(agent)
             net.heal()
