@@ -1,6 +1,6 @@
 /*
  * The task repository over a long life: changes of many tasks in batches of
- * 64, with upkeep beside it as in the agent. A line for each tenth of the
+ * 256, as a busy agent has them, with upkeep beside. A line for each tenth of the
  * commits, then what stock git says of the whole.
  *
  *   build/tests/bench/ssot_million [COMMITS [TASKS]]    1000000 100000
@@ -21,7 +21,7 @@
 #include "common/mem.h"
 #include "tests/bench/ssot_tasks.h"
 
-#define BATCH 64
+#define BATCH 256
 #define STEPS 10
 
 struct bench {
