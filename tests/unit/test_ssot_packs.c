@@ -127,7 +127,7 @@ START_TEST(only_what_is_old_is_swept_and_owners_settings_stay)
 	struct utimbuf old = {1, 1};
 	char file[160];
 
-	list(&(struct pack_facts *){0});
+	snprintf(folder, sizeof(folder), "%s/objects/pack", path);
 	snprintf(file, sizeof(file), "%s/tmp_pack_abc", folder);
 	ck_assert_int_eq(fs_replace(file, "x", 1, 0600, NULL), 0);
 	ck_assert_uint_eq(packs_sweep(folder, 86400), 0);
