@@ -1,7 +1,7 @@
 /*
  * See ssot_pack.h; formats: gitformat-pack(5), pack and index version 2. An
- * object is deflated when it is added, so that a batch is one write. Deltas
- * are left to `git repack`.
+ * object is put there as it is, so that a batch is one write. Deflating and
+ * deltas are left to upkeep.
  */
 #include "agent/store/ssot_pack.h"
 
@@ -19,8 +19,7 @@
 #include "common/sha256.h"
 
 #define HEAD 12			/* bytes before the first object */
-#define WINDOW_BITS 13		/* objects are small; so is this state */
-#define MEM_LEVEL 6
+#define BLOCK 65535u		/* bytes of a stored one at most */
 
 struct object {
 	uint8_t id[GIT_RAW];
@@ -33,28 +32,20 @@ struct pack {
 	size_t n, room;
 	uint32_t *table;	/* of index + 1 in list, by id; 0: free */
 	size_t slots;		/* a power of two */
-	z_stream text, ids;	/* trees are ids mostly: not worth the time */
+	EVP_MD *md;		/* fetched once: that takes longer than a hash */
 	EVP_MD_CTX *sha1;
 	char *temp;
 };
-
-static void deflate_init(z_stream *z, int level)
-{
-	if (deflateInit2(z, level, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
-		abort();
-}
 
 struct pack *pack_new(const char *temp)
 {
 	struct pack *p = xcalloc(1, sizeof(*p));
 
 	p->temp = xstrdup(temp);
+	p->md = EVP_MD_fetch(NULL, "SHA1", NULL);
 	p->sha1 = EVP_MD_CTX_new();
-	if (!p->sha1)
+	if (!p->md || !p->sha1)
 		abort();
-	deflate_init(&p->text, 1);
-	deflate_init(&p->ids, 0);
 	pack_reset(p);
 	return p;
 }
@@ -63,9 +54,8 @@ void pack_free(struct pack *p)
 {
 	if (!p)
 		return;
-	deflateEnd(&p->text);
-	deflateEnd(&p->ids);
 	EVP_MD_CTX_free(p->sha1);
+	EVP_MD_free(p->md);
 	buf_fini(&p->bytes);
 	free(p->list);
 	free(p->table);
@@ -99,7 +89,7 @@ size_t pack_bytes(const struct pack *p)
 static void sha1(struct pack *p, const char *head, size_t head_len,
 		 const void *data, size_t len, uint8_t out[GIT_RAW])
 {
-	if (!EVP_DigestInit_ex(p->sha1, EVP_sha1(), NULL) ||
+	if (!EVP_DigestInit_ex2(p->sha1, p->md, NULL) ||
 	    !EVP_DigestUpdate(p->sha1, head, head_len) ||
 	    !EVP_DigestUpdate(p->sha1, data, len) ||
 	    !EVP_DigestFinal_ex(p->sha1, out, NULL))
@@ -145,19 +135,35 @@ static void add_header(struct buf *b, enum pack_type type, size_t len)
 	buf_add(b, &byte, 1);
 }
 
-static void add_deflated(struct buf *b, z_stream *z, const void *data,
-			 size_t len)
+static void add_be32(struct buf *b, uint32_t v)
 {
-	size_t most = deflateBound(z, len);
+	uint8_t bytes[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16),
+			    (uint8_t)(v >> 8), (uint8_t)v};
 
-	deflateReset(z);
-	z->next_in = (Bytef *)data;
-	z->avail_in = (uInt)len;
-	z->next_out = (Bytef *)buf_room(b, most);
-	z->avail_out = (uInt)most;
-	if (deflate(z, Z_FINISH) != Z_STREAM_END)
-		abort();
-	b->len += z->total_out;
+	buf_add(b, bytes, sizeof(bytes));
+}
+
+/*
+ * RFC 1950 and 1951, stored blocks: half of the work on a commit was to
+ * deflate a text that upkeep soon makes a delta of.
+ */
+static void add_stored(struct buf *b, const void *data, size_t len)
+{
+	const uint8_t *at = data, *end = at + len;
+
+	buf_add(b, "\x78\x01", 2);
+	do {
+		size_t n = (size_t)(end - at) < BLOCK ? (size_t)(end - at) :
+							BLOCK;
+		uint8_t head[5] = {at + n == end, (uint8_t)n,
+				   (uint8_t)(n >> 8), (uint8_t)~n,
+				   (uint8_t)(~n >> 8)};
+
+		buf_add(b, head, sizeof(head));
+		buf_add(b, at, n);
+		at += n;
+	} while (at < end);
+	add_be32(b, (uint32_t)adler32(1, data, (uInt)len));
 }
 
 /* What was added to the bytes since at is this object, if it is new. */
@@ -193,8 +199,7 @@ void pack_add(struct pack *p, enum pack_type type, const void *data,
 	if (*slot_of(p, id))
 		return;
 	add_header(&p->bytes, type, len);
-	add_deflated(&p->bytes, type == PACK_TREE ? &p->ids : &p->text, data,
-		     len);
+	add_stored(&p->bytes, data, len);
 	enter(p, id, at);
 }
 
@@ -208,14 +213,6 @@ void pack_add_packed(struct pack *p, const uint8_t id[GIT_RAW],
 		return;
 	buf_add(&p->bytes, bytes, len);
 	enter(p, id, at);
-}
-
-static void add_be32(struct buf *b, uint32_t v)
-{
-	uint8_t bytes[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16),
-			    (uint8_t)(v >> 8), (uint8_t)v};
-
-	buf_add(b, bytes, sizeof(bytes));
 }
 
 static int by_id(const void *a, const void *b)
