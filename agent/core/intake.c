@@ -19,7 +19,7 @@
 #include "common/mem.h"
 #include "common/sha256.h"
 
-#define INDEX_US 5000000
+#define INDEX_S 30
 #define COUNT_MAX 1000000	/* commits; more are said to be as many */
 
 struct reading {
@@ -164,6 +164,19 @@ static struct intake *read_commit(struct core *k, const char *from,
 	return NULL;
 }
 
+/* After a large intake it may have much to do. */
+static int wait_index(struct core *k)
+{
+	uint64_t seq = core_seq(k);
+
+	for (int i = 0; i < INDEX_S; i++)
+		if (!follower_wait(k->follow_index, seq, 1000000))
+			return 0;
+		else if (queue_closed(&k->applying))
+			break;
+	return -1;
+}
+
 /* The commit that was taken in last, as far as the index knows. */
 static int read_last(struct core *k, const char *from, char commit[SSOT_HEX],
 		     struct err *err)
@@ -172,7 +185,7 @@ static int read_last(struct core *k, const char *from, char commit[SSOT_HEX],
 	json_t *doc;
 
 	*commit = 0;
-	if (follower_wait(k->follow_index, core_seq(k), INDEX_US) ||
+	if (wait_index(k) ||
 	    reader_open(&r, k->agent->home->index, err))
 		return err_set(err, ERR_io, "the read model is behind");
 	doc = reader_doc(r, "intake", from, NULL);
@@ -203,9 +216,14 @@ static struct intake *read_some(struct core *k, const char *from,
 			*err = own;
 			return NULL;
 		}
-		if (!*half)
-			return NULL;
 		err_fini(err);
+		if (!*half) {
+			err_set(err, ERR_ssot_refused, "commit %.12s changes "
+				"over %d documents or %zu MiB: push it in "
+				"parts", target, INTAKE_MAX,
+				INTAKE_BYTES >> 20);
+			return NULL;
+		}
 		strcpy(target, half);
 	}
 	return in;

@@ -96,7 +96,6 @@ static int apply_ssot(void *core, struct record *const *records, size_t n,
 		if (!*moved)
 			break;
 		err_fini(&own);
-		memset(&own, 0, sizeof(own));
 		taken.seq = taken_seq(k, moved);	/* before a restart */
 		strcpy(taken.commit, moved);
 		rc = taken.seq ? 0 : intake_main(k, moved, &taken, &own);
