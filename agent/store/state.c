@@ -41,6 +41,7 @@ struct state {
 	size_t weight, heavy_at;
 	uint64_t seed;
 	struct buf text;		/* of whatever is being hashed */
+	json_t *before;			/* the mark: what puts replaced */
 };
 
 struct state *state_new(struct reader *r)
@@ -75,6 +76,7 @@ void state_free(struct state *s)
 			forget(s, &s->buckets[i]);
 	free(s->buckets);
 	buf_fini(&s->text);
+	json_decref(s->before);
 	free(s);
 }
 
@@ -234,6 +236,18 @@ void state_set_sha(struct state *s, const char *kind, const json_t *doc,
 		memcpy(e->sha, sha, sizeof(e->sha));
 }
 
+/* [document, seq] as it was when the mark was set; null: not at hand. */
+static void note_before(struct state *s, const char *key)
+{
+	struct held *e;
+
+	if (!s->before || json_object_get(s->before, key))
+		return;
+	e = find(s, key);
+	json_object_set_new(s->before, key, e ?
+		json_pack("[O,I]", e->doc, (json_int_t)e->seq) : json_null());
+}
+
 void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
 {
 	const char *id = json_str(doc, "id");
@@ -242,7 +256,39 @@ void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
 	if (!id)
 		return;
 	key_of(key, kind, id);
+	note_before(s, key);
 	keep(s, key, doc, seq);
+}
+
+void state_mark(struct state *s)
+{
+	s->before = json_object();
+}
+
+static void put_back(struct state *s, const char *key, const json_t *was)
+{
+	struct held **at = bucket(s, key);
+
+	if (json_is_array(was)) {
+		keep(s, key, json_array_get(was, 0), (uint64_t)
+		     json_integer_value(json_array_get(was, 1)));
+		return;
+	}
+	while (*at && strcmp((*at)->key, key))
+		at = &(*at)->next;
+	if (*at)
+		forget(s, at);
+}
+
+void state_undo(struct state *s)
+{
+	json_t *before = s->before, *each;
+	const char *key;
+
+	s->before = NULL;
+	json_object_foreach (before, key, each)
+		put_back(s, key, each);
+	json_decref(before);
 }
 
 /* Those of kind in memory that are in one of the states. */
