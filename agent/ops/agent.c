@@ -1,7 +1,9 @@
 /* What every handler does to the world: record, and arrange for after. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/draft.h"
 #include "agent/ops/op.h"
 #include "agent/store/journal.h"
 #include "agent/store/state.h"
@@ -24,6 +26,14 @@ const char *agent_mode(struct agent *a)
 	const json_t *mode = state_doc(a->state, "mode", "mode");
 
 	return mode ? json_str(mode, "mode") : "normal";
+}
+
+bool agent_busy(const struct agent *a, const char *task_id)
+{
+	char name[200];
+
+	snprintf(name, sizeof(name), "task %s", task_id);
+	return json_object_get(a->busy, name) != NULL;
 }
 
 static struct entry entry_of(const struct call *c, const struct fact *fact,
@@ -60,8 +70,9 @@ static int append(struct agent *a, const struct call *c,
 	json_t *doc;
 
 	e = entry_of(c, fact, correlation_id ? correlation_id : "", scope);
-	r = journal_append(a->journal, &e, err);
-	if (r)
+	r = a->draft ? draft_keep(a->draft, &e, err) :
+		       journal_append(a->journal, &e, err);
+	if (r && !a->draft)
 		a->seq = r->seq;
 	if (r)
 		json_object_foreach (fact->put, kind, doc)

@@ -18,6 +18,7 @@
 #include "common/mem.h"
 
 #define ATTEMPT_DOC_MAX TASK_MAX
+#define BUSY_US 500000
 #define PEER_GRACE_US 10000000	/* the holder's own agent stalls it first */
 
 static int attempt_check(const struct call *c, const json_t *task,
@@ -377,6 +378,10 @@ void task_lease_due(struct agent *a, const struct call *c, const char *id)
 
 	if (!task || !lease_end(a, task, &at))
 		return;
+	if (agent_busy(a, id)) {		/* that may be a heartbeat */
+		due_add(a->due, clock_mono_us() + BUSY_US, "task", id);
+		return;
+	}
 	if (at > clock_wall_us() + 1000) {	/* it was extended meanwhile */
 		task_lease_watch(a, task);
 		return;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/ops/draft.h"
 #include "agent/ops/op.h"
 #include "agent/store/evidence.h"
 #include "common/buf.h"
@@ -40,6 +41,8 @@ void call_free(struct call *c)
 		c->prepared_free(c->prepared);
 	if (c->fd >= 0)
 		close(c->fd);
+	draft_free(c->draft);
+	json_decref(c->holds);
 	json_decref(c->args);
 	json_decref(c->rpc_id);
 	json_decref(c->answer);

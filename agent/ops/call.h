@@ -13,11 +13,20 @@
 #include "common/err.h"
 
 struct agent;
+struct draft;
 struct op;
 struct reader;
 struct evidence_file;
 
 enum via { VIA_HTTP, VIA_WEBSOCKET, VIA_INTERNAL };
+
+/* What became of a proposal to the remote. */
+enum proposed {
+	PROPOSED_NOT,			/* or not yet answered */
+	PROPOSED_LANDED,		/* there, and recorded here */
+	PROPOSED_STALE,			/* something else was there first */
+	PROPOSED_AWAY,			/* nobody knows: no answer in time */
+};
 
 struct call_param { char *name, *value; };	/* from path and query */
 
@@ -59,6 +68,11 @@ struct call {
 	char waits_run[129];
 	/* Still to do, where others need not wait for it; or NULL. */
 	int (*slow)(struct agent *a, struct call *c, struct err *err);
+	/* Shared mode: what it would change, and what came of that. */
+	struct draft *draft;
+	enum proposed proposed;
+	unsigned tries;			/* while others were faster */
+	json_t *holds;			/* what it keeps busy; names */
 	void *prepared;			/* what the op's prepare left */
 	void (*prepared_free)(void *);
 

@@ -12,6 +12,7 @@
 #include "agent/ops/call.h"
 
 struct agent;
+struct draft;
 struct due;
 struct evidence;
 struct home;
@@ -39,6 +40,7 @@ enum op_flag {
 	OP_STREAM = 8,		/* the answer is a stream of events */
 	OP_FRESH = 16,		/* an Idempotency-Key keeps no answer */
 	OP_SLOW = 32,		/* reads whole files or histories */
+	OP_SHARED = 64,		/* in shared mode the remote agrees first */
 };
 
 enum arg_kind {
@@ -105,6 +107,13 @@ int args_check(struct agent *a, struct call *c, json_t *object,
 	       struct err *err);
 /* "/api/tasks/{id}" and the method, for HTTP. See route in net. */
 
+/* How the shared remote is, for what has to be agreed with it. */
+enum remote_state {
+	REMOTE_UP,		/* it can be asked */
+	REMOTE_AWAY,		/* it cannot; what is held here goes on */
+	REMOTE_UNMET,		/* nor has it ever been: nothing goes on */
+};
+
 /*
  * The agent. Fields are set once before any thread starts; what changes
  * belongs to the writer thread.
@@ -137,12 +146,16 @@ struct agent {
 	json_t *(*followers)(void *core);
 	/* The remote's row of health, or NULL: none is configured. */
 	json_t *(*remote)(void *core);
+	/* Shared mode, else NULL: can the remote be asked, and if not, why. */
+	enum remote_state (*remote_state)(void *core, struct err *err);
 	void *core;
 	bool accept_remote;		/* the operator's word for this run */
 
 	/* The writer's own. */
 	struct state *state;
 	uint64_t seq;			/* of the newest record it made */
+	struct draft *draft;		/* where facts go while it is open */
+	json_t *busy;			/* tasks and keys under proposal */
 	struct due *due;
 	struct tools **old_tools;
 	size_t n_old_tools;
@@ -158,6 +171,8 @@ struct after {
 	void (*drop)(void *arg);	/* if it never becomes durable */
 	void *arg;
 };
+/* Is a proposal to change it under way? Writer only. */
+bool agent_busy(const struct agent *a, const char *task_id);
 /* The mode as the newest record has it. Writer only. */
 const char *agent_mode(struct agent *a);
 void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
