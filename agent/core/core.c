@@ -7,6 +7,7 @@
 
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
+#include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
 #include "agent/ops/due.h"
@@ -65,6 +66,12 @@ static void begin_thread(pthread_t *t, const char *name,
 	pthread_setname_np(*t, name);
 }
 
+static bool shares(const struct settings *s)
+{
+	return s->ssot_remote && *s->ssot_remote &&
+	       s->ssot_mode == SSOT_SHARED;
+}
+
 int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	      void *arg, struct err *err)
 {
@@ -89,6 +96,8 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 			    (int)a->settings->max_runs, core_run_report, k,
 			    err) || begin(k, err))
 		return -1;
+	if (shares(a->settings))
+		k->share = share_new(k, a->accept_remote);
 	for (int i = 0; i < WORKERS; i++) {
 		k->workers[i].from = i < QUICK ? &k->todo : &k->slow;
 		begin_thread(&k->workers[i].thread, "worker", worker_main,
@@ -105,6 +114,7 @@ void core_stop(struct core *k, const char *why)
 	if (!k->writer)
 		return;
 	remote_halt(k->remote);
+	share_stop(k->share);
 	queue_close(&k->todo);
 	for (int i = 0; i < WORKERS; i++) {
 		if (i == QUICK)		/* nobody puts in it any more */
@@ -159,8 +169,10 @@ void core_free(struct core *k)
 		n = d->next;
 		done_free(d);
 	}
+	share_free(k->share);
 	due_free(a->due);
 	json_decref(a->secret_args);
+	json_decref(a->busy);
 	queue_fini(&k->todo);
 	queue_fini(&k->slow);
 	queue_fini(&k->applying);
@@ -303,13 +315,22 @@ struct call *core_call_now(struct core *k, struct call *c,
 	return wait_until(w, clock_mono_us() + timeout_us);
 }
 
-struct call *core_apply_now(struct core *k, struct call *c)
+struct call *core_apply_list(struct core *k, struct call *c,
+			     struct call *last)
 {
 	struct wait *w = wait_new(c);
 
-	if (queue_offer(&k->applying, c))
+	if (queue_offer_list(&k->applying, c, last))
 		return wait_until(w, INT64_MAX);
-	call_free(c);
+	for (struct call *next; c; c = next) {
+		next = c->next;
+		call_free(c);
+	}
 	wait_free(w);
 	return NULL;
+}
+
+struct call *core_apply_now(struct core *k, struct call *c)
+{
+	return core_apply_list(k, c, c);
 }

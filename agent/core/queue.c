@@ -40,17 +40,22 @@ void queue_put_list(struct queue *q, void *first, void *last)
 	pthread_mutex_unlock(&q->lock);
 }
 
-bool queue_offer(struct queue *q, void *item)
+bool queue_offer_list(struct queue *q, void *first, void *last)
 {
 	bool closed;
 
-	((struct link *)item)->next = NULL;
+	((struct link *)last)->next = NULL;
 	pthread_mutex_lock(&q->lock);
 	closed = q->closed;
 	if (!closed)
-		add(q, item, item);
+		add(q, first, last);
 	pthread_mutex_unlock(&q->lock);
 	return !closed;
+}
+
+bool queue_offer(struct queue *q, void *item)
+{
+	return queue_offer_list(q, item, item);
 }
 
 void queue_put(struct queue *q, void *item)

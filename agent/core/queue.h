@@ -19,8 +19,9 @@ struct queue {
 void queue_init(struct queue *q);
 void queue_fini(struct queue *q);		/* must be empty */
 void queue_put(struct queue *q, void *item);
-/* The same unless it is closed: false, and the item stays the caller's. */
+/* The same unless it is closed: false, and what it is stays the caller's. */
 bool queue_offer(struct queue *q, void *item);
+bool queue_offer_list(struct queue *q, void *first, void *last);
 void queue_put_list(struct queue *q, void *first, void *last);
 /* The oldest item, waiting for one. NULL: closed and empty. */
 void *queue_take(struct queue *q);

@@ -329,6 +329,7 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 {
 	static const struct remote_mode *const modes[] = {
 		[SSOT_MIRROR] = &mirror_mode,
+		[SSOT_SHARED] = &share_mode,
 	};
 	const struct settings *s = k->agent->settings;
 	struct remote *r;
@@ -336,9 +337,6 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 	*out = NULL;
 	if (!s->ssot_remote || !*s->ssot_remote)
 		return k->agent->accept_remote ? no_remote(err) : 0;
-	if ((size_t)s->ssot_mode >= ARRAY_LEN(modes))
-		return err_set(err, ERR_bad_config, "ssot.mode: this agent "
-			       "has only mirror");
 	if (remote_files_check(s, err))
 		return -1;
 	r = xcalloc(1, sizeof(*r));

@@ -41,7 +41,7 @@ struct remote_mode {
 	/* Do what there is to do; microseconds until it is called again. */
 	int64_t (*turn)(struct remote *r, void *own);
 };
-extern const struct remote_mode mirror_mode;
+extern const struct remote_mode mirror_mode, share_mode;
 
 enum fault {			/* rows of faults[] in remote_row.c */
 	FAULT_NONE, FAULT_STARTING, FAULT_UNREACHABLE, FAULT_AUTH, FAULT_DIVERGED,

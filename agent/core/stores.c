@@ -2,11 +2,13 @@
  * What follows the journal, opened and compared with it before anything is
  * decided by it: the read model and the git history.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
+#include "agent/core/share.h"
 #include "agent/core/taken.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
@@ -140,7 +142,12 @@ static json_t *remote_row(void *core)
 {
 	struct core *k = core;
 
-	return k->remote ? remote_json(k->remote) : NULL;
+	json_t *row = k->remote ? remote_json(k->remote) : NULL;
+
+	if (row && k->share)
+		json_set_int(row, "waiting",
+			     (json_int_t)share_waiting(k->share));
+	return row;
 }
 
 /*
@@ -251,8 +258,8 @@ static int follow_index(struct core *k, struct err *err)
 }
 
 /* The leaf hash of the record with this seq, as the journal has it now. */
-static int leaf_at(struct core *k, uint64_t seq, char hex[SHA256_HEX],
-		   struct err *err)
+static int leaf_at(struct core *k, struct reader *r, uint64_t seq,
+		   char hex[SHA256_HEX], struct err *err)
 {
 	struct record_filter f = {.types = "*", .after_seq = seq - 1,
 				  .limit = 1};
@@ -262,7 +269,7 @@ static int leaf_at(struct core *k, uint64_t seq, char hex[SHA256_HEX],
 	size_t n;
 	int rc;
 
-	if (reader_records(k->reader, &f, &p, &n, err))
+	if (reader_records(r, &f, &p, &n, err))
 		return -1;
 	if (!n || p.seq != seq)
 		return err_set(err, ERR_internal, "the index lacks record "
@@ -285,7 +292,7 @@ static int ssot_match(struct core *k, struct err *err)
 
 	if (!seq)
 		return 0;
-	if (leaf_at(k, seq, hex, err))
+	if (leaf_at(k, k->reader, seq, hex, err))
 		return -1;
 	if (!strcmp(hex, ssot_leaf(k->ssot)))
 		return 0;
@@ -324,6 +331,26 @@ static void keep_ssot(struct core *k)
 	};
 
 	k->upkeep = upkeep_start(&o);
+}
+
+int stores_anchor(struct core *k, struct anchor *out, struct err *err)
+{
+	struct reader *r;
+	int rc;
+
+	pthread_mutex_lock(&k->tip_lock);
+	out->seq = k->tip_seq;
+	pthread_mutex_unlock(&k->tip_lock);
+	*out->leaf = 0;
+	if (core_log_id(k, out->log_id, err))
+		return -1;
+	if (!out->seq)
+		return 0;
+	if (reader_open(&r, k->agent->home->index, err))
+		return -1;
+	rc = leaf_at(k, r, out->seq, out->leaf, err);
+	reader_close(r);
+	return rc;
 }
 
 int stores_open(struct core *k, struct err *err)

@@ -13,8 +13,11 @@
 #define WORKERS 4			/* and for what reads whole files */
 
 struct index;
+struct share;
 struct ssot;
 struct upkeep;
+
+struct call_list { struct call *head, *last; };
 
 struct worker {
 	struct core *core;
@@ -45,6 +48,8 @@ struct core {
 	uint64_t tip_seq;		/* newest record in it */
 	char refused[SSOT_HEX];		/* thread ssot: what main was moved to */
 	char refusal[480];		/* and why that is not taken in */
+	struct call_list held;		/* the writer's: behind another */
+	struct share *share;		/* shared mode; else NULL */
 };
 
 void *worker_main(void *worker);
@@ -59,10 +64,23 @@ struct call *internal_call(const char *op, json_t *args);
  * writer waits for this thread.
  */
 struct call *core_apply_now(struct core *k, struct call *c);
+/* The same, and the calls behind it up to last with it, in one batch. */
+struct call *core_apply_list(struct core *k, struct call *c,
+			     struct call *last);
 /* Queue a record of what the agent itself does; data is taken over. */
 void core_service(struct core *k, const char *type, json_t *data);
 /* The name of the journal, 16 hex digits; "" while it is empty. */
 int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err);
 /* Open what follows the journal, whole and of this journal. See stores.c. */
 int stores_open(struct core *k, struct err *err);
+/*
+ * Which journal this is, and the newest record that is in our history: what a
+ * commit says that is made on top of it. Any thread.
+ */
+struct anchor {
+	char log_id[SSOT_LOG];
+	uint64_t seq;			/* 0: none is */
+	char leaf[SHA256_HEX];
+};
+int stores_anchor(struct core *k, struct anchor *out, struct err *err);
 void stores_close(struct core *k);

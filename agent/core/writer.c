@@ -5,8 +5,10 @@
  */
 #include <stdlib.h>
 
+#include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/gate/gate.h"
+#include "agent/gate/propose.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
@@ -18,13 +20,17 @@
 
 #define WAITING_MAX 256		/* of the calls that net has in flight */
 
-struct list { struct call *head, **tail; };
+/* What came of the calls of one batch. */
+struct batch { struct call_list answered, proposed; };
 
-static void list_add(struct list *l, struct call *c)
+static void list_add(struct call_list *l, struct call *c)
 {
 	c->next = NULL;
-	*l->tail = c;
-	l->tail = &c->next;
+	if (l->head)
+		l->last->next = c;
+	else
+		l->head = c;
+	l->last = c;
 }
 
 static bool run_over(struct core *k, const char *id)
@@ -35,7 +41,7 @@ static bool run_over(struct core *k, const char *id)
 }
 
 /* Calls whose run is over, or whose patience is, are complete now. */
-static void finish_waiting(struct core *k, struct list *answered)
+static void finish_waiting(struct core *k, struct call_list *answered)
 {
 	int64_t now = clock_mono_us();
 
@@ -60,16 +66,48 @@ static bool may_wait(const struct core *k)
 }
 
 /* To wait is a preference: where many do, the answer comes at once. */
-static void apply_one(struct core *k, struct call *c, struct list *answered)
+static void wait_for_run(struct core *k, struct call *c, struct batch *b)
 {
-	if (gate_apply(k->agent, c)) {
-		list_add(answered, c);
-	} else if (!may_wait(k)) {
+	if (!may_wait(k)) {
 		gate_finish(k->agent, c);
-		list_add(answered, c);
+		list_add(&b->answered, c);
 	} else {
 		c->next = k->waiting;
 		k->waiting = c;
+	}
+}
+
+static void apply_held(struct core *k, struct batch *b);
+
+static void apply_one(struct core *k, struct call *c, struct batch *b)
+{
+	switch (gate_apply(k->agent, c)) {
+	case APPLIED:
+		list_add(&b->answered, c);
+		if (propose_release(k->agent, c))
+			apply_held(k, b);
+		break;
+	case APPLY_WAITS:
+		wait_for_run(k, c, b);
+		break;
+	case APPLY_PROPOSED:
+		list_add(&b->proposed, c);
+		break;
+	case APPLY_AGAIN:
+		list_add(&k->held, c);
+		break;
+	}
+}
+
+/* In the order in which they came; who still has to wait stays in it. */
+static void apply_held(struct core *k, struct batch *b)
+{
+	struct call *c = k->held.head, *next;
+
+	k->held = (struct call_list){0};
+	for (; c; c = next) {
+		next = c->next;
+		apply_one(k, c, b);
 	}
 }
 
@@ -142,7 +180,24 @@ static void publish(struct core *k, struct record **records, size_t n)
 	queue_put(&k->done, d);
 }
 
-static void commit(struct core *k, struct call *answered)
+/* Their intent is durable: off to the remote. Else they are answered. */
+static void send_proposals(struct core *k, struct batch *b, bool durable)
+{
+	struct call *next;
+
+	if (durable && b->proposed.head)
+		share_propose(k->share, b->proposed.head, b->proposed.last);
+	if (durable)
+		return;
+	for (struct call *c = b->proposed.head; c; c = next) {
+		next = c->next;
+		propose_release(k->agent, c);
+		list_add(&b->answered, c);
+	}
+	apply_held(k, b);		/* the journal is sealed for them too */
+}
+
+static void commit(struct core *k, struct batch *b)
 {
 	struct record **records = NULL;
 	struct err err = {0};
@@ -152,11 +207,12 @@ static void commit(struct core *k, struct call *answered)
 	durable = !journal_commit(k->agent->journal, &records, &n, &err);
 	if (!durable && !told)
 		log_error("the journal is sealed: %s", err.detail);
+	send_proposals(k, b, durable);
 	if (!durable)
-		refuse_all(answered, &err);
+		refuse_all(b->answered.head, &err);
 	publish(k, records, n);
 	run_afters(k->agent, durable);
-	for (struct call *c = answered, *next; c; c = next) {
+	for (struct call *c = b->answered.head, *next; c; c = next) {
 		next = c->next;
 		answered_call(k, c);
 	}
@@ -164,35 +220,35 @@ static void commit(struct core *k, struct call *answered)
 	k->wake(k->wake_arg);
 }
 
-static void clock_call(struct core *k, struct list *answered)
+static void clock_call(struct core *k, struct batch *b)
 {
 	if (due_next(k->agent->due) <= clock_mono_us())
-		apply_one(k, internal_call("clock", NULL), answered);
+		apply_one(k, internal_call("clock", NULL), b);
 }
 
-static void tokens_call(struct core *k, struct list *answered)
+static void tokens_call(struct core *k, struct batch *b)
 {
 	unsigned version = tokens_version(k->agent->tokens);
 
 	if (version == k->agent->tokens_seen)
 		return;
 	k->agent->tokens_seen = version;
-	apply_one(k, internal_call("tokens.changed", NULL), answered);
+	apply_one(k, internal_call("tokens.changed", NULL), b);
 }
 
 void writer_batch(struct core *k, struct call *calls)
 {
-	struct list answered = {NULL, &answered.head};
+	struct batch b = {0};
 	struct call *next;
 
-	tokens_call(k, &answered);
+	tokens_call(k, &b);
 	for (struct call *c = calls; c; c = next) {
 		next = c->next;
-		apply_one(k, c, &answered);
+		apply_one(k, c, &b);
 	}
-	clock_call(k, &answered);
-	finish_waiting(k, &answered);
-	commit(k, answered.head);
+	clock_call(k, &b);
+	finish_waiting(k, &b.answered);
+	commit(k, &b);
 	state_settle(k->agent->state, follower_seq(k->follow_index));
 }
 

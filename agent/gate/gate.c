@@ -6,6 +6,7 @@
 
 #include "agent/gate/idem.h"
 #include "agent/gate/policy.h"
+#include "agent/gate/propose.h"
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
 #include "agent/store/journal.h"
@@ -243,11 +244,15 @@ static bool sealed(struct agent *a, struct call *c)
 
 static void change(struct agent *a, struct call *c)
 {
+	bool drafted;
+
 	if (idem_replay(a, c))
 		return;
-	if (weigh(a, c) || c->op->run(a, c, &c->err))
-		return;
-	idem_keep(a, c);
+	drafted = propose_begin(a, c);
+	if (!weigh(a, c) && !c->op->run(a, c, &c->err))
+		idem_keep(a, c);
+	if (drafted)
+		propose_end(a, c);
 }
 
 void gate_finish(struct agent *a, struct call *c)
@@ -263,16 +268,21 @@ void gate_finish(struct agent *a, struct call *c)
 	call_render(c);
 }
 
-bool gate_apply(struct agent *a, struct call *c)
+enum applied gate_apply(struct agent *a, struct call *c)
 {
 	if (sealed(a, c))
-		return true;
-	if (!c->err.code && c->op && c->op->effect != EFFECT_READ)
+		return APPLIED;
+	if (propose_held(a, c))
+		return APPLY_AGAIN;
+	if (!propose_returned(a, c) && !c->err.code && c->op &&
+	    c->op->effect != EFFECT_READ)
 		change(a, c);
 	if (c->err.code)
 		record_refusal(a, c);
-	if (!c->err.code && c->waits_until)
-		return false;
+	else if (c->draft)
+		return APPLY_PROPOSED;
+	else if (c->waits_until)
+		return APPLY_WAITS;
 	gate_finish(a, c);
-	return true;
+	return APPLIED;
 }

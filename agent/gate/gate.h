@@ -17,11 +17,15 @@ struct call;
 void gate_admit(struct agent *a, struct call *c);
 /* What gate_admit left in c->slow, on a thread that may take its time. */
 void gate_slow(struct agent *a, struct call *c);
-/*
- * On the writer: mode, policy, the change itself; then the request's record.
- * True: the answer is complete. False: it waits for a run (c->waits_*).
- */
-bool gate_apply(struct agent *a, struct call *c);
+/* What came of a call on the writer. */
+enum applied {
+	APPLIED,		/* the answer is complete */
+	APPLY_WAITS,		/* it waits for a run (c->waits_*) */
+	APPLY_PROPOSED,		/* it waits for the remote (c->draft) */
+	APPLY_AGAIN,		/* it waits for another call: give it again */
+};
+/* On the writer: mode, policy, the change itself; the request's record. */
+enum applied gate_apply(struct agent *a, struct call *c);
 /* A call that waited is over: its answer now, and its record. */
 void gate_finish(struct agent *a, struct call *c);
 /*

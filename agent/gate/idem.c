@@ -88,6 +88,14 @@ static void give_again(struct agent *a, struct call *c, const json_t *kept)
 	c->etag = xstrdup(json_str(c->answer, "sha"));
 }
 
+bool idem_key(const struct call *c, char hex[SHA256_HEX])
+{
+	if (!applies(c))
+		return false;
+	key_hash(c, hex);
+	return true;
+}
+
 bool idem_replay(struct agent *a, struct call *c)
 {
 	char key[SHA256_HEX], body[SHA256_HEX];

@@ -6,8 +6,13 @@
 #pragma once
 #include <stdbool.h>
 
+#include "common/sha256.h"
+
 struct agent;
 struct call;
+
+/* Under which name its answer is kept; false: it has no key. */
+bool idem_key(const struct call *c, char hex[SHA256_HEX]);
 
 /* True: c has its answer already, or an error for another body. */
 bool idem_replay(struct agent *a, struct call *c);

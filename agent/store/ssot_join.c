@@ -15,6 +15,7 @@
 #include "common/log.h"
 
 #define ANCHOR_AFTER 1000	/* commits of others */
+#define ANCHOR_RECORDS 20000	/* or of the journal: a start reads them */
 
 static int drop_path(const struct compare_change *f, void *data,
 		     struct err *err)
@@ -82,7 +83,7 @@ static int adopt(struct chain *c, const struct record *r,
 	c->end.commit = *theirs;
 	c->end.tree = tree;
 	chain_tree_again(c);
-	if (foreign > ANCHOR_AFTER)
+	if (foreign > ANCHOR_AFTER || r->seq > c->end.seq + ANCHOR_RECORDS)
 		chain_commit(c, r, NULL);
 	return 0;
 }

@@ -1,0 +1,31 @@
+/*
+ * The proposals of several calls as one line of commits: chosen, made, and
+ * once the remote has them, recorded. For share.c, on the remote's thread.
+ */
+#pragma once
+#include <stddef.h>
+
+#include "agent/core/threads.h"
+
+struct call;
+struct core;
+struct err;
+
+struct share_batch {
+	struct anchor anchor;	/* from before tip was read */
+	char tip[SSOT_HEX];	/* made on top of this; "": nothing */
+	char commit[SSOT_HEX];	/* the last of them */
+};
+
+/*
+ * Order the calls so that those whose documents are at b->tip as they were
+ * when the proposal was made come first: *fit of them.
+ */
+int share_sift(struct core *k, const struct share_batch *b,
+	       struct call **calls, size_t n, size_t *fit, struct err *err);
+/* Make a commit for each on top of b->tip, durable; b->commit is the last. */
+int share_commit(struct core *k, struct share_batch *b, struct call **calls,
+		 size_t n, struct err *err);
+/* The remote has them: the writer records that, and answers the calls. */
+void share_land(struct core *k, const struct share_batch *b,
+		struct call **calls, size_t n);

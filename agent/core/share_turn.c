@@ -1,0 +1,330 @@
+/*
+ * See share.h: a turn. Nothing is pushed that does not go on from what the
+ * remote has, and nothing is proposed on top of a document that is not the
+ * one it was made from: both are looked at again each time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/core/intake.h"
+#include "agent/core/remote.h"
+#include "agent/core/share_batch.h"
+#include "agent/core/share_inner.h"
+#include "agent/core/threads.h"
+#include "agent/store/home.h"
+#include "agent/store/ssot_blob.h"
+#include "agent/store/ssot_graph.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/mem.h"
+
+#define BATCH_MAX 256		/* calls in one push */
+#define HISTORY_US 10000000	/* for our own history to follow */
+
+static int main_now(struct share *s, char tip[SSOT_HEX], struct err *err)
+{
+	return ssot_ref_read(s->core->agent->home->ssot, "refs/heads/main",
+			     tip, err);
+}
+
+/* It cannot be asked, and why; tried again after a pause. */
+static int away(struct share *s, struct remote *r,
+		const struct remote_said *said)
+{
+	char tip[SSOT_HEX];
+
+	if (!s->met)		/* a history of our own is as good */
+		s->met = *remote_agreed(r) || (!main_now(s, tip, NULL) && *tip);
+	share_set_state(s, s->met ? REMOTE_AWAY : REMOTE_UNMET, said->words);
+	if (!said->stopped)
+		remote_trouble(r, said);
+	s->look_at = clock_mono_us() + remote_pause(r);
+	return -1;
+}
+
+static int local_trouble(struct share *s, struct remote *r, struct err *err)
+{
+	struct remote_said said = {.fault = FAULT_LOCAL};
+
+	snprintf(said.words, sizeof(said.words), "%s", err->detail);
+	err_fini(err);
+	return away(s, r, &said);
+}
+
+static int unrelated(struct share *s, struct remote *r, const char *what)
+{
+	struct remote_said said = {.fault = FAULT_DIVERGED};
+
+	snprintf(said.words, sizeof(said.words), "%s", what);
+	return away(s, r, &said);
+}
+
+/* Wait until our history has all documents that are durable now. */
+static int settle(struct share *s, struct err *err)
+{
+	struct core *k = s->core;
+
+	if (!follower_wait(k->follow_ssot, atomic_load(&k->doc_seq),
+			   HISTORY_US))
+		return 0;
+	return err_set(err, ERR_io, "our own history is behind; see ssot");
+}
+
+/* Does a commit hold what a task repository holds? */
+static int holds_tasks(const char *repo, const char *head, struct err *err)
+{
+	struct ssot_version v[] = {{"tasks", ""}, {"attempts", ""},
+				   {"evidence", ""}, {"conflicts", ""}};
+	int found = 0;
+
+	if (ssot_versions(repo, head, v, ARRAY_LEN(v), err))
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		found |= *v[i].sha != 0;
+	return found;
+}
+
+/*
+ * May we go on from there? Only from a history that begins where ours does,
+ * or from any of tasks while we have none. 0; 1: no, and it was said; -1.
+ */
+static int check_related(struct share *s, struct remote *r, const char *tip,
+			 const char *head, struct err *err)
+{
+	const char *repo = s->core->agent->home->ssot;
+	char base[SSOT_HEX];
+	int tasks;
+
+	if (*tip && ssot_merge_base(repo, tip, head, base, err))
+		return -1;
+	if ((*tip && *base) || s->accept)
+		return 0;
+	tasks = holds_tasks(repo, head, err);
+	if (tasks < 0)
+		return -1;
+	if (!tasks)
+		return unrelated(s, r, "the remote's main holds no tasks: it "
+				 "is another project's") ? 1 : 0;
+	if (*tip)
+		return unrelated(s, r, "the remote's main and ours do not "
+				 "begin with the same commit") ? 1 : 0;
+	return 0;
+}
+
+/* Take in what main has not yet, as far as one call goes; 1: it has all. */
+static int take_some(struct share *s, struct remote *r, const char *head,
+		     struct err *err)
+{
+	struct intake_taken taken;
+	char tip[SSOT_HEX];
+	int has;
+
+	if (settle(s, err) || main_now(s, tip, err))
+		return -1;
+	has = *tip ? ssot_is_ancestor(s->core->agent->home->ssot, head, tip,
+				      err) : 0;
+	if (has)
+		return has;
+	has = check_related(s, r, tip, head, err);
+	if (has)
+		return -1;
+	return intake_take(s->core, "remote", INTAKE_PEER, head, &taken, err);
+}
+
+/* 0: what the remote has is in our main. */
+static int take_in(struct share *s, struct remote *r, const char *head)
+{
+	struct err err = {0};
+	int rc = !*head;
+
+	while (!rc)
+		rc = take_some(s, r, head, &err);
+	if (rc > 0)
+		return 0;
+	return err.code ? local_trouble(s, r, &err) : -1;
+}
+
+/*
+ * Agree with what is there if it goes on from what we agreed on; where we
+ * have not met yet, or shall accept anything, only once it was taken in.
+ */
+static int look(struct share *s, struct remote *r, char head[SSOT_HEX],
+		struct remote_said *said)
+{
+	s->agrees = !s->accept && *remote_agreed(r);
+	return s->agrees ? remote_fetch(r, head, said) :
+			   remote_look(r, head, said);
+}
+
+/* Fetch what others pushed and take it in. */
+static int catch_up(struct share *s, struct remote *r)
+{
+	struct remote_said said = {0};
+	char head[SSOT_HEX], tip[SSOT_HEX];
+	struct err err = {0};
+
+	if (look(s, r, head, &said))
+		return away(s, r, &said);
+	if (take_in(s, r, head))
+		return -1;
+	if (!s->agrees && remote_agree(r, head, &said))
+		return away(s, r, &said);
+	s->accept = false;
+	s->met = true;
+	s->look_at = clock_mono_us() + remote_interval(r);
+	share_set_state(s, REMOTE_UP, "");
+	remote_fine(r);
+	if (main_now(s, tip, &err))
+		return local_trouble(s, r, &err);
+	remote_distance(r, tip, remote_agreed(r));
+	return 0;
+}
+
+static void send(struct share *s, struct remote *r, struct call **calls,
+		 size_t n);
+
+/* Is it one of them that the remote does not want? Halves will tell. */
+static void refused(struct share *s, struct remote *r, struct call **calls,
+		    size_t n, const struct remote_said *said)
+{
+	if (n == 1) {
+		share_refuse(s, calls, n, said->words);
+		return;
+	}
+	send(s, r, calls, n / 2);
+	send(s, r, calls + n / 2, n - n / 2);
+}
+
+static void pushed(struct share *s, struct remote *r, struct call **calls,
+		   size_t n, const struct share_batch *b)
+{
+	share_land(s->core, b, calls, n);
+	share_no_longer(s, n);
+	s->look_at = clock_mono_us() + remote_interval(r);
+	remote_distance(r, b->commit, b->commit);
+}
+
+static void push(struct share *s, struct remote *r, struct call **calls,
+		 size_t n, const struct share_batch *b)
+{
+	struct remote_said said = {0};
+
+	switch (remote_push(r, b->commit, &said)) {
+	case PUSH_OK:
+		pushed(s, r, calls, n, b);
+		break;
+	case PUSH_STALE:
+		if (catch_up(s, r))
+			share_give_back(s, calls, n, PROPOSED_AWAY);
+		else
+			share_again(s, calls, n);
+		break;
+	case PUSH_REFUSED:
+		refused(s, r, calls, n, &said);
+		break;
+	case PUSH_AWAY:
+		away(s, r, &said);
+		share_give_back(s, calls, n, PROPOSED_AWAY);
+		break;
+	}
+}
+
+/* One batch, all the way: the calls are somebody else's then. */
+static void send(struct share *s, struct remote *r, struct call **calls,
+		 size_t n)
+{
+	struct share_batch b = {0};
+	struct err err = {0};
+	size_t fit;
+
+	if (settle(s, &err) || stores_anchor(s->core, &b.anchor, &err) ||
+	    main_now(s, b.tip, &err) || share_sift(s->core, &b, calls, n, &fit, &err)) {
+		local_trouble(s, r, &err);
+		share_give_back(s, calls, n, PROPOSED_AWAY);
+		return;
+	}
+	share_again(s, calls + fit, n - fit);
+	if (!fit)
+		return;
+	if (share_commit(s->core, &b, calls, fit, &err)) {
+		local_trouble(s, r, &err);
+		share_give_back(s, calls, fit, PROPOSED_AWAY);
+		return;
+	}
+	push(s, r, calls, fit, &b);
+}
+
+/* What was done here first: bring it there. */
+static void push_own(struct share *s, struct remote *r)
+{
+	struct remote_said said = {0};
+	struct err err = {0};
+	char tip[SSOT_HEX];
+
+	if (main_now(s, tip, &err)) {
+		local_trouble(s, r, &err);
+		return;
+	}
+	if (!*tip || !strcmp(tip, remote_agreed(r)))
+		return;
+	switch (remote_push(r, tip, &said)) {
+	case PUSH_OK:
+		s->look_at = clock_mono_us() + remote_interval(r);
+		remote_distance(r, tip, tip);
+		break;
+	case PUSH_STALE:
+		s->look_at = 0;
+		break;
+	case PUSH_REFUSED:
+	case PUSH_AWAY:
+		away(s, r, &said);
+		break;
+	}
+}
+
+/* The operator wants it tried now. */
+static bool is_asked(struct share *s, struct remote *r)
+{
+	return remote_hurried(r) && share_state(s, NULL) != REMOTE_UP;
+}
+
+/* Not long, so that what is done meanwhile is seen in health. */
+static int64_t wait_alone(struct share *s, struct remote *r, int64_t us)
+{
+	char tip[SSOT_HEX];
+
+	if (!main_now(s, tip, NULL) && strcmp(tip, s->counted)) {
+		remote_distance(r, tip, remote_agreed(r));
+		strcpy(s->counted, tip);
+	}
+	return us < remote_interval(r) ? us : remote_interval(r);
+}
+
+static int64_t turn(struct remote *r, void *own)
+{
+	struct share *s = remote_core(r)->share;
+	struct call **calls;
+	size_t n, i = 0;
+	int64_t now = clock_mono_us();
+
+	(void)own;
+	calls = share_gather(s, &n);
+	if ((now >= s->look_at || is_asked(s, r)) && !catch_up(s, r))
+		push_own(s, r);
+	while (i < n && share_state(s, NULL) == REMOTE_UP) {
+		size_t some = n - i < BATCH_MAX ? n - i : BATCH_MAX;
+
+		send(s, r, calls + i, some);
+		i += some;
+	}
+	share_give_back(s, calls + i, n - i, PROPOSED_AWAY);
+	free(calls);
+	now = clock_mono_us();
+	if (s->look_at <= now)
+		return 0;
+	return share_state(s, NULL) == REMOTE_UP ? s->look_at - now :
+	       wait_alone(s, r, s->look_at - now);
+}
+
+const struct remote_mode share_mode = {0, turn};

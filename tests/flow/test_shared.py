@@ -1,0 +1,351 @@
+"""Mode shared: several agents, one remote that has the last word; what is
+agreed, what goes on alone, and that nothing acknowledged is lost."""
+import threading
+
+import kc
+import remotes
+from expect import refused, together
+from sharing import (at_peer, by_hand, conflicts, converge, gate_hook,
+                     in_history, main, row, seen, team, url)
+
+EVERY = {"acceptance_criteria": [{"id": "AC-1", "text": "it is done"}]}
+
+
+def echo(task, **members):
+    return {"attempt": task["attempt"], "echoed_acceptance_criteria":
+            task["acceptance_criteria"]} | members
+
+
+def test_of_two_agents_that_ack_one_attempt_exactly_one_gets_it():
+    with remotes.Daemon() as peer, team(peer, 2) as (a, b):
+        tasks = [a.task(f"round {i}") for i in range(20)]
+        for agent in (a, b):
+            agent.token("codex")
+        for task in tasks:
+            seen(b, task)
+        held = []
+        for task in tasks:
+            answers = together([
+                lambda g=g: g.post(url(task, "ack"), echo(task), by="codex")
+                for g in (a, b)])
+            won = [x for x in answers if x.status == 200]
+            lost = [x for x in answers if x.status == 409]
+            assert len(won) == len(lost) == 1, answers
+            refused(lost[0], 409, "invalid_transition", **{"from": "running"})
+            held.append((task, won[0].json))
+            assert held[-1][1]["lease"]["agent"] == \
+                ("a0", "a1")[answers.index(won[0])]
+        shas = converge(peer, (a, b))
+        for task, acked in held:
+            assert shas[task["id"]] == acked["sha"]
+        loser = b if held[0][1]["lease"]["agent"] == "a0" else a
+        refused(loser.post(url(held[0][0], "heartbeat"), by="codex"), 409,
+                "lease_held")
+
+
+def test_concurrent_writers_lose_nothing_and_end_with_one_history():
+    with remotes.Daemon() as peer, team(peer, 3) as agents:
+        shared = agents[0].task("everybody's")
+        own = [g.task(f"{i}'s") for i, g in enumerate(agents)]
+        for agent in agents:
+            seen(agent, shared)
+        acked = []
+
+        def everybodys(i, g):
+            done = tries = 0
+            while done < 6:
+                task, tries = g.get(url(shared)).json, tries + 1
+                answer = g.patch(url(shared), {
+                    "base_sha": task["sha"], "labels": {f"{i}.{done}": "x"}})
+                if answer.status == 200:
+                    done += 1
+                    acked.append((shared["id"], answer.json["sha"]))
+                else:
+                    refused(answer, 409, "write_conflict")
+                    assert answer.json["current"]["id"] == shared["id"]
+
+        def ones_own(i, g):
+            task = own[i]
+            for n in range(6):
+                task = g.patch(url(task), {
+                    "base_sha": task["sha"], "title": f"{i}: {n}"}).json
+                acked.append((task["id"], task["sha"]))
+                made = g.task(f"{i} made {n}")
+                acked.append((made["id"], made["sha"]))
+
+        together([lambda f=f, i=i, g=g: f(i, g) for i, g in enumerate(agents)
+                  for f in (everybodys, ones_own)])
+        shas = converge(peer, agents)
+        assert len(acked) == 3 * 18
+        for task, sha in acked:
+            assert task in shas and in_history(peer, sha), task
+        labels = agents[1].get(url(shared)).json["labels"]
+        assert len(labels) == 18, labels
+        assert not any(g.journal("write_conflict", winner="theirs")
+                       for g in agents)
+        lines = peer.git("log", "--format=%P", "main").splitlines()
+        assert not [p for p in lines if len(p.split()) > 1], "merges"
+
+
+def test_alone_goes_on_what_is_held_here_and_all_of_it_is_reconciled():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 2, ports=[net.port]) as (a, b):
+        held = a.ack(a.task("held by a0"), lease_s=600)
+        free = a.task("held by nobody")
+        clash = a.ack(a.task("changed on both sides"), lease_s=600)
+        for task in (held, free, clash):
+            seen(b, task)
+        net.cut()
+        refused(a.patch(url(free), {"base_sha": free["sha"], "title": "no"}),
+                503, "remote_unavailable", retryable=True)
+        kc.wait_for(lambda: row(a)["status"] != "ok")
+        found = row(a)
+        assert found["since"] and found["effect"], found
+        beat = a.post(url(held, "heartbeat"), {"lease_s": 700}, by="codex")
+        assert beat.status == 200, beat
+        alone = a.task("made alone")
+        refused(a.post("/api/tasks", {"title": "no", "id": "mine"}), 503,
+                "remote_unavailable")
+        assert a.get(url(free)).json["title"] == free["title"]
+        done = a.post(url(held, "result"), {
+            "attempt": 1, "summary": "done alone", "criteria": [
+                {"criterion_ref": "AC-1", "met": True}]}, by="codex")
+        assert done.status == 200, done
+        ours = a.patch(url(clash), {"base_sha": clash["sha"],
+                                    "title": "a0 said"}, by="coordinator")
+        assert ours.status == 200, ours
+        theirs = b.patch(url(clash), {"base_sha": clash["sha"],
+                                      "title": "a1 said"})
+        assert theirs.status == 200, theirs
+        kc.wait_for(lambda: row(a)["ahead"] >= 3, 15, "ahead")
+        net.heal()
+        shas = converge(peer, (a, b), 30)
+        assert shas[held["id"]] == done.json["sha"]
+        assert shas[alone["id"]] == alone["sha"]
+        assert shas[clash["id"]] == theirs.json["sha"]
+        assert in_history(peer, ours.json["sha"])
+        assert in_history(peer, beat.json["sha"])
+        one, = conflicts(peer)
+        assert one["task_id"] == clash["id"] and one["winner"] == "theirs"
+        assert one["ours_sha"] == ours.json["sha"], one
+        assert one["theirs_sha"] == theirs.json["sha"], one
+        record, = a.journal("write_conflict", winner="theirs")
+        assert record["task_id"] == clash["id"]
+        assert b.get(url(alone)).json["sha"] == alone["sha"]
+        after = a.patch(url(free), {"base_sha": free["sha"], "title": "yes"})
+        assert after.status == 200, after
+        seen(b, after.json)
+
+
+def test_a_remote_that_hangs_is_given_up_after_the_deadline():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="1s") as a:
+        held = a.ack(a.task("held"), lease_s=600)
+        free = a.task("free")
+        net.hang()
+        answers = together([
+            lambda: a.patch(url(free), {"base_sha": free["sha"],
+                                        "title": "no"}),
+            lambda: a.post(url(held, "heartbeat"), {"lease_s": 700},
+                           by="codex")])
+        refused(answers[0], 503, "remote_unavailable")
+        assert answers[1].status == 200, answers[1]
+        net.heal()
+        converge(peer, [a], 30)
+        assert at_peer(peer, held["id"])["lease"] == answers[1].json["lease"]
+
+
+def test_killed_between_push_and_record_it_takes_its_own_words_in():
+    with remotes.Daemon() as peer, team(peer, 2) as (a, b):
+        task = a.task("before")
+        seen(b, task)
+        came, go = gate_hook(peer, a.dir)
+        sent = threading.Thread(target=lambda: _quietly(lambda: a.patch(
+            url(task), {"base_sha": task["sha"], "title": "pushed"})))
+        sent.start()
+        kc.wait_for(came.exists)
+        a.kill9()
+        peer.hook("post-receive")
+        go.write_text("go\n")
+        sent.join()
+        assert at_peer(peer, task["id"])["title"] == "pushed"
+        assert a.journal("task_proposed", task_id=task["id"])
+        assert not [r for r in a.journal("task_updated", task_id=task["id"])]
+        a.start()
+        seen(a, task, title="pushed")
+        seen(b, task, title="pushed")
+        converge(peer, (a, b))
+        again = a.get(url(task)).json
+        assert a.patch(url(task), {"base_sha": again["sha"],
+                                   "title": "after"}).status == 200
+        converge(peer, (a, b))
+
+
+def _quietly(call):
+    try:
+        return call()
+    except (OSError, kc.Closed):
+        return None
+
+
+def test_killed_again_and_again_every_answer_was_true():
+    with remotes.Folder() as peer, team(peer, 2) as (a, b):
+        acked, stop = [], threading.Event()
+
+        def write():
+            while not stop.is_set():
+                answer = _quietly(lambda: a.post("/api/tasks", {"title": "t"},
+                                                 timeout=5))
+                if answer is not None and answer.status == 201:
+                    acked.append(answer.json)
+                else:
+                    stop.wait(0.01)
+
+        writers = [threading.Thread(target=write) for _ in range(4)]
+        for w in writers:
+            w.start()
+        for n in range(5):
+            had = len(acked)
+            kc.wait_for(lambda: len(acked) > had + 3)
+            a.kill9()
+            a.start()
+        stop.set()
+        for w in writers:
+            w.join()
+        shas = converge(peer, (a, b), 30)
+        assert len(acked) > 15
+        for task in acked:
+            assert shas[task["id"]] == task["sha"]
+
+
+def test_a_hook_refuses_one_of_many_in_its_own_words():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        a.task("first")
+        peer.hook("pre-receive", """
+while read old new ref; do
+	if git log -p "$old..$new" | grep -q '^+.*bad words'; then
+		echo "mind your language" >&2
+		exit 1
+	fi
+done""")
+        for name in ("coordinator", "codex"):
+            a.token(name)
+        titles = ["fine 1", "fine 2", "bad words", "fine 3", "fine 4"]
+        answers = together([lambda t=t: a.post("/api/tasks", {"title": t})
+                            for t in titles])
+        problem = refused(answers.pop(2), 503, "remote_unavailable")
+        assert "mind your language" in problem["detail"] or \
+            "pre-receive hook declined" in problem["detail"], problem
+        assert [x.status for x in answers] == [201] * 4, answers
+        peer.hook("pre-receive")
+        assert a.task("bad words")
+        converge(peer, [a])
+
+
+def test_one_key_is_one_effect_however_often_it_is_sent_at_once():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        a.token("coordinator")
+        answers = together([lambda: a.post("/api/tasks", {"title": "once"},
+                            headers={"Idempotency-Key": "k-1"})] * 6)
+        assert {x.status for x in answers} == {201}, answers
+        assert len({x.json["id"] for x in answers}) == 1
+        replayed = [x.headers.get("idempotent-replayed") for x in answers]
+        assert replayed.count("true") == 5, replayed
+        assert len(a.journal("task_created")) == 1
+        again = a.post("/api/tasks", {"title": "other"},
+                       headers={"Idempotency-Key": "k-1"})
+        refused(again, 422, "idempotency_mismatch")
+
+
+def test_calls_on_one_task_wait_for_each_other_in_order():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        task = a.task("busy")
+        a.token("coordinator")
+        answers = together([lambda i=i: a.patch(url(task), {
+            "base_sha": task["sha"], "title": f"title {i}"})
+            for i in range(6)])
+        won = [x for x in answers if x.status == 200]
+        assert len(won) == 1, answers
+        for x in answers:
+            if x is not won[0]:
+                refused(x, 409, "write_conflict",
+                        current_sha=won[0].json["sha"])
+        converge(peer, [a])
+
+
+def test_what_does_not_go_on_from_here_is_refused_until_it_is_accepted():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        task = a.task("one")
+        kept = a.task("two")
+        converge(peer, [a])
+        peer.rewrite()
+        kc.wait_for(lambda: row(a).get("error_code") ==
+                    "ssot_remote_rewritten", 15)
+        refused(a.patch(url(task), {"base_sha": task["sha"], "title": "no"}),
+                503, "remote_unavailable")
+        a.stop()
+        a.start("--accept-remote")
+        shas = converge(peer, [a], 20)
+        assert shas[task["id"]] == task["sha"]
+        assert shas[kept["id"]] == kept["sha"]
+        assert a.patch(url(task), {"base_sha": task["sha"],
+                                   "title": "yes"}).status == 200
+
+
+def test_another_project_is_no_place_for_tasks_and_other_tasks_are_adopted():
+    with remotes.Folder() as peer, remotes.Folder() as other:
+        other.hook("pre-receive", "exit 0")
+        remotes.git(other.repo, "symbolic-ref", "HEAD", "refs/heads/main")
+        tree = other.git("hash-object", "-t", "tree", "-w", "/dev/null")
+        made = other.git("commit-tree", tree, "-m", "a project")
+        other.git("update-ref", "refs/heads/main", made)
+        with team(other, 1) as lost:
+            kc.wait_for(lambda: row(lost).get("error_code") ==
+                        "ssot_remote_diverged", 15, "a refusal")
+            refused(lost.post("/api/tasks", {"title": "no"}), 503,
+                    "remote_unavailable")
+        assert other.main() == made
+        with team(peer, 1) as first:
+            task = first.task("from the first")
+            with team(peer, 1, interval="50ms") as second:
+                seen(second, task)
+                converge(peer, (first, second))
+
+
+def test_what_a_peer_allows_is_not_allowed_here():
+    def new_agent(conf):
+        agent = kc.Agent(start=False, conf=conf | {"policy.grace": "0s"})
+        agent.effects = agent.publisher()
+        return agent.start()
+
+    def granted(task):
+        task |= {"allow_external_publish": True, "admin_approved": True,
+                 "admin_approved_by": "admin", "admin_approved_at":
+                 task["created_at"]}
+
+    with remotes.Daemon() as peer, \
+            team(peer, 1, new_agent=new_agent) as a:
+        task = a.task("to publish", side_effect_level="external_publish")
+        a.ack(task)
+        by_hand(peer, granted, task["id"])
+        seen(a, task, allow_external_publish=True, admin_approved=True)
+
+        def ask():
+            return a.execute("test.publish", "external_publish",
+                             {"text": "hello"}, task, wait=20)
+
+        problem = refused(ask(), 403, "policy_denied",
+                          reason="approval_required")
+        refused(a.approve(problem["approval_id"]), 403, "policy_denied",
+                reason="publish_not_allowed")
+        assert a.effects.read_text() == ""
+        answer = a.approve(problem["approval_id"],
+                           allow_external_publish=True)
+        assert answer.status == 200, answer
+        done = ask()
+        assert done.status == 200 and done.json["state"] == "succeeded", done
+        assert len(a.effects.read_text().splitlines()) == 1
+        converge(peer, [a])
+
+
+kc.main()
