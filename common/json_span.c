@@ -57,6 +57,31 @@ static size_t special(const char *text, size_t len)
 	return n > 1 ? n : 0;
 }
 
+#define EACH(byte) (0x0101010101010101u * (byte))
+
+/* Some byte of w is below limit, which is at most 0x80; or none is. */
+static uint64_t below(uint64_t w, uint64_t limit)
+{
+	return (w - EACH(limit)) & ~w & EACH(0x80);
+}
+
+/* Eight at a time; what may not be plain is looked at by itself. */
+size_t json_plain(const char *text, size_t len)
+{
+	size_t i = 0;
+	uint64_t w;
+
+	for (; i + sizeof(w) <= len; i += sizeof(w)) {
+		memcpy(&w, text + i, sizeof(w));
+		if ((w & EACH(0x80)) | below(w, 0x20) |
+		    below(w ^ EACH('"'), 1) | below(w ^ EACH('\\'), 1))
+			break;
+	}
+	while (i < len && plain[(unsigned char)text[i]])
+		i++;
+	return i;
+}
+
 size_t json_span_string(struct span s)
 {
 	size_t i = 1, n;
@@ -64,8 +89,7 @@ size_t json_span_string(struct span s)
 	if (s.len < 2 || *s.at != '"')
 		return 0;
 	for (;;) {
-		while (i < s.len && plain[(unsigned char)s.at[i]])
-			i++;
+		i += json_plain(s.at + i, s.len - i);
 		if (i == s.len)
 			return 0;
 		if (s.at[i] == '"')
@@ -108,10 +132,9 @@ char *json_span_write(char *o, const char *text, size_t len)
 {
 	*o++ = '"';
 	for (size_t i = 0, n; i < len;) {
-		for (n = i; n < len && plain[(unsigned char)text[n]]; n++)
-			;
-		o = mempcpy(o, text + i, n - i);
-		i = n;
+		n = json_plain(text + i, len - i);
+		o = mempcpy(o, text + i, n);
+		i += n;
 		if (i < len) {
 			o = write_special(o, text + i, len - i, &n);
 			i += n;

@@ -9,6 +9,8 @@
 
 struct span { const char *at; size_t len; };	/* borrowed */
 
+/* How many bytes from text on are ASCII and stand for themselves in JSON. */
+size_t json_plain(const char *text, size_t len);
 /*
  * Bytes of the string, with its quotes, at the start of text; 0 if there is
  * none or if it is not UTF-8 or is escaped otherwise than we do.

@@ -10,17 +10,14 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/json_span.h"
 #include "common/mem.h"
 
 #define KEYS 64			/* of an object, sorted on the stack */
+#define ESCAPE 6		/* bytes that one takes at most */
 #define USUAL 2000		/* bytes of a document */
 
 struct member { const char *key; const json_t *value; };
-
-/* Bytes that stand for themselves in a string. */
-static const bool plain[256] = {
-	[0x20 ... 0x21] = true, [0x23 ... 0x5b] = true, [0x5d ... 0xff] = true,
-};
 
 static char *put_escape(char *o, unsigned char c)
 {
@@ -39,21 +36,31 @@ static char *put_escape(char *o, unsigned char c)
 	return o;
 }
 
+/* Room for what is left as it is; an escape takes some more. */
 static void put_string(struct buf *b, const char *text, size_t len)
 {
-	char *start = buf_room(b, 6 * len + 2), *o = start;
+	char *o = buf_room(b, len + ESCAPE + 2);
 
 	*o++ = '"';
-	for (size_t i = 0, from = 0; i <= len; i++) {
-		if (i < len && plain[(unsigned char)text[i]])
+	for (size_t i = 0; i < len;) {
+		const size_t n = json_plain(text + i, len - i);
+		unsigned char c;
+
+		o = mempcpy(o, text + i, n);
+		i += n;
+		if (i == len)
+			break;
+		c = (unsigned char)text[i++];
+		if (c & 0x80) {
+			*o++ = (char)c;
 			continue;
-		o = mempcpy(o, text + from, i - from);
-		from = i + 1;
-		if (i < len)
-			o = put_escape(o, (unsigned char)text[i]);
+		}
+		o = put_escape(o, c);
+		b->len = (size_t)(o - b->data);
+		o = buf_room(b, len - i + ESCAPE + 1);
 	}
 	*o++ = '"';
-	b->len += (size_t)(o - start);
+	b->len = (size_t)(o - b->data);
 }
 
 static void put_integer(struct buf *b, json_int_t n)

@@ -13,6 +13,8 @@
 #include "common/err.h"
 #include "common/mem.h"
 
+#define USUAL 4000		/* bytes of a line, at most; then it grows */
+
 struct shared {
 	struct record record;	/* first: both have one address */
 	atomic_uint refs;	/* to it at all */
@@ -142,6 +144,7 @@ struct record *record_make(const struct entry *e, uint64_t seq,
 	struct record *r = NULL;
 	struct buf b = {0};
 
+	buf_room(&b, USUAL);
 	line_render(&b, e, seq, ts_us, prev);
 	if (b.len > RECORD_LINE_MAX)
 		err_set(err, ERR_task_too_large,
