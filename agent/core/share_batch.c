@@ -42,7 +42,7 @@ int share_sift(struct core *k, const struct share_batch *b,
 
 	*fit = 0;
 	for (size_t i = 0; i < n; i++) {
-		rc = rc < 0 ? rc : fits(k, b->tip, calls[i], err);
+		rc = rc < 0 ? rc : fits(k, b->on.tip, calls[i], err);
 		if (rc > 0)
 			calls[(*fit)++] = calls[i];
 		else
@@ -89,9 +89,9 @@ int share_commit(struct core *k, struct share_batch *b, struct call **calls,
 
 	for (size_t i = 0; i < n; i++)
 		describe(&commits[i], calls[i]);
-	rc = ssot_propose(k->agent->home->ssot, b->tip, b->anchor.log_id,
-			  b->anchor.seq, b->anchor.seq ? b->anchor.leaf : NULL,
-			  commits, n, err);
+	rc = ssot_propose(k->agent->home->ssot, b->on.tip, b->on.log_id,
+			  b->on.seq, b->on.seq ? b->on.leaf : NULL, commits, n,
+			  err);
 	if (!rc)
 		strcpy(b->commit, commits[n - 1].id);
 	for (size_t i = 0; i < n; i++)
@@ -107,7 +107,7 @@ void share_land(struct core *k, const struct share_batch *b,
 	struct call *c = internal_call("ssot.landed", NULL);
 
 	strcpy(l.commit, b->commit);
-	strcpy(l.base, b->tip);
+	strcpy(l.base, b->on.tip);
 	c->prepared = &l;
 	c->next = calls[0];
 	for (size_t i = 0; i < n; i++) {

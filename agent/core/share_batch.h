@@ -12,18 +12,17 @@ struct core;
 struct err;
 
 struct share_batch {
-	struct anchor anchor;	/* from before tip was read */
-	char tip[SSOT_HEX];	/* made on top of this; "": nothing */
+	struct anchor on;	/* what they are made on top of */
 	char commit[SSOT_HEX];	/* the last of them */
 };
 
 /*
- * Order the calls so that those whose documents are at b->tip as they were
+ * Order the calls so that those whose documents are at b->on.tip as they were
  * when the proposal was made come first: *fit of them.
  */
 int share_sift(struct core *k, const struct share_batch *b,
 	       struct call **calls, size_t n, size_t *fit, struct err *err);
-/* Make a commit for each on top of b->tip, durable; b->commit is the last. */
+/* Make a commit for each on top of b->on.tip, durable; b->commit is the last. */
 int share_commit(struct core *k, struct share_batch *b, struct call **calls,
 		 size_t n, struct err *err);
 /* The remote has them: the writer records that, and answers the calls. */

@@ -22,20 +22,14 @@
 #define BATCH_MAX 256		/* calls in one push */
 #define HISTORY_US 10000000	/* for our own history to follow */
 
-static int main_now(struct share *s, char tip[SSOT_HEX], struct err *err)
-{
-	return ssot_ref_read(s->core->agent->home->ssot, "refs/heads/main",
-			     tip, err);
-}
-
 /* It cannot be asked, and why; tried again after a pause. */
 static int away(struct share *s, struct remote *r,
 		const struct remote_said *said)
 {
 	char tip[SSOT_HEX];
 
-	if (!s->met)		/* a history of our own is as good */
-		s->met = *remote_agreed(r) || (!main_now(s, tip, NULL) && *tip);
+	remote_ours(r, tip);	/* a history of our own is as good */
+	s->met = s->met || *remote_agreed(r) || *tip;
 	share_set_state(s, s->met ? REMOTE_AWAY : REMOTE_UNMET, said->words);
 	if (!said->stopped)
 		remote_trouble(r, said);
@@ -120,8 +114,9 @@ static int take_some(struct share *s, struct remote *r, const char *head,
 	char tip[SSOT_HEX];
 	int has;
 
-	if (settle(s, err) || main_now(s, tip, err))
+	if (settle(s, err))
 		return -1;
+	remote_ours(r, tip);
 	has = *tip ? ssot_is_ancestor(s->core->agent->home->ssot, head, tip,
 				      err) : 0;
 	if (has)
@@ -162,7 +157,6 @@ static int catch_up(struct share *s, struct remote *r)
 {
 	struct remote_said said = {0};
 	char head[SSOT_HEX], tip[SSOT_HEX];
-	struct err err = {0};
 
 	if (look(s, r, head, &said))
 		return away(s, r, &said);
@@ -175,8 +169,7 @@ static int catch_up(struct share *s, struct remote *r)
 	s->look_at = clock_mono_us() + remote_interval(r);
 	share_set_state(s, REMOTE_UP, "");
 	remote_fine(r);
-	if (main_now(s, tip, &err))
-		return local_trouble(s, r, &err);
+	remote_ours(r, tip);
 	remote_distance(r, tip, remote_agreed(r));
 	return 0;
 }
@@ -238,8 +231,8 @@ static void send(struct share *s, struct remote *r, struct call **calls,
 	struct err err = {0};
 	size_t fit;
 
-	if (settle(s, &err) || stores_anchor(s->core, &b.anchor, &err) ||
-	    main_now(s, b.tip, &err) || share_sift(s->core, &b, calls, n, &fit, &err)) {
+	if (settle(s, &err) || stores_anchor(s->core, &b.on, &err) ||
+	    share_sift(s->core, &b, calls, n, &fit, &err)) {
 		local_trouble(s, r, &err);
 		share_give_back(s, calls, n, PROPOSED_AWAY);
 		return;
@@ -259,13 +252,9 @@ static void send(struct share *s, struct remote *r, struct call **calls,
 static void push_own(struct share *s, struct remote *r)
 {
 	struct remote_said said = {0};
-	struct err err = {0};
 	char tip[SSOT_HEX];
 
-	if (main_now(s, tip, &err)) {
-		local_trouble(s, r, &err);
-		return;
-	}
+	remote_ours(r, tip);
 	if (!*tip || !strcmp(tip, remote_agreed(r)))
 		return;
 	switch (remote_push(r, tip, &said)) {
@@ -294,7 +283,8 @@ static int64_t wait_alone(struct share *s, struct remote *r, int64_t us)
 {
 	char tip[SSOT_HEX];
 
-	if (!main_now(s, tip, NULL) && strcmp(tip, s->counted)) {
+	remote_ours(r, tip);
+	if (strcmp(tip, s->counted)) {
 		remote_distance(r, tip, remote_agreed(r));
 		strcpy(s->counted, tip);
 	}

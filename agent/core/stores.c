@@ -340,6 +340,7 @@ int stores_anchor(struct core *k, struct anchor *out, struct err *err)
 
 	pthread_mutex_lock(&k->tip_lock);
 	out->seq = k->tip_seq;
+	strcpy(out->tip, k->tip);
 	pthread_mutex_unlock(&k->tip_lock);
 	*out->leaf = 0;
 	if (core_log_id(k, out->log_id, err))

@@ -74,10 +74,11 @@ int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err);
 /* Open what follows the journal, whole and of this journal. See stores.c. */
 int stores_open(struct core *k, struct err *err);
 /*
- * Which journal this is, and the newest record that is in our history: what a
- * commit says that is made on top of it. Any thread.
+ * Where our history ends, the newest record in it and whose journal that is:
+ * what a commit on top of it says. Any thread.
  */
 struct anchor {
+	char tip[SSOT_HEX];		/* "": nothing yet */
 	char log_id[SSOT_LOG];
 	uint64_t seq;			/* 0: none is */
 	char leaf[SHA256_HEX];

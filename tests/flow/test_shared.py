@@ -85,6 +85,9 @@ def test_concurrent_writers_lose_nothing_and_end_with_one_history():
                        for g in agents)
         lines = peer.git("log", "--format=%P", "main").splitlines()
         assert not [p for p in lines if len(p.split()) > 1], "merges"
+        for agent in agents:
+            agent.stop()
+            agent.cli("audit", "verify", "--with-ssot")
 
 
 def test_alone_goes_on_what_is_held_here_and_all_of_it_is_reconciled():
