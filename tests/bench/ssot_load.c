@@ -3,7 +3,7 @@
  * TASKS tasks, then requests and now and then a task's change, until there
  * are RECORDS records. The agent makes the rest of it when it starts.
  *
- *   build/tests/bench/ssot_fill HOME TASKS RECORDS     (see ssot_reads.py)
+ *   build/tests/bench/ssot_load HOME TASKS RECORDS     (see ssot_reads.py)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,17 +44,18 @@ static void commit(struct journal *j)
 
 int main(int argc, char **argv)
 {
-	uint64_t tasks = argc > 3 ? strtoull(argv[2], NULL, 10) : 0;
-	uint64_t upto = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+	uint64_t tasks, upto;
 	struct journal_repair repair;
 	struct journal *j;
 	struct err err = {0};
 	char *dir;
 
 	if (argc <= 3) {
-		printf("# for ssot_reads.py: ssot_fill HOME TASKS RECORDS\n");
-		return 0;
+		fprintf(stderr, "usage: ssot_load HOME TASKS RECORDS\n");
+		return 2;
 	}
+	tasks = strtoull(argv[2], NULL, 10);
+	upto = strtoull(argv[3], NULL, 10);
 	json_setup();
 	dir = xasprintf("%s/audit", argv[1]);
 	check(journal_open(&j, dir, &repair, &err), &err);
