@@ -1,7 +1,7 @@
 /*
  * Mode mirror: the remote's main follows ours. It is looked at when the
- * agent starts, when a push finds it elsewhere, and now and then; commits that we have not are
- * never pushed over, an operator decides about them.
+ * agent starts, when a push finds it elsewhere, and now and then; commits
+ * that we have not are never pushed over, an operator decides about them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "common/log.h"
 
 #define LOOK_US 60000000		/* where there is nothing to push */
+#define COUNT_MOST 10000000
 #define STALE_MOST 3		/* pushes in a row that find it elsewhere */
 
 struct mirror {
@@ -26,6 +27,8 @@ struct mirror {
 	bool looked;			/* there is what it is, or we push */
 	bool accepted;			/* the operator's word was used */
 	int stale;
+	size_t part;			/* commits that fit the line; 0: all */
+	size_t pushing;			/* commits in the push, at most */
 	int64_t next_try, look_again;	/* monotonic */
 };
 
@@ -182,17 +185,72 @@ static int look(struct remote *r, struct mirror *m, struct remote_said *said)
 	return -1;
 }
 
+static void count(struct remote *r, struct mirror *m)
+{
+	if (!strcmp(m->counted, m->ours))
+		return;
+	remote_distance(r, m->ours, *m->there ? m->there : remote_agreed(r));
+	strcpy(m->counted, m->ours);
+}
+
+/*
+ * What to push: all of it, but where that was too much for the line, half of
+ * what the remote lacks, or half of that.
+ */
+static void choose(struct remote *r, struct mirror *m, char target[SSOT_HEX])
+{
+	const char *repo = remote_repo(r), *agreed = remote_agreed(r);
+	char half[SSOT_HEX];
+
+	strcpy(target, m->ours);
+	m->pushing = 0;
+	if (!m->part)
+		return;
+	ssot_count(repo, agreed, target, &m->pushing, COUNT_MOST, NULL);
+	for (; m->pushing > m->part; m->pushing -= m->pushing / 2) {
+		if (ssot_half_way(repo, agreed, target, half, NULL) || !*half)
+			break;
+		strcpy(target, half);
+	}
+	if (leads_to(repo, agreed, target, NULL) != 1)
+		strcpy(target, m->ours);
+}
+
+/* The line did not take it in time: less at once. */
+static void shrink(struct remote *r, struct mirror *m)
+{
+	if (!m->pushing)
+		ssot_count(remote_repo(r), remote_agreed(r), m->ours,
+			   &m->pushing, COUNT_MOST, NULL);
+	m->part = (m->pushing + 1) / 2;
+}
+
+static int64_t pushed(struct remote *r, struct mirror *m, const char *target)
+{
+	m->look_again = clock_mono_us() + LOOK_US;
+	m->stale = 0;
+	strcpy(m->there, target);
+	m->part += m->part / 2 + 1;
+	if (!strcmp(target, m->ours)) {
+		m->part = 0;
+		remote_fine(r);
+		return remote_interval(r);
+	}
+	remote_goes_on(r);
+	*m->counted = 0;
+	count(r, m);
+	return 0;
+}
+
 static int64_t push(struct remote *r, struct mirror *m)
 {
 	struct remote_said said;
+	char target[SSOT_HEX];
 
-	switch (remote_push(r, m->ours, &said)) {
+	choose(r, m, target);
+	switch (remote_push(r, target, &said)) {
 	case PUSH_OK:
-		m->look_again = clock_mono_us() + LOOK_US;
-		strcpy(m->there, m->ours);
-		m->stale = 0;
-		remote_fine(r);
-		return remote_interval(r);
+		return pushed(r, m, target);
 	case PUSH_STALE:
 		m->looked = false;
 		if (++m->stale < STALE_MOST)
@@ -203,18 +261,13 @@ static int64_t push(struct remote *r, struct mirror *m)
 			       "than it was a moment ago");
 		break;
 	case PUSH_REFUSED:
+		break;
 	case PUSH_AWAY:
+		if (said.late)
+			shrink(r, m);
 		break;
 	}
 	return failed(r, m, &said);
-}
-
-static void count(struct remote *r, struct mirror *m)
-{
-	if (!strcmp(m->counted, m->ours))
-		return;
-	remote_distance(r, m->ours, *m->there ? m->there : remote_agreed(r));
-	strcpy(m->counted, m->ours);
 }
 
 static int64_t turn(struct remote *r, void *own)

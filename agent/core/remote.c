@@ -228,6 +228,11 @@ void remote_trouble(struct remote *r, const struct remote_said *said)
 	remote_row_trouble(&r->row, said);
 }
 
+void remote_goes_on(struct remote *r)
+{
+	r->pause = 0;
+}
+
 void remote_fine(struct remote *r)
 {
 	r->pause = 0;

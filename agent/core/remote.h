@@ -102,6 +102,8 @@ enum push remote_push(struct remote *r, const char *commit,
  */
 void remote_trouble(struct remote *r, const struct remote_said *said);
 void remote_fine(struct remote *r);
+/* Some of it arrived: failures are counted anew. */
+void remote_goes_on(struct remote *r);
 /* Commits that we have and the remote has not, and the other way round. */
 void remote_distance(struct remote *r, const char *ours, const char *theirs);
 /* How long to wait after another failure: 1 s to 60 s, never quite alike. */

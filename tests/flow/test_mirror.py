@@ -413,6 +413,24 @@ def test_a_push_whose_answer_is_lost_is_no_conflict():
             well(agent)
 
 
+def test_a_remote_that_is_too_slow_for_all_gets_it_in_parts():
+    with remotes.Daemon() as peer:
+        peer.hook("pre-receive", "while read old new ref; do case $old in "
+                  "*[!0]*) new=$old..$new;; esac; n=$(git rev-list --count "
+                  f"$new); [ $n -le 50 ] || exec sleep {10 * kc.SLOW}; done")
+        with mirror(peer, timeout=f"{kc.SLOW}s") as agent:
+            agent.stop()            # so that all of it is there at once
+            agent.conf("ssot.remote", peer.dir / "nowhere")
+            agent.start()
+            task = works(agent, 120)
+            settled(agent, task)
+            agent.conf("ssot.remote", peer.url())
+            agent.restart()
+            arrives(agent, peer, task, 30)
+            well(agent)
+            assert row(agent)["ahead"] == 0
+
+
 def test_a_token_that_others_may_read_is_not_used():
     with remotes.Http() as peer:
         with mirror(peer, start=False) as agent:
