@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/core/upkeep_pack.h"
@@ -23,7 +24,8 @@
 #define RETRY_US (60 * SECOND)		/* after a failure; doubles */
 #define RETRY_MOST_US (3600 * SECOND)
 #define LOOSE_US (60 * SECOND)		/* between counts of loose objects */
-#define LEFT_S 86400			/* a temporary file of a killed git */
+#define LEFT_S 600			/* a temporary file of a killed git */
+#define DISK_LEFT (512ull << 20)	/* is not ours to fill */
 #define PACKS_MANY 256			/* not even a busy writer waits */
 #define OBJECT_BYTES 400		/* of git's memory */
 #define OBJECTS_LEAST 200000
@@ -157,6 +159,21 @@ static bool unchanged(struct upkeep *u)
 	return false;
 }
 
+/* The new pack lies beside the old ones for a while. */
+static int check_disk(const struct upkeep *u, uint64_t bytes, struct err *err)
+{
+	struct statvfs st;
+	unsigned long long have;
+
+	if (statvfs(u->where.folder, &st))
+		return err_sys(err, ERR_io, "%s", u->where.folder);
+	have = (unsigned long long)st.f_bavail * st.f_frsize;
+	if (have >= bytes + DISK_LEFT)
+		return 0;
+	return err_set(err, ERR_io, "no room to repack %llu MiB: %llu MiB are "
+		       "free", (unsigned long long)bytes >> 20, have >> 20);
+}
+
 /* 1: something was done. 0: there is nothing to do, or not now. -1: *err. */
 static int round_of(struct upkeep *u, struct err *err)
 {
@@ -183,9 +200,10 @@ static int round_of(struct upkeep *u, struct err *err)
 		goto done;
 	rc = -1;
 	note_working(u, true);
-	if (upkeep_pack(&u->where, list, chosen, plan, name, err))
-		goto done;
 	before = sum_of(list, chosen);
+	if (check_disk(u, before.bytes, err) ||
+	    upkeep_pack(&u->where, list, chosen, plan, name, err))
+		goto done;
 	drop_packs(u, list, chosen, name);
 	if (upkeep_finish(&u->where, plan, err))
 		goto done;
@@ -204,6 +222,9 @@ static void rest(struct upkeep *u, int rc, int64_t start)
 	int64_t now = clock_mono_us();
 
 	if (rc < 0) {
+		/* It may have been too much for this machine. */
+		if (u->limit > OBJECTS_LEAST)
+			u->limit /= 2;
 		u->rest_until = now + u->retry_us;
 		u->retry_us = u->retry_us * 2 < RETRY_MOST_US ?
 			      u->retry_us * 2 : RETRY_MOST_US;

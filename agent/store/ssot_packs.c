@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #define TAIL (2 * GIT_RAW)	/* two checksums end an index */
 #define SAMPLES 16		/* of a repacked pack most are deltas */
 #define PER_OBJECT (GIT_RAW + 8)
+#define A_DAY 86400
 
 struct idx {
 	const uint8_t *bytes;
@@ -250,6 +252,23 @@ size_t packs_loose(const char *objects)
 	return n;
 }
 
+/*
+ * Does anybody have it open? Only where nobody has can there be a lease of
+ * this kind. Who opens it just now has us told by a signal that is ignored.
+ */
+static bool in_use(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	bool free_of_others = fd >= 0 && !fcntl(fd, F_SETSIG, SIGURG) &&
+			      !fcntl(fd, F_SETLEASE, F_WRLCK);
+
+	if (free_of_others)
+		fcntl(fd, F_SETLEASE, F_UNLCK);
+	if (fd >= 0)
+		close(fd);
+	return !free_of_others;
+}
+
 size_t packs_sweep(const char *folder, int64_t older_s)
 {
 	DIR *d = opendir(folder);
@@ -258,13 +277,17 @@ size_t packs_sweep(const char *folder, int64_t older_s)
 
 	while (d && (e = readdir(d))) {
 		struct stat st;
+		int64_t age;
 
 		if (strncmp(e->d_name, "tmp_", 4) &&
 		    strncmp(e->d_name, ".tmp-", 5))
 			continue;
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-		    !S_ISREG(st.st_mode) ||
-		    time(NULL) - st.st_mtime < older_s)
+		    !S_ISREG(st.st_mode))
+			continue;
+		age = time(NULL) - st.st_mtime;
+		if (age < older_s ||
+		    (age < A_DAY && in_use(dirfd(d), e->d_name)))
 			continue;
 		if (!unlinkat(dirfd(d), e->d_name, 0)) {
 			log_info("%s/%s was left behind: removed", folder,

@@ -29,7 +29,10 @@ int pack_covers(const char *folder, const char *by, const char *name,
 void pack_drop(const char *folder, const char *name);
 /* How many objects lie in objects/ as files of their own. */
 size_t packs_loose(const char *objects);
-/* Remove what killed writers left in the folder longer ago than that. */
+/*
+ * Remove the temporary files of killed gits: not touched for that long and
+ * open nowhere, or a day old.
+ */
 size_t packs_sweep(const char *folder, int64_t older_s);
 /* Once for each repository: no git collects garbage there by itself. */
 int packs_own(const char *repo, struct err *err);

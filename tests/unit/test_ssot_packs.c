@@ -1,7 +1,9 @@
 /* The packs as files: what upkeep sees, and what it may remove. */
 #include "tests/unit/ssot_repo.h"
 
-#include <sys/stat.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
 #include <utime.h>
 
 #include "agent/store/ssot_merge.h"
@@ -121,11 +123,12 @@ START_TEST(history_goes_on_when_packs_went_away)
 }
 END_TEST
 
-START_TEST(only_what_is_old_is_swept_and_owners_settings_stay)
+START_TEST(only_what_is_old_and_in_no_use_is_swept_owners_settings_stay)
 {
 	struct ssot *s = store_new();
 	struct utimbuf old = {1, 1};
 	char file[160];
+	int fd;
 
 	snprintf(folder, sizeof(folder), "%s/objects/pack", path);
 	snprintf(file, sizeof(file), "%s/tmp_pack_abc", folder);
@@ -134,6 +137,13 @@ START_TEST(only_what_is_old_is_swept_and_owners_settings_stay)
 	utime(file, &old);
 	ck_assert_uint_eq(packs_sweep(folder, 86400), 1);
 	ck_assert_uint_eq(packs_sweep(folder, 86400), 0);
+	old.modtime = time(NULL) - 900;
+	ck_assert_int_eq(fs_replace(file, "x", 1, 0600, NULL), 0);
+	utime(file, &old);
+	fd = open(file, O_RDONLY);
+	ck_assert_uint_eq(packs_sweep(folder, 600), 0);
+	close(fd);
+	ck_assert_uint_eq(packs_sweep(folder, 600), 1);
 	sh("echo x | git -C %s hash-object -w --stdin", path);
 	snprintf(file, sizeof(file), "%s/objects", path);
 	ck_assert_uint_eq(packs_loose(file), 1);
@@ -151,4 +161,4 @@ TESTS("ssot_packs", a_pack_is_told_with_size_age_and_whether_it_has_deltas,
       a_pack_covers_another_only_if_it_has_all_of_it,
       what_is_held_is_not_merged_and_what_comes_later_is,
       history_goes_on_when_packs_went_away,
-      only_what_is_old_is_swept_and_owners_settings_stay)
+      only_what_is_old_and_in_no_use_is_swept_owners_settings_stay)
