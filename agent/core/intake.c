@@ -300,12 +300,11 @@ int intake_take(struct core *k, const char *from, enum intake_kind kind,
 	return -1;
 }
 
-/* Not what is wrong with the agent or its disk, but with what was pushed. */
-static bool is_refusal(const struct err *err)
+bool intake_refuses(const struct err *err)
 {
 	int status = err_row(err->code)->status;
 
-	return status >= 400 && status < 500;
+	return status >= 400 && status < 500 && err->code != ERR_not_found;
 }
 
 int intake_main(struct core *k, const char *commit, struct intake_taken *out,
@@ -319,7 +318,7 @@ int intake_main(struct core *k, const char *commit, struct intake_taken *out,
 		if (!rc)
 			return 0;
 		*k->refused = 0;
-		if (!is_refusal(&own)) {
+		if (!intake_refuses(&own)) {
 			*err = own;
 			return -1;
 		}

@@ -4,6 +4,7 @@
  * to the record. For the threads that meet such commits, never the writer.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/store/ssot_commit.h"
@@ -32,6 +33,8 @@ struct intake_taken {
 int intake_take(struct core *k, const char *from, enum intake_kind kind,
 		const char *commit, struct intake_taken *out,
 		struct err *err);
+/* Is it what was pushed that is wrong, and not the agent or its disk? */
+bool intake_refuses(const struct err *err);
 /*
  * The same for what main of our own repository was moved to: ERR_ssot_refused
  * if it cannot be, which is said again without looking again. Thread ssot.

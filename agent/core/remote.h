@@ -45,7 +45,8 @@ extern const struct remote_mode mirror_mode, share_mode;
 
 enum fault {			/* rows of faults[] in remote_row.c */
 	FAULT_NONE, FAULT_STARTING, FAULT_UNREACHABLE, FAULT_AUTH, FAULT_DIVERGED,
-	FAULT_REWRITTEN, FAULT_REFUSED, FAULT_NO_GIT, FAULT_LOCAL,
+	FAULT_REWRITTEN, FAULT_REFUSED, FAULT_NO_GIT, FAULT_CONTENT,
+	FAULT_LOCAL,
 };
 
 /* What a git that talked to the remote ended with. */

@@ -31,6 +31,8 @@ static const struct {
 	[FAULT_REFUSED] = {"down", "ssot_remote_refused",
 		"Let this agent push to main there: see detail for its words."},
 	[FAULT_NO_GIT] = {"down", "git_missing", "Install git."},
+	[FAULT_CONTENT] = {"down", "ssot_remote_content",
+		"Push a commit there, on top of it, that mends this."},
 	[FAULT_LOCAL] = {"down", "ssot_remote_local",
 		"See detail; check the disk and ssot.git of the home."},
 };

@@ -39,7 +39,8 @@ static int away(struct share *s, struct remote *r,
 
 static int local_trouble(struct share *s, struct remote *r, struct err *err)
 {
-	struct remote_said said = {.fault = FAULT_LOCAL};
+	struct remote_said said = {.fault = intake_refuses(err) ?
+				   FAULT_CONTENT : FAULT_LOCAL};
 
 	snprintf(said.words, sizeof(said.words), "%s", err->detail);
 	err_fini(err);

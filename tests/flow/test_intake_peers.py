@@ -126,7 +126,7 @@ def test_what_is_not_an_agents_is_refused_and_the_rest_goes_on():
             a.reload()  # it is looked at now
             bad = kc.wait_for(lambda r=reason: r in row(a).get(
                 "detail", "") and row(a), 20, reason)
-            assert bad["status"] != "ok", bad
+            assert bad["error_code"] == "ssot_remote_content", bad
             assert a.get(url(task)).json == task
         at_remote(peer, peer.dir / "mended", good, {place("other"):
                                                     pretty(other)}, "mended")
