@@ -82,10 +82,22 @@ int ssot_git_tree(git_repository *repo, const char *commit, git_oid *tree,
 	return rc ? ssot_git_error(err, "reading commit %s", commit) : 0;
 }
 
+/* Asked first: libgit2 1.5 leaks where its graph walk cannot read a commit. */
+static bool readable(git_repository *repo, const git_oid *id)
+{
+	git_commit *commit;
+
+	if (git_commit_lookup(&commit, repo, id))
+		return false;
+	git_commit_free(commit);
+	return true;
+}
+
 int ssot_git_descends(git_repository *repo, const git_oid *commit,
 		      const git_oid *from, struct err *err)
 {
 	int rc = git_oid_equal(commit, from) ? 1 :
+		 !readable(repo, commit) || !readable(repo, from) ? -1 :
 		 git_graph_descendant_of(repo, commit, from);
 
 	return rc < 0 ? ssot_git_unread(repo, err) : rc;

@@ -28,7 +28,8 @@ def traced(agent, *options):
         ["strace", "-q", "-o", log, *options, "-p", thread(agent)],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        kc.wait_for(lambda: tracer(agent), what="strace")
+        kc.wait_for(lambda: tracer(agent) or not agent.running,
+                    what="strace")
         yield log
     finally:
         strace.terminate()
@@ -41,7 +42,7 @@ def tracer(agent):
     try:
         with open(f"/proc/{agent.proc.pid}/task/{thread(agent)}/status") as f:
             return int(re.search(r"TracerPid:\s*(\d+)", f.read())[1])
-    except (OSError, AssertionError):
+    except (OSError, AssertionError, TypeError):
         return 0
 
 

@@ -280,6 +280,8 @@ def test_a_call_that_goes_on_failing_is_one_trouble(fresh):
             ("rename", "EACCES", "Permission denied"),
             ("openat", "EMFILE", "Too many open"),
             ("mmap", "ENOMEM", "ssot.git")):
+        if name == "mmap" and kc.SLOW > 1:
+            continue        # a sanitizer ends where it gets no memory
         with traced(fresh, *inject(name, f"error={error}", "1+")):
             with trouble(fresh, word) as tasks:
                 pass
