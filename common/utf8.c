@@ -70,17 +70,38 @@ bool utf8_shows(uint32_t p)
 	return true;
 }
 
+/* How much of it is ASCII that shows: most of what is ever asked for. */
+static size_t plain(const char *text)
+{
+	size_t n = 0;
+
+	while (text[n] >= ' ' && text[n] <= '~')
+		n++;
+	return n;
+}
+
 size_t utf8_visible(const char *text, char *out, size_t size)
 {
 	size_t len = strlen(text), total = 0, used = 0;
 	bool full = size == 0;
 
-	for (size_t i = 0; i < len;) {
+	for (size_t i = 0, n, m; i < len; i += n) {
 		char esc[16];
 		const char *from = text + i;
 		uint32_t p;
-		size_t n = utf8_decode(from, len - i, &p), m = n;
 
+		n = plain(from);
+		if (n) {
+			m = full ? 0 : size - 1 - used;
+			m = n < m ? n : m;
+			if (m)
+				memcpy(out + used, from, m);
+			used += m;
+			total += n;
+			full |= m < n;
+			continue;
+		}
+		m = n = utf8_decode(from, len - i, &p);
 		if (p == 0xfffd && n == 1) {
 			m = (size_t)snprintf(esc, sizeof(esc), "<%02X>",
 					     (unsigned char)*from);
@@ -95,7 +116,6 @@ size_t utf8_visible(const char *text, char *out, size_t size)
 			memcpy(out + used, from, m);
 			used += m;
 		}
-		i += n;
 	}
 	if (size)
 		out[used] = 0;
