@@ -241,9 +241,12 @@ START_TEST(only_agents_write_what_is_not_a_task_and_only_once)
 	ck_assert(why && strstr(why, "only agents"));
 	free(why);
 	memset(c.base_sha, 'b', 40);
+	ck_assert(!add(true, &c));	/* taken again after it was resumed */
+	c.kind = "package";
 	why = add(true, &c);
 	ck_assert(why && strstr(why, "never changed"));
 	free(why);
+	c.kind = "ack";
 	*c.base_sha = 0;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
 		char *other = changed(attempt_text, bad[i].key, bad[i].value,
