@@ -158,6 +158,88 @@ def test_a_remote_that_hangs_is_given_up_after_the_deadline():
         assert at_peer(peer, held["id"])["lease"] == answers[1].json["lease"]
 
 
+def test_it_ends_in_time_and_answers_while_the_remote_hangs():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="60s") as a:
+        held = a.ack(a.task("held"), lease_s=600)
+        free = a.task("free")
+        a.token("codex")
+        net.hang()
+        answers = []
+        calls = [threading.Thread(target=lambda c=c: answers.append(c()))
+                 for c in (
+                     lambda: a.patch(url(free), {"base_sha": free["sha"],
+                                                 "title": "no"}),
+                     lambda: a.post(url(held, "heartbeat"), by="codex"))]
+        for call in calls:
+            call.start()
+        kc.wait_for(lambda: row(a)["waiting"] == 2)
+        a.signal(15)
+        for call in calls:
+            call.join(20)
+        assert a.wait(20) == 0
+        assert sorted(x.status for x in answers) == [200, 503], answers
+        net.heal()
+        a.start()
+        beat = next(x for x in answers if x.status == 200).json
+        assert converge(peer, [a])[held["id"]] == beat["sha"]
+
+
+def test_the_life_of_a_task_is_one_line_that_says_who_did_what():
+    with remotes.Daemon() as peer, team(peer, 2) as (a, b):
+        task = seen(b, a.task("a life", headers={
+            "X-Correlation-Id": "c-life"}))
+        task = b.ack(task)
+        refused(a.patch(url(task), {"base_sha": "0" * 40, "title": "x"}), 409,
+                "write_conflict")
+        beat = b.post(url(task, "heartbeat"), by="codex")
+        assert beat.status == 200, beat
+        halted = b.post(url(task, "halt"), {"reason": "wait"}, by="admin")
+        assert halted.json["state"] == "halted", halted
+        seen(a, halted.json)
+        resumed = a.post(url(task, "resume"), by="admin")
+        assert resumed.json["state"] == "pending", resumed
+        task = a.ack(resumed.json, by="other")
+        assert task["lease"]["agent"] == "a0"
+        done = a.post(url(task, "result"), {"attempt": 1, "summary": "s"},
+                      by="other")
+        assert done.status == 200, done
+        seen(b, done.json)
+        end = b.post(url(task, "reject"), {"reason": "no"}, by="admin")
+        assert end.json["state"] == "rejected", end
+        refused(b.post(url(task, "approve"), by="admin"), 409,
+                "invalid_transition", **{"from": "rejected"})
+        assert converge(peer, (a, b))[task["id"]] == end.json["sha"]
+        log = peer.git("log", "--reverse", "--format=%an %(trailers:"
+                       "key=Operation,valueonly,separator=)", "main")
+        assert log.splitlines() == [
+            "coordinator task_created", "codex ack_accepted",
+            "codex heartbeat", "admin task_state", "admin task_state",
+            "other ack_accepted", "other result_submitted",
+            "admin task_state"], log
+        log = peer.git("log", "--format=%(trailers:key=Audit-Log,valueonly,"
+                       "separator=)", "main").split()
+        assert len(log) == 8 and len(set(log)) == 2, log
+        items = a.get(url(task, "history")).json["items"]
+        assert len(items) == 8, items
+
+
+def test_what_no_agent_would_write_is_not_taken_and_said():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        task = a.task("good")
+        converge(peer, [a])
+        by_hand(peer, lambda t: t.update(title=7), task["id"])
+        kc.wait_for(lambda: row(a).get("error_code") ==
+                    "ssot_remote_content", 15)
+        assert task["id"] in row(a)["detail"], row(a)
+        refused(a.patch(url(task), {"base_sha": task["sha"], "title": "no"}),
+                503, "remote_unavailable")
+        assert a.get(url(task)).json["sha"] == task["sha"]
+        by_hand(peer, lambda t: t.update(title="mended"), task["id"])
+        seen(a, task, title="mended")
+        converge(peer, [a])
+
+
 def test_killed_between_push_and_record_it_takes_its_own_words_in():
     with remotes.Daemon() as peer, team(peer, 2) as (a, b):
         task = a.task("before")
