@@ -36,7 +36,7 @@
 	"CREATE INDEX event_type_actor ON event(type,actor)"		\
 	" WHERE actor IS NOT NULL;"					\
 	"CREATE TABLE doc(n INTEGER PRIMARY KEY, kind INTEGER, id TEXT,"	\
-	" back TEXT, seq INTEGER, state INTEGER, task INTEGER,"		\
+	" back TEXT, state INTEGER, task INTEGER,"			\
 	" run INTEGER, corr INTEGER, ref INTEGER, title TEXT);"		\
 	"CREATE UNIQUE INDEX doc_id ON doc(kind,id);"			\
 	"CREATE INDEX doc_back ON doc(kind,back);"			\

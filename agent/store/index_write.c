@@ -99,19 +99,18 @@ struct doc {			/* a document's columns */
 };
 
 enum doc_param {		/* of the statements below */
-	P_N = 1, P_KIND, P_ID, P_BACK, P_SEQ, P_STATE, P_TASK, P_RUN, P_CORR,
-	P_REF, P_TITLE
+	P_N = 1, P_KIND, P_ID, P_BACK, P_STATE, P_TASK, P_RUN, P_CORR, P_REF,
+	P_TITLE
 };
 
 static const char insert_doc[] =
-	"INSERT INTO doc(n,kind,id,back,seq,state,task,run,corr,ref,title)"
-	" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)";
+	"INSERT INTO doc(n,kind,id,back,state,task,run,corr,ref,title)"
+	" VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)";
 static const char update_doc[] =
-	"UPDATE doc SET seq=?5,state=?6,task=?7,run=?8,corr=?9,ref=?10,"
-	"title=?11 WHERE n=?1";
-/* Most updates change no more, and it leaves the other indexes alone. */
-static const char update_state[] =
-	"UPDATE doc SET seq=?5,state=?6 WHERE n=?1";
+	"UPDATE doc SET state=?5,task=?6,run=?7,corr=?8,ref=?9,title=?10"
+	" WHERE n=?1";
+/* Few updates change more, and it leaves the other indexes alone. */
+static const char update_state[] = "UPDATE doc SET state=?5 WHERE n=?1";
 
 static bool same_hash(sqlite3_stmt *s, int column, const char *text)
 {
@@ -120,31 +119,42 @@ static bool same_hash(sqlite3_stmt *s, int column, const char *text)
 		      sqlite3_column_type(s, column) == SQLITE_NULL;
 }
 
-/* Which statement puts d there, and as which row (0: a new one). */
-static const char *choose(struct index *x, const struct doc *d, int64_t *n,
-			  struct err *err)
+static bool same_columns(sqlite3_stmt *s, const struct doc *d)
 {
-	sqlite3_stmt *s = db_stmt(&x->db, "SELECT n,task,run,corr,ref,title"
-				  " FROM doc WHERE kind=?1 AND id=?2", err);
-	const char *title, *out;
+	const char *title = (const char *)sqlite3_column_text(s, 6);
+
+	return same_hash(s, 2, d->task) && same_hash(s, 3, d->run) &&
+	       same_hash(s, 4, d->corr) && same_hash(s, 5, d->ref) &&
+	       !strcmp(title ? title : "", d->title ? d->title : "");
+}
+
+/*
+ * Which statement puts d there, and as which row (0: a new one). *sql NULL:
+ * all of it is there, as after most updates; a row that is left alone is a
+ * page less to write.
+ */
+static int choose(struct index *x, const struct doc *d, int64_t *n,
+		  const char **sql, struct err *err)
+{
+	sqlite3_stmt *s = db_stmt(&x->db, "SELECT n,state,task,run,corr,ref,"
+				  "title FROM doc WHERE kind=?1 AND id=?2",
+				  err);
 	int got;
 
 	*n = 0;
+	*sql = insert_doc;
 	if (!s)
-		return NULL;
+		return -1;
 	sqlite3_bind_int64(s, 1, d->kind);
 	db_bind_text(s, 2, d->id);
 	got = db_step(&x->db, s, err);
 	if (got != 1)
-		return got ? NULL : insert_doc;
+		return got;
 	*n = sqlite3_column_int64(s, 0);
-	title = (const char *)sqlite3_column_text(s, 5);
-	out = same_hash(s, 1, d->task) && same_hash(s, 2, d->run) &&
-	      same_hash(s, 3, d->corr) && same_hash(s, 4, d->ref) &&
-	      !strcmp(title ? title : "", d->title ? d->title : "") ?
-	      update_state : update_doc;
+	*sql = !same_columns(s, d) ? update_doc :
+	       sqlite3_column_int64(s, 1) != d->state ? update_state : NULL;
 	sqlite3_reset(s);
-	return out;
+	return 0;
 }
 
 static const char *reversed(struct buf *b, const char *text)
@@ -161,19 +171,23 @@ static const char *reversed(struct buf *b, const char *text)
 	return b->data;
 }
 
-static int put_columns(struct index *x, const struct doc *d, uint64_t seq,
+static int put_columns(struct index *x, const struct doc *d,
 		       int64_t *n, struct err *err)
 {
-	const char *sql = choose(x, d, n, err);
-	sqlite3_stmt *s = sql ? db_stmt(&x->db, sql, err) : NULL;
+	sqlite3_stmt *s;
+	const char *sql;
 
+	if (choose(x, d, n, &sql, err))
+		return -1;
+	if (!sql)
+		return 0;
+	s = db_stmt(&x->db, sql, err);
 	if (!s)
 		return -1;
 	if (*n)
 		sqlite3_bind_int64(s, P_N, *n);
 	else
 		sqlite3_bind_null(s, P_N);
-	sqlite3_bind_int64(s, P_SEQ, (int64_t)seq);
 	bind_name(s, P_STATE, d->state);
 	if (sql == insert_doc) {
 		sqlite3_bind_int64(s, P_KIND, d->kind);
@@ -271,7 +285,7 @@ static int put_doc(struct index *x, const struct record *r, const char *kind,
 	}
 	d.kind = name_id(x, kind, err);
 	d.state = name_id(x, json_str(doc, "state"), err);
-	if (d.kind < 0 || d.state < 0 || put_columns(x, &d, r->seq, &n, err))
+	if (d.kind < 0 || d.state < 0 || put_columns(x, &d, &n, err))
 		return -1;
 	return put_text(x, n, r, kind, doc, err);
 }
