@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/core/claims.h"
 #include "agent/core/threads.h"
 #include "agent/ops/intake.h"
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
-#include "agent/store/journal.h"
 #include "agent/store/ssot_diff.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -54,67 +54,6 @@ static int each_file(const struct ssot_change *c, void *data, struct err *err)
 	return g->in->n > before ? note_joins(g, err) : 0;
 }
 
-struct claims {
-	struct core *core;
-	bool peer;
-	uint64_t known;		/* newest record that is in history */
-	struct reader *reader;
-};
-
-static int leaf_is(struct claims *k, uint64_t seq, const char *leaf,
-		   struct err *err)
-{
-	struct record_filter f = {.types = "*", .after_seq = seq - 1,
-				  .limit = 1};
-	struct record_place p = {0};
-	char line[RECORD_LINE_MAX], hex[SHA256_HEX];
-	uint8_t raw[SHA256_RAW];
-	size_t n = 0;
-
-	if (reader_records(k->reader, &f, &p, &n, err))
-		return -1;
-	if (!n || p.seq != seq || p.len > sizeof(line))
-		return 0;
-	if (journal_read(k->core->agent->journal, p.off, p.len, line, err))
-		return -1;
-	sha256_leaf(line, p.len, raw);
-	hex_of(raw, sizeof(raw), hex);
-	return !strcmp(hex, leaf);
-}
-
-/*
- * Whoever forges our trailers tells the next start how far history is. A
- * person has no reason to; at a remote our own may lie, and say what is so.
- */
-static int check_claim(const char *commit, uint64_t seq, const char *leaf,
-		       void *data, struct err *err)
-{
-	struct claims *k = data;
-	int true_one = k->peer && seq <= k->known ?
-		       leaf_is(k, seq, leaf, err) : 0;
-
-	if (true_one < 0)
-		return -1;
-	return true_one ? 0 : err_set(err, ERR_invalid_request,
-		"commit %.12s: says that it is this agent's (Audit-Head), "
-		"and is not", commit);
-}
-
-static int check_claims(struct core *k, struct intake *in,
-			struct reader *reader, struct err *err)
-{
-	struct claims claims = {k, in->peer, 0, reader};
-	char log_id[SSOT_LOG];
-
-	pthread_mutex_lock(&k->tip_lock);
-	claims.known = k->tip_seq;
-	pthread_mutex_unlock(&k->tip_lock);
-	if (core_log_id(k, log_id, err))
-		return -1;
-	return ssot_claims(k->agent->home->ssot, in->base, in->commit, log_id,
-			   check_claim, &claims, err);
-}
-
 static int read_facts(struct core *k, struct intake *in, struct err *err)
 {
 	struct ssot_commit_facts facts;
@@ -138,7 +77,7 @@ static int read_changes(struct core *k, struct intake *in, struct err *err)
 
 	if (reader_open(&g.reader, k->agent->home->index, err))
 		return -1;
-	rc = check_claims(k, in, g.reader, err) ||
+	rc = claims_check(k, in->peer, in->base, in->commit, g.reader, err) ||
 	     (!in->keep_ours && ssot_diff(k->agent->home->ssot, in->base,
 					  in->commit, each_file, &g, err)) ?
 		-1 : 0;

@@ -28,7 +28,7 @@ bool task_may_publish(struct agent *a, const json_t *task);
 json_t *task_allow(const struct call *c, const char *id);
 /* Criterion of this id, borrowed, or NULL. Any thread. */
 const json_t *task_criterion(const json_t *task, const char *ref);
-/* Criteria and labels, where the object has them, inside and out. Any thread. */
+/* Criteria and labels, where there are any, inside and out. Any thread. */
 int task_parts_check(const json_t *parts, struct err *err);
 /* In this attempt or one before; a resumed task is pending again. */
 bool task_was_acked(struct agent *a, const json_t *task);
