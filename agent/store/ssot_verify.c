@@ -224,6 +224,16 @@ static const char *commit_of(const struct record *r)
 	return json_str(json_object_get(r->data, "git"), "commit");
 }
 
+/* A commit that main reaches, not only the remote; or NULL. */
+static struct walk_commit *in_main(struct ssot_verify *v, const char *hex)
+{
+	struct walk_commit *c = hex ? ssot_walk_find(v->walk, hex) : NULL;
+	size_t n;
+
+	return c && (size_t)(c - ssot_walk_list(v->walk, &n)) < v->n_main ?
+		       c : NULL;
+}
+
 /* One document. Does it change what history has? */
 static bool take(struct ssot_verify *v, const struct record *r,
 		 const char *path, const json_t *value, bool in)
@@ -294,8 +304,7 @@ static bool take_in(struct walk_commit *c, void *data)
 static int note_merge(struct ssot_verify *v, const struct record *r, bool in,
 		      struct err *err)
 {
-	const char *git = json_str(r->data, "commit");
-	struct walk_commit *c = git ? ssot_walk_find(v->walk, git) : NULL;
+	struct walk_commit *c = in_main(v, json_str(r->data, "commit"));
 
 	if (!c) {
 		v->report.lost += in;
@@ -308,8 +317,7 @@ static int note_merge(struct ssot_verify *v, const struct record *r, bool in,
 int ssot_verify_record(struct record *r, void *verify, struct err *err)
 {
 	struct ssot_verify *v = verify;
-	const char *git = commit_of(r);
-	bool taken = git && ssot_walk_find(v->walk, git);
+	bool taken = in_main(v, commit_of(r)) != NULL;
 	bool in = r->seq <= v->report.local.seq, changes;
 	size_t commits;
 

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 
 import kc
+import remotes
+import sharing
 from chains import new_agent as chain_agent, whole
 from expect import committed, git, sha256, task_path
 from following import follows
@@ -400,6 +402,25 @@ def test_what_others_committed_and_was_taken_in_counts(fresh):
     rewrite(fresh, lambda n, text: text.replace("by hand", "forged")
             if order[n] == theirs[0] else text)
     wrong(fresh, "commit_missing")
+
+
+def test_it_holds_while_two_agents_share_their_tasks():
+    with remotes.Folder() as peer, sharing.team(peer) as team:
+        task = team[0].task("shared")
+        for n in range(8):
+            one, other = team[n % 2], team[1 - n % 2]
+            sharing.seen(one, task)
+            task = one.patch(f"/api/tasks/{task['id']}", {
+                "title": f"step {n}", "base_sha": task["sha"]}).json
+            for agent in team:
+                code, said, report = verify(agent)
+                assert code == 0, said
+        sharing.seen(team[0], task)
+        for agent in team:
+            agent.stop()
+            code, said, report = verify(agent)
+            assert code == 0 and report["remote"]["ahead"] == 0, said
+            assert report["documents"]["equal"] == 1, said
 
 
 kc.main(new_agent=new_agent)
