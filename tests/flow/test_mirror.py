@@ -269,6 +269,25 @@ def test_what_somebody_puts_on_our_main_is_shared_only_once_it_is_taken_in():
                 assert peer.main() == before
 
 
+def test_to_accept_a_remote_there_has_to_be_one(fresh):
+    fresh.stop()
+    done = fresh.cli("run", "--accept-remote", "--listen", "127.0.0.1:0",
+                     check=False)
+    assert done.returncode == 1, done
+    assert "there is no remote" in done.stderr, done.stderr
+    assert "ssot.remote" in done.stderr, done.stderr
+    fresh.start()
+    assert row(fresh) is None
+    fresh.conf("ssot.remote", "https://ann:s3cret@git.example/tasks.git")
+    fresh.stop()
+    for command in (("run",), ("check",)):
+        done = fresh.cli(*command, check=False)
+        assert done.returncode == 1, done
+        said = done.stdout + done.stderr
+        assert "ssot.remote: the value has a name or password" in said, said
+        assert "s3cret" not in said, said
+
+
 def test_a_rewritten_remote_is_refused_and_accepted():
     def is_noticed(how):
         with remotes.Folder() as peer, mirror(peer) as agent:
