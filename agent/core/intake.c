@@ -205,6 +205,7 @@ static int find_base(struct core *k, const char *from, const char *commit,
 	char tip[SSOT_HEX], last[SSOT_HEX];
 	int ahead;
 
+	*base = 0;
 	pthread_mutex_lock(&k->tip_lock);
 	strcpy(tip, k->tip);
 	pthread_mutex_unlock(&k->tip_lock);
@@ -226,7 +227,7 @@ int intake_take(struct core *k, const char *from, enum intake_kind kind,
 		const char *commit, struct intake_taken *out,
 		struct err *err)
 {
-	char base[SSOT_HEX] = "";
+	char base[SSOT_HEX];
 	struct err own = {0};
 	struct intake *in;
 
@@ -246,29 +247,43 @@ bool intake_refuses(const struct err *err)
 	return status >= 400 && status < 500 && err->code != ERR_not_found;
 }
 
+/* Remember it, so that it is looked at once and told as often as asked. */
+static void note_refused(struct core *k, const char *commit,
+			 const struct err *why)
+{
+	strcpy(k->refused, commit);
+	snprintf(k->refusal, sizeof(k->refusal), "%s", why->detail);
+	if (find_base(k, "main", commit, k->way_back, NULL))
+		*k->way_back = 0;
+}
+
+static int say_refused(struct core *k, struct err *err)
+{
+	err_set(err, ERR_ssot_refused, "%s", k->refusal);
+	if (!*k->way_back)
+		return err_hint(err, "Push a commit on top that mends this.");
+	return err_hint(err, "Push a commit on top that mends this, or take "
+			"it back: git push --force %.160s %.12s:main",
+			k->agent->home->ssot, k->way_back);
+}
+
 int intake_main(struct core *k, const char *commit, struct intake_taken *out,
 		struct err *err)
 {
 	struct err own = {0};
-	int rc = 0;
 
-	if (strcmp(commit, k->refused)) {	/* not looked at yet */
-		rc = intake_take(k, "main", INTAKE_PERSON, commit, out, &own);
-		if (!rc)
-			return 0;
-		*k->refused = 0;
-		if (!intake_refuses(&own)) {
-			*err = own;
-			return -1;
-		}
-		strcpy(k->refused, commit);
-		snprintf(k->refusal, sizeof(k->refusal), "%s", own.detail);
-		err_fini(&own);
+	if (!strcmp(commit, k->refused))
+		return say_refused(k, err);
+	*k->refused = 0;
+	if (!intake_take(k, "main", INTAKE_PERSON, commit, out, &own))
+		return 0;
+	if (!intake_refuses(&own)) {
+		*err = own;
+		return -1;
 	}
-	err_set(err, ERR_ssot_refused, "%s", k->refusal);
-	return err_hint(err, "Push a commit on top that mends this, or take "
-			"it back: git push --force %.160s %.12s:main.",
-			k->agent->home->ssot, k->tip);
+	note_refused(k, commit, &own);
+	err_fini(&own);
+	return say_refused(k, err);
 }
 
 static void resume(struct core *k, const json_t *cut)

@@ -48,6 +48,7 @@ struct core {
 	uint64_t tip_seq;		/* newest record in it */
 	char refused[SSOT_HEX];		/* thread ssot: what main was moved to */
 	char refusal[480];		/* and why that is not taken in */
+	char way_back[SSOT_HEX];	/* where it was before */
 	struct call_list held;		/* the writer's: behind another */
 	struct share *share;		/* shared mode; else NULL */
 };

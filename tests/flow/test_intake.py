@@ -187,7 +187,7 @@ def test_each_thing_that_is_forbidden_leaves_main_where_it_was_put(agent):
             lambda r=reason: (row := ssot_row(agent))["status"] != "ok" and
             any(x in row["detail"] for x in r.split("|")) and row, 10, reason)
         assert row["error_code"] == "ssot_refused", row
-        assert "push" in row["remediation_hint"], row
+        assert row["remediation_hint"].endswith(f"{good[:12]}:main"), row
         assert head(agent) == bad, reason
     assert before == {t["id"]: t["sha"] for t in listed(agent)}
     beat = agent.post(url(task) + "/heartbeat", {"attempt": 1}, by="codex")
@@ -219,6 +219,27 @@ def test_a_commit_that_mends_it_on_top_is_enough(agent):
     sound(agent)
     assert {"wrong", "right"} <= set(
         git(agent, "log", "--format=%s").splitlines())
+
+
+def test_the_way_back_is_what_was_taken_last(agent):
+    task = agent.task("back again")
+    settled(agent)
+    ann = Person(agent, "bea")
+    ann.edit(task["id"], title="one step")
+    good = ann.commit()
+    ann.push()
+    kc.wait_for(lambda: agent.get(url(task)).json["title"] == "one step", 5)
+    ann.edit(task["id"], state="approved")
+    ann.commit()
+    ann.push()
+    row = kc.wait_for(lambda: (r := ssot_row(agent))["status"] != "ok" and r)
+    command = row["remediation_hint"].split(": ")[-1].split()
+    assert command[:3] == ["git", "push", "--force"], row
+    assert command[3:] == [str(agent.home / "ssot.git"), f"{good[:12]}:main"]
+    ann.run(*command[1:])
+    wait_ok(agent)
+    sound(agent)
+    assert good in git(agent, "rev-list", "main").split()
 
 
 def test_what_does_not_build_on_main_is_refused_and_not_overwritten(agent):
