@@ -1,6 +1,6 @@
 /*
- * See ssot_pack_file.h. Both are written under other names first, then named
- * as git finds them, the index last. A pack that has no index yet is nothing;
+ * See ssot_pack_file.h. Both are written under names that git does not take
+ * for those of a pack, then named as it finds them, the index last. A pack that has no index yet is nothing;
  * if that is how it stays, the index under its other name tells whose it was.
  */
 #include "agent/store/ssot_pack_file.h"
@@ -22,10 +22,11 @@
 
 struct names { char *pack, *idx; };
 
-static struct names names_of(const char *folder, const char *name)
+/* dot: '.', or '_' while they are not whole. */
+static struct names names_of(const char *folder, const char *name, char dot)
 {
-	return (struct names){xasprintf("%s/%s.pack", folder, name),
-			      xasprintf("%s/%s.idx", folder, name)};
+	return (struct names){xasprintf("%s/%s%cpack", folder, name, dot),
+			      xasprintf("%s/%s%cidx", folder, name, dot)};
 }
 
 static void names_fini(struct names *n)
@@ -36,7 +37,7 @@ static void names_fini(struct names *n)
 
 static void drop_alone(const char *folder, const char *name)
 {
-	struct names n = names_of(folder, name);
+	struct names n = names_of(folder, name, '.');
 
 	if (access(n.idx, F_OK) && errno == ENOENT)
 		unlink(n.pack);
@@ -86,8 +87,8 @@ int pack_file_write(const char *folder, const char *temp, const char *name,
 		    const struct buf *pack, const struct buf *index,
 		    struct err *err)
 {
-	struct names from = names_of(folder, temp);
-	struct names to = names_of(folder, name);
+	struct names from = names_of(folder, temp, '_');
+	struct names to = names_of(folder, name, '.');
 	int rc = 0;
 
 	clear(folder, &from);

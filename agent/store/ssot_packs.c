@@ -279,8 +279,10 @@ size_t packs_sweep(const char *folder, int64_t older_s)
 		struct stat st;
 		int64_t age;
 
-		if (strncmp(e->d_name, "tmp_", 4) &&
-		    strncmp(e->d_name, ".tmp-", 5))
+		if ((strncmp(e->d_name, "tmp_", 4) &&
+		     strncmp(e->d_name, ".tmp-", 5)) ||
+		    !strncmp(e->d_name, PACK_TEMP "_",
+			     sizeof(PACK_TEMP)))	/* its writer's */
 			continue;
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    !S_ISREG(st.st_mode))

@@ -151,7 +151,7 @@ START_TEST(a_pack_that_a_kill_left_without_its_index_goes)
 	ssot_close(s);
 	/* The kill: main is where it was, the index has no name yet. */
 	sh("cd %s && git update-ref refs/heads/main $(cat ../first) && "
-	   "cd objects/pack && mv $(ls -t *.idx | head -n1) tmp_kircerta.idx",
+	   "cd objects/pack && mv $(ls -t *.idx | head -n1) tmp_kircerta_idx",
 	   path);
 	ck_assert_int_eq(open_store(&s, NULL), 0);
 	apply(s, task_record(2, "t-other", 3));
