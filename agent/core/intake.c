@@ -60,9 +60,10 @@ static int read_facts(struct core *k, struct intake *in, struct err *err)
 
 	if (ssot_commit_facts(k->agent->home->ssot, in->commit, &facts, err) ||
 	    ssot_count(k->agent->home->ssot, in->base, in->commit,
-		       &in->commits, COUNT_MAX, err))
+		       &in->commits, COUNT_MAX, err) ||
+	    ssot_authors(k->agent->home->ssot, in->base, in->commit, in->by,
+			 sizeof(in->by), err))
 		return -1;
-	snprintf(in->by, sizeof(in->by), "%s", facts.author);
 	if (in->peer && correlation_valid(facts.correlation_id))
 		strcpy(in->correlation_id, facts.correlation_id);
 	else

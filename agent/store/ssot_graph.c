@@ -244,6 +244,60 @@ void ssot_git_facts(const git_commit *commit, struct ssot_commit_facts *out)
 			      git_commit_parent_id(commit, 0));
 }
 
+static bool is_listed(const char *list, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)); at++)
+		if ((at == list || at[-1] == ' ') &&
+		    (!at[len] || at[len] == ','))
+			return true;
+	return false;
+}
+
+/* 1: there is no room for more. */
+static int add_author(git_repository *repo, const git_oid *id, char *out,
+		      size_t size, struct err *err)
+{
+	static const char more[] = ", ...";
+	char name[130];
+	git_commit *commit;
+	size_t len = strlen(out);
+
+	if (git_commit_lookup(&commit, repo, id))
+		return ssot_git_error(err, "reading the history");
+	shown(git_commit_author(commit)->name, name, sizeof(name));
+	git_commit_free(commit);
+	if (is_listed(out, name))
+		return 0;
+	if (len && len + 2 + strlen(name) + sizeof(more) > size) {
+		if (len + sizeof(more) <= size)
+			strcpy(out + len, more);
+		return 1;
+	}
+	snprintf(out + len, size - len, "%s%s", len ? ", " : "", name);
+	return 0;
+}
+
+int ssot_authors(const char *path, const char *from, const char *to,
+		 char *out, size_t size, struct err *err)
+{
+	git_repository *repo;
+	git_revwalk *walk = NULL;
+	git_oid x, y;
+	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
+			  err);
+
+	*out = 0;
+	if (!rc && walk_between(repo, from, to, &walk))
+		rc = ssot_git_error(err, "reading the history");
+	while (!rc && !git_revwalk_next(&x, walk))
+		rc = add_author(repo, &x, out, size, err);
+	git_revwalk_free(walk);
+	git_repository_free(repo);
+	return rc < 0 ? -1 : 0;
+}
+
 int ssot_commit_facts(const char *path, const char *commit,
 		      struct ssot_commit_facts *out, struct err *err)
 {

@@ -24,6 +24,12 @@ int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 	       size_t limit, struct err *err);
 
 /*
+ * Who wrote the commits to has that from ("": nothing) has not, newest
+ * first, each once, as "ann, ben"; cut to size with ", ..." where it must be.
+ */
+int ssot_authors(const char *path, const char *from, const char *to,
+		 char *out, size_t size, struct err *err);
+/*
  * The commit in the middle of those from base ("": the beginning) to commit
  * along first parents; "" if there is none between them.
  */

@@ -284,6 +284,7 @@ def test_pushed_while_the_agent_was_down_it_is_taken_at_the_start(agent):
     now = kc.wait_for(lambda: (t := agent.get(url(task)).json)
                       ["request_text"] == "by two" and t, 5)
     assert now["title"] == "by one", now
+    assert agent.journal("ssot_merged")[-1]["data"]["by"] == "two, one"
     sound(agent)
 
 

@@ -104,5 +104,34 @@ START_TEST(who_says_to_be_us_is_noticed_wherever_it_is)
 }
 END_TEST
 
-TESTS("ssot_between", a_middle_is_found_until_there_is_none,
+START_TEST(authors_are_named_once_and_not_without_end)
+{
+	static const struct { const char *names, *want; } cases[] = {
+		{"ann", "ann"}, {"ann ben", "ben, ann"},
+		{"ann ben ann ann", "ann, ben"}, {"an ann", "ann, an"},
+		{"aaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb ccc",
+		 "ccc, ..."},
+		{"cccccccccccccccccccccccccccccccccccccccccccccccccccccccccc",
+		 "ccccccccccccccccccccccccccccccccccccccc"},
+	};
+	char from[SSOT_HEX], to[SSOT_HEX], by[40];
+	struct err err = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		line_of(1);
+		commit_at(0, from);
+		snprintf(to, sizeof(to), "%s", sh("cd %s; export "
+			"GIT_AUTHOR_EMAIL=a GIT_COMMITTER_NAME=a "
+			"GIT_COMMITTER_EMAIL=a; p=c0; for n in %s; do p=$("
+			"GIT_AUTHOR_NAME=$n git commit-tree c0^{tree} -p $p "
+			"-m $n); done; echo $p", path, cases[i].names));
+		ck_assert_msg(!ssot_authors(path, from, to, by, sizeof(by),
+					    &err), "%s", err.detail);
+		ck_assert_str_eq(by, cases[i].want);
+		fs_remove_tree(dir);
+	}
+}
+END_TEST
+
+TESTS("ssot_between", authors_are_named_once_and_not_without_end, a_middle_is_found_until_there_is_none,
       who_says_to_be_us_is_noticed_wherever_it_is)
