@@ -23,6 +23,7 @@
 #define GRACE_US (2 * SECOND)		/* old packs stay for who reads them */
 #define RETRY_US (60 * SECOND)		/* after a failure; doubles */
 #define RETRY_MOST_US (3600 * SECOND)
+#define REST_US (10 * SECOND)		/* at most, after a repack */
 #define LOOSE_US (60 * SECOND)		/* between counts of loose objects */
 #define LEFT_S 600			/* a temporary file of a killed git */
 #define DISK_LEFT (512ull << 20)	/* is not ours to fill */
@@ -216,7 +217,7 @@ done:
 	return rc;
 }
 
-/* A fifth of the time is rest, and after a failure more each time. */
+/* Some rest after work, and after a failure more each time. */
 static void rest(struct upkeep *u, int rc, int64_t start)
 {
 	int64_t now = clock_mono_us();
@@ -229,7 +230,9 @@ static void rest(struct upkeep *u, int rc, int64_t start)
 		u->retry_us = u->retry_us * 2 < RETRY_MOST_US ?
 			      u->retry_us * 2 : RETRY_MOST_US;
 	} else {
-		u->rest_until = rc ? now + (now - start) / 4 : 0;
+		u->rest_until = !rc ? 0 :
+			(now - start) / 4 < REST_US ? now + (now - start) / 4 :
+			now + REST_US;
 		u->retry_us = RETRY_US;
 	}
 }
