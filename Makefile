@@ -1,7 +1,8 @@
 # make            build everything into build/
 # make run        one publish, end to end, on this machine
 # make check      all tests; SAN=1 runs them under ASan and UBSan
-# make bench      measurements, never asserted
+# make bench      measurements, never asserted; beside others' programs if
+#                 contrib/bootstrap.sh --bench has brought them
 # make install    PREFIX, DESTDIR
 SHELL = /bin/bash
 PREFIX ?= /usr/local

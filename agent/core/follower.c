@@ -257,6 +257,16 @@ static enum took take(struct follower *f, struct record **out, size_t *n)
 	return *n ? TOOK : used ? NOTHING_NEW : took;
 }
 
+/* This thread alone, and from where the agent was put by who started it. */
+static void yield_to_others(int by)
+{
+	const id_t self = (id_t)gettid();
+
+	if (by)
+		setpriority(PRIO_PROCESS, self,
+			    getpriority(PRIO_PROCESS, self) + by);
+}
+
 static void *run(void *arg)
 {
 	struct follower *f = arg;
@@ -264,7 +274,7 @@ static void *run(void *arg)
 	enum took took = BEHIND;
 	size_t n = 0;
 
-	setpriority(PRIO_PROCESS, (id_t)gettid(), f->kind.nice);
+	yield_to_others(f->kind.nice);
 	while (took != END) {
 		bool ok = true;
 
