@@ -15,6 +15,7 @@
 #include "common/log.h"
 
 #define ANCHOR_AFTER 1000	/* commits of others */
+#define STEPS 64
 #define ANCHOR_RECORDS 20000	/* or of the journal: a start reads them */
 
 static int drop_path(const struct compare_change *f, void *data,
@@ -118,6 +119,32 @@ static int has(struct chain *c, const git_oid *id, bool *there,
 					      id, err) : 0;
 }
 
+/*
+ * Is their commit a few steps ahead of our end? Mostly it is; and this looks
+ * at these steps only, whatever the clocks of their authors said.
+ */
+static bool just_ahead(struct chain *c, const git_oid *theirs)
+{
+	git_oid id = *theirs;
+	bool found = false;
+
+	for (int i = 0; i < STEPS && c->end.any && !found; i++) {
+		git_commit *commit;
+		unsigned n;
+
+		if (git_commit_lookup(&commit, c->repo->git, &id))
+			break;
+		n = git_commit_parentcount(commit);
+		if (n)
+			id = *git_commit_parent_id(commit, 0);
+		git_commit_free(commit);
+		if (!n)
+			break;
+		found = git_oid_equal(&id, &c->end.commit);
+	}
+	return found;
+}
+
 static void note(struct chain *c, const char *commit, bool is_in)
 {
 	strcpy(c->asked, commit);
@@ -136,11 +163,17 @@ static int missing(struct chain *c, const char *commit, struct err *err)
 	return 0;
 }
 
+static bool ours_stays(const struct record *r)
+{
+	const char *strategy = json_str(r->data, "strategy");
+
+	return strategy && !strcmp(strategy, "ours");
+}
+
 static int join(struct chain *c, const struct record *r,
 		const git_oid *theirs, struct err *err)
 {
-	const char *strategy = json_str(r->data, "strategy");
-	bool ours = strategy && !strcmp(strategy, "ours");
+	const bool ours = ours_stays(r);
 	int ahead = !ours;
 
 	if (!ours && c->end.any)
@@ -162,6 +195,12 @@ int chain_take_in(struct chain *c, const struct record *r,
 	*c->asked = 0;
 	if (git_oid_fromstr(&theirs, commit))
 		return ssot_git_error(err, "%s", commit);
+	if (!ours_stays(r) && just_ahead(c, &theirs)) {
+		if (adopt(c, r, &theirs, err))
+			return -1;
+		note(c, commit, true);
+		return 0;
+	}
 	rc = has(c, &theirs, &there, err);
 	if (!rc && !there)
 		return missing(c, commit, err);
