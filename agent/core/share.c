@@ -9,7 +9,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
-#define TRIES_MAX 100		/* of a call, while others are faster */
+#define TRIES_MAX 50		/* of a call, while others are faster */
 
 static enum remote_state state_of(void *core, struct err *err)
 {
@@ -22,6 +22,7 @@ struct share *share_new(struct core *k, bool accept)
 
 	s->core = k;
 	s->accept = accept;
+	s->patience = PATIENCE;
 	queue_init(&s->proposals);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->settled, NULL);

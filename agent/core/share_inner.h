@@ -9,6 +9,8 @@
 #include "agent/ops/call.h"
 #include "agent/store/ssot_commit.h"
 
+#define PATIENCE 4			/* at first */
+
 struct share {
 	struct core *core;
 	struct queue proposals;		/* struct call */
@@ -20,6 +22,9 @@ struct share {
 	bool stopped;			/* under lock */
 	/* the remote's thread's */
 	int64_t look_at;		/* to fetch, or to try again */
+	int64_t ready_at;		/* to push again: others may first */
+	int64_t others_at;		/* when somebody else had pushed */
+	unsigned wins, patience;	/* pushes, and until others are let */
 	char counted[SSOT_HEX];		/* main when health was last told */
 	bool accept;			/* once: whatever is there */
 	bool met;			/* we know how to go on without it */

@@ -21,6 +21,10 @@
 
 #define BATCH_MAX 256		/* calls in one push */
 #define HISTORY_US 10000000	/* for our own history to follow */
+#define RACES_MAX 20		/* lost in a row by one batch */
+#define OTHERS_US 5000000	/* for so long others are thought of */
+#define YIELD_MAX_US 500000
+#define PATIENCE_MAX 128	/* pushes */
 
 /* It cannot be asked, and why; tried again after a pause. */
 static int away(struct share *s, struct remote *r,
@@ -125,6 +129,7 @@ static int take_some(struct share *s, struct remote *r, const char *head,
 	has = check_related(s, r, tip, head, err);
 	if (has)
 		return -1;
+	s->others_at = clock_mono_us();
 	return intake_take(s->core, "remote", INTAKE_PEER, head, &taken, err);
 }
 
@@ -199,54 +204,92 @@ static void pushed(struct share *s, struct remote *r, struct call **calls,
 	remote_distance(r, b->commit, b->commit);
 }
 
-static void push(struct share *s, struct remote *r, struct call **calls,
-		 size_t n, const struct share_batch *b)
+/* Chosen and committed; how many. The others are given back. */
+static size_t prepare(struct share *s, struct remote *r,
+		      struct share_batch *b, struct call **calls, size_t n)
 {
-	struct remote_said said = {0};
-
-	switch (remote_push(r, b->commit, &said)) {
-	case PUSH_OK:
-		pushed(s, r, calls, n, b);
-		break;
-	case PUSH_STALE:
-		if (catch_up(s, r))
-			share_give_back(s, calls, n, PROPOSED_AWAY);
-		else
-			share_again(s, calls, n);
-		break;
-	case PUSH_REFUSED:
-		refused(s, r, calls, n, &said);
-		break;
-	case PUSH_AWAY:
-		away(s, r, &said);
-		share_give_back(s, calls, n, PROPOSED_AWAY);
-		break;
-	}
-}
-
-/* One batch, all the way: the calls are somebody else's then. */
-static void send(struct share *s, struct remote *r, struct call **calls,
-		 size_t n)
-{
-	struct share_batch b = {0};
 	struct err err = {0};
 	size_t fit;
 
-	if (settle(s, &err) || stores_anchor(s->core, &b.on, &err) ||
-	    share_sift(s->core, &b, calls, n, &fit, &err)) {
+	if (settle(s, &err) || stores_anchor(s->core, &b->on, &err) ||
+	    share_sift(s->core, b, calls, n, &fit, &err)) {
 		local_trouble(s, r, &err);
 		share_give_back(s, calls, n, PROPOSED_AWAY);
-		return;
+		return 0;
 	}
 	share_again(s, calls + fit, n - fit);
-	if (!fit)
-		return;
-	if (share_commit(s->core, &b, calls, fit, &err)) {
-		local_trouble(s, r, &err);
-		share_give_back(s, calls, fit, PROPOSED_AWAY);
-		return;
+	if (!fit || !share_commit(s->core, b, calls, fit, &err))
+		return fit;
+	local_trouble(s, r, &err);
+	share_give_back(s, calls, fit, PROPOSED_AWAY);
+	return 0;
+}
+
+/* Nobody was seen for long: is it time to look whether somebody waits? */
+static bool is_time(struct share *s)
+{
+	if (++s->wins < s->patience)
+		return false;
+	s->wins = 0;
+	s->patience = s->patience < PATIENCE_MAX ? s->patience * 2 :
+						   PATIENCE_MAX;
+	return true;
+}
+
+/*
+ * Who wins at once is the first to be ready again, and would win for ever:
+ * where others push too, it lets them, and now and then where none was seen,
+ * for who always loses is not seen. And those who were answered now may have
+ * more to say, which goes along with what has gathered already.
+ */
+static void yield(struct share *s, size_t n, int lost, int64_t took_us)
+{
+	int64_t now = clock_mono_us(), pause;
+	bool others = s->others_at && now - s->others_at < OTHERS_US;
+
+	if (others)
+		s->patience = PATIENCE;
+	if (others ? !lost : is_time(s))
+		pause = took_us * 3;
+	else
+		pause = n > 1 ? took_us / 8 : 0;
+	s->ready_at = now + (pause < YIELD_MAX_US ? pause : YIELD_MAX_US);
+}
+
+/*
+ * One batch, all the way: the calls are somebody else's then. What lost a
+ * race goes on top of the winner at once if that changed nothing of its.
+ */
+static void send(struct share *s, struct remote *r, struct call **calls,
+		 size_t n)
+{
+	struct remote_said said = {0};
+	struct share_batch b = {0};
+	enum push end = PUSH_STALE;
+	int64_t began = 0;
+	int races = 0;
+
+	for (; end == PUSH_STALE && races < RACES_MAX; races++) {
+		began = clock_mono_us();
+		n = prepare(s, r, &b, calls, n);
+		if (!n)
+			return;
+		end = remote_push(r, b.commit, &said);
+		if (end == PUSH_STALE && catch_up(s, r))
+			end = PUSH_AWAY;
 	}
-	push(s, r, calls, fit, &b);
+	if (end == PUSH_OK) {
+		pushed(s, r, calls, n, &b);
+		yield(s, n, races - 1, clock_mono_us() - began);
+	} else if (end == PUSH_REFUSED) {
+		refused(s, r, calls, n, &said);
+	} else if (end == PUSH_STALE) {
+		share_again(s, calls, n);
+	} else {
+		if (share_state(s, NULL) == REMOTE_UP)
+			away(s, r, &said);
+		share_give_back(s, calls, n, PROPOSED_AWAY);
+	}
 }
 
 /* What was done here first: bring it there. */
@@ -300,6 +343,8 @@ static int64_t turn(struct remote *r, void *own)
 	int64_t now = clock_mono_us();
 
 	(void)own;
+	if (now < s->ready_at && share_state(s, NULL) == REMOTE_UP)
+		return s->ready_at - now;
 	calls = share_gather(s, &n);
 	if ((now >= s->look_at || is_asked(s, r)) && !catch_up(s, r))
 		push_own(s, r);
