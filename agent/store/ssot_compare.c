@@ -102,6 +102,19 @@ static int check_tree(const struct walk *w, const git_tree *tree,
 	return 0;
 }
 
+/* What is there and yet no folder is what somebody made so. */
+static bool is_there(const struct walk *w, const git_oid *id)
+{
+	git_odb *odb = NULL;
+	git_object_t type;
+	size_t len;
+	bool there = !git_repository_odb(&odb, w->repo) &&
+		     !git_odb_read_header(&len, &type, odb, id);
+
+	git_odb_free(odb);
+	return there;
+}
+
 static int side_open(struct walk *w, struct side *s, const git_oid *id,
 		     struct err *err)
 {
@@ -109,7 +122,9 @@ static int side_open(struct walk *w, struct side *s, const git_oid *id,
 	if (!id)
 		return 0;
 	if (git_tree_lookup(&s->tree, w->repo, id))
-		return ssot_git_error(err, "a folder in a commit");
+		return is_there(w, id) ?
+			refuse(w, "", "is no folder that git can read", err) :
+			ssot_git_error(err, "a folder in a commit");
 	s->n = git_tree_entrycount(s->tree);
 	return check_tree(w, s->tree, err);
 }

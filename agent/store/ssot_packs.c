@@ -322,7 +322,8 @@ int packs_own(const char *repo, struct err *err)
 	ssot_git_setup();
 	if (git_config_open_ondisk(&config, path) ||
 	    set_unset(config, "gc.auto", "0") ||
-	    set_unset(config, "receive.autogc", "false"))
+	    set_unset(config, "receive.autogc", "false") ||
+	    set_unset(config, "receive.fsckObjects", "true"))
 		rc = ssot_git_error(err, "the settings of %s", repo);
 	git_config_free(config);
 	free(path);

@@ -34,5 +34,8 @@ size_t packs_loose(const char *objects);
  * open nowhere, or a day old.
  */
 size_t packs_sweep(const char *folder, int64_t older_s);
-/* Once for each repository: no git collects garbage there by itself. */
+/*
+ * Once for each repository: no git collects garbage there by itself, and
+ * none takes in objects that are not in order. What is set there stays.
+ */
 int packs_own(const char *repo, struct err *err);

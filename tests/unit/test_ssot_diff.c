@@ -2,6 +2,7 @@
 #include "tests/unit/ssot_repo.h"
 
 #include "agent/store/ssot_diff.h"
+#include "agent/store/ssot_packs.h"
 #include "common/buf.h"
 
 struct seen {
@@ -111,10 +112,32 @@ START_TEST(a_tree_that_git_would_not_write_is_refused)
 		ck_assert_uint_eq(strlen(to), 40);
 		ck_assert_msg(ssot_diff(path, NULL, to, note, &seen, &err) ==
 			      -1, "%s", cases[i]);
-		ck_assert_str_ne(err.detail, "");
+		ck_assert_msg(err.code == ERR_invalid_request, "%s: %s",
+			      cases[i], err.detail);
 		err_fini(&err);
 		buf_fini(&seen.text);
 	}
+	store_end(s);
+}
+END_TEST
+
+START_TEST(git_itself_takes_no_such_tree_in)
+{
+	struct ssot *s = store_new();
+	char bad[64];
+
+	apply(s, task_record(1, "t-1", 1));
+	ck_assert_int_eq(packs_own(path, NULL), 0);
+	work_clone();
+	sh("cp -r %s %s/other.git", path, dir);
+	strcat(path, ".x");
+	sh("mv %s/other.git %s", dir, path);
+	keep(bad, hostile_commit("100644 .git\\0$b"));
+	sh("git -C %s push -f %s/ssot.git %s:main 2>&1 | grep -qi dotgit", path,
+	   dir, bad);
+	work_task("t-1", "Record the demo", 2);
+	work_commit("in order");
+	work_push("main");
 	store_end(s);
 }
 END_TEST
@@ -241,6 +264,7 @@ END_TEST
 TESTS("ssot_diff",
       every_kind_of_entry_is_told,
       a_tree_that_git_would_not_write_is_refused,
+      git_itself_takes_no_such_tree_in,
       depth_has_an_end,
       commits_tell_how_they_are_related_and_who_made_them,
       a_path_has_a_kind_only_where_its_document_belongs)
