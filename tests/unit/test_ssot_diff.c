@@ -86,7 +86,7 @@ static const char *hostile_commit(const char *raw)
 
 	keep(blob, sh("printf x | git -C %s hash-object -w --stdin", path));
 	return sh("cd %s && b=$(printf '%s' | sed 's/../\\\\x&/g') && "
-		  "t=$(printf \"%s\" | git hash-object -w -t tree --literally "
+		  "t=$(env printf \"%s\" | git hash-object -w -t tree --literally "
 		  "--stdin) && " GIT "%s commit-tree -m x $t", path, blob,
 		  raw, path);
 }
