@@ -402,7 +402,7 @@ class Proxy:
                     return
                 select.select([], [], [], 0.02)
                 continue
-            if theirs is None and self.mode == "pass":
+            if theirs is None:
                 return
             for s in ready:
                 data = s.recv(65536)
