@@ -74,14 +74,18 @@ static int read_facts(struct core *k, struct intake *in, struct err *err)
 static int read_changes(struct core *k, struct intake *in, struct err *err)
 {
 	struct reading g = {.in = in};
+	size_t ours = 0;
 	int rc;
 
 	if (reader_open(&g.reader, k->agent->home->index, err))
 		return -1;
-	rc = claims_check(k, in->peer, in->base, in->commit, g.reader, err) ||
+	rc = claims_check(k, in->peer, in->base, in->commit, g.reader, &ours,
+			  err) ||
 	     (!in->keep_ours && ssot_diff(k->agent->home->ssot, in->base,
 					  in->commit, each_file, &g, err)) ?
 		-1 : 0;
+	if (!rc && ours && in->theirs)
+		rc = claims_passed(k, in, err);
 	reader_close(g.reader);
 	return rc;
 }

@@ -25,6 +25,7 @@ struct intake_doc {
 	bool canonical;		/* the file has exactly these bytes */
 	json_t *changed;	/* names of members, or NULL */
 	json_t *was;		/* what was in them: a person's edit only */
+	bool passed;		/* ours goes on from it */
 	bool joins;		/* its correlation id is in use */
 };
 

@@ -79,7 +79,9 @@ static void decide_clash(struct agent *a, const struct intake *in,
 			 struct intake_fate *out)
 {
 	out->fate = in->theirs ? THEIRS : OURS;
-	if (d->was)
+	if (d->passed)
+		out->joined = json_incref((json_t *)ours);
+	else if (d->was)
 		out->joined = join(a, d, ours);
 	if (out->joined)
 		out->fate = JOINED;

@@ -4,7 +4,7 @@
 
 /*
  * JOINED: both changed it, but not the same members, so that a heartbeat is
- * not in the way of a new title.
+ * not in the way of a new title; or ours goes on from what came.
  */
 enum fate { SAME, TAKEN, JOINED, OURS, THEIRS };
 

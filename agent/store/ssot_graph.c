@@ -123,7 +123,8 @@ int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 static int claim(git_repository *repo, const git_oid *id, const char *log_id,
 		 ssot_claim *each, void *data, struct err *err)
 {
-	char hex[SSOT_HEX], leaf[SHA256_HEX];
+	char hex[SSOT_HEX], leaf[SHA256_HEX], log[SSOT_LOG + 1];
+	const char *message;
 	git_commit *commit;
 	uint64_t seq;
 	int rc = 0;
@@ -131,8 +132,12 @@ static int claim(git_repository *repo, const git_oid *id, const char *log_id,
 	if (git_commit_lookup(&commit, repo, id))
 		return ssot_git_error(err, "reading the history");
 	git_oid_tostr(hex, sizeof(hex), id);
-	if (ssot_commit_ours(git_commit_message(commit), log_id, &seq, leaf))
+	message = git_commit_message(commit);
+	if (ssot_commit_ours(message, log_id, &seq, leaf))
 		rc = each(hex, seq, leaf, data, err);
+	else if (ssot_trailer(message, "Audit-Log", log, sizeof(log)) &&
+		 !strcmp(log, log_id))
+		rc = each(hex, 0, "", data, err);
 	git_commit_free(commit);
 	return rc;
 }

@@ -38,8 +38,8 @@ int ssot_half_way(const char *path, const char *base, const char *commit,
 
 /*
  * The commits to has that from ("": nothing) has not and that say they are
- * of the journal log_id, with the record that each names. each returns
- * non-zero to stop, which is returned.
+ * of the journal log_id, with the record that each names (0: it names none).
+ * each returns non-zero to stop, which is returned.
  */
 typedef int ssot_claim(const char *commit, uint64_t seq, const char *leaf,
 		       void *data, struct err *err);

@@ -1,0 +1,37 @@
+"""Mode shared with the remote away: what an agent may do alone, and that it
+undoes nothing by it, neither of others nor of its own."""
+import threading
+
+import kc
+import remotes
+from sharing import (at_peer, conflicts, converge, gate_hook, team, url)
+
+
+def test_a_push_that_arrived_unheard_does_not_undo_what_went_on_from_it():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port]) as a:
+        held = a.ack(a.task("held"), lease_s=600)
+        converge(peer, [a])
+        came, go = gate_hook(peer, a.dir)
+        answers = []
+        beat = threading.Thread(target=lambda: answers.append(a.post(
+            url(held, "heartbeat"), {"lease_s": 700}, by="codex")))
+        beat.start()
+        kc.wait_for(came.exists)
+        net.cut()
+        peer.hook("post-receive")
+        go.write_text("go\n")
+        beat.join()
+        assert answers[0].status == 200, answers
+        assert at_peer(peer, held["id"])["lease"] == answers[0].json["lease"]
+        done = a.post(url(held, "result"), {
+            "attempt": 1, "summary": "done alone", "criteria": [
+                {"criterion_ref": "AC-1", "met": True}]}, by="codex")
+        assert done.status == 200, done
+        net.heal()
+        assert converge(peer, [a], 30)[held["id"]] == done.json["sha"]
+        assert a.get(url(held)).json["state"] == "needs_review"
+        assert not conflicts(peer)
+
+
+kc.main()
