@@ -110,6 +110,26 @@ static bool may_go_alone(struct agent *a, const struct call *c,
 	return true;
 }
 
+/* Is all of it still what it was made from? */
+static bool fits_still(struct agent *a, const struct draft *d)
+{
+	size_t n;
+	const struct draft_doc *docs = draft_docs(d, &n);
+	char now[41];
+
+	for (size_t i = 0; i < n; i++) {
+		const json_t *doc = state_doc(a->state, docs[i].kind,
+					      json_str(docs[i].doc, "id"));
+
+		*now = 0;
+		if (doc)
+			state_sha(a->state, docs[i].kind, doc, now);
+		if (strcmp(now, docs[i].base_sha))
+			return false;
+	}
+	return true;
+}
+
 static void forget_answer(struct call *c)
 {
 	call_unanswer(c);
@@ -195,6 +215,8 @@ bool propose_returned(struct agent *a, struct call *c)
 		return false;
 	c->draft = NULL;
 	c->proposed = PROPOSED_NOT;
+	if (fate == PROPOSED_AWAY && !fits_still(a, d))
+		fate = PROPOSED_STALE;	/* it would undo what came between */
 	if (fate == PROPOSED_AWAY && !c->err.code) {
 		remote = a->remote_state(a->core, &why);
 		if (!remote)

@@ -4,7 +4,36 @@ import threading
 
 import kc
 import remotes
-from sharing import (at_peer, conflicts, converge, gate_hook, team, url)
+from person import Person
+from sharing import (at_peer, conflicts, converge, gate_hook, row, seen, team,
+                     url)
+
+
+def test_what_was_made_from_something_older_is_made_anew():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="60s") as a:
+        held = a.ack(a.task("held"), lease_s=600)
+        a.token("codex")
+        converge(peer, [a])
+        net.hang()
+        answers = []
+        beat = threading.Thread(target=lambda: answers.append(a.post(
+            url(held, "heartbeat"), {"lease_s": 700}, by="codex")))
+        beat.start()
+        kc.wait_for(lambda: row(a)["waiting"] == 1)
+        ann = Person(a)
+        ann.edit(held["id"], title="ann said")
+        ann.commit()
+        ann.push()
+        seen(a, held, title="ann said")
+        net.cut()
+        beat.join()
+        assert answers[0].status == 200, answers
+        assert answers[0].json["title"] == "ann said", answers
+        net.heal()
+        shas = converge(peer, [a], 30)
+        assert shas[held["id"]] == answers[0].json["sha"]
+        assert not conflicts(peer)
 
 
 def test_a_push_that_arrived_unheard_does_not_undo_what_went_on_from_it():
