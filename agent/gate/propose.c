@@ -94,6 +94,15 @@ bool propose_release(struct agent *a, struct call *c)
 	return true;
 }
 
+/* A lease that was missed is anybody's to take, at the remote. */
+static bool held_here(struct agent *a, const char *id)
+{
+	const json_t *task = state_doc(a->state, "task", id);
+
+	return task && !strcmp(json_str(task, "state"), "running") &&
+	       task_leased_here(a, task);
+}
+
 /* A task that is held here, and a new one whose id nobody else can make. */
 static bool may_go_alone(struct agent *a, const struct call *c,
 			 const struct draft *d)
@@ -104,8 +113,8 @@ static bool may_go_alone(struct agent *a, const struct call *c,
 	if (!strcmp(c->op->name, "task.create"))
 		return !call_str(c, "id");
 	for (size_t i = 0; i < n; i++)
-		if (!strcmp(docs[i].kind, "task") && !task_leased_here(a,
-		    state_doc(a->state, "task", json_str(docs[i].doc, "id"))))
+		if (!strcmp(docs[i].kind, "task") &&
+		    !held_here(a, json_str(docs[i].doc, "id")))
 			return false;
 	return true;
 }

@@ -4,6 +4,7 @@ import threading
 
 import kc
 import remotes
+from expect import refused
 from person import Person
 from sharing import (at_peer, conflicts, converge, gate_hook, row, seen, team,
                      url)
@@ -60,6 +61,29 @@ def test_a_push_that_arrived_unheard_does_not_undo_what_went_on_from_it():
         net.heal()
         assert converge(peer, [a], 30)[held["id"]] == done.json["sha"]
         assert a.get(url(held)).json["state"] == "needs_review"
+        assert not conflicts(peer)
+
+
+def test_a_missed_lease_is_no_lease_and_nobody_takes_it_up_alone():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 2, ports=[net.port]) as (a, b):
+        task = a.ack(a.task("missed"), lease_s=1)
+        for agent in (a, b):
+            seen(agent, task, state="stalled")
+            agent.token("codex")
+        net.cut()
+        kc.wait_for(lambda: row(a)["status"] != "ok")
+        echo = {"attempt": 1, "echoed_acceptance_criteria":
+                task["acceptance_criteria"]}
+        refused(a.post(url(task, "heartbeat"), by="codex"), 503,
+                "remote_unavailable")
+        refused(a.post(url(task, "ack"), echo, by="codex"), 503,
+                "remote_unavailable")
+        taken = b.post(url(task, "ack"), echo, by="codex")
+        assert taken.status == 200, taken
+        net.heal()
+        shas = converge(peer, (a, b), 30)
+        assert shas[task["id"]] == taken.json["sha"]
         assert not conflicts(peer)
 
 
