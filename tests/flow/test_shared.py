@@ -397,19 +397,57 @@ def test_another_project_is_no_place_for_tasks_and_other_tasks_are_adopted():
                 converge(peer, (first, second))
 
 
-def test_what_a_peer_allows_is_not_allowed_here():
-    def new_agent(conf):
-        agent = kc.Agent(start=False, conf=conf | {"policy.grace": "0s"})
-        agent.effects = agent.publisher()
-        return agent.start()
+def publisher(conf):
+    """An agent with a tool that publishes, after a grace of a second."""
+    agent = kc.Agent(start=False, conf={"policy.grace": "1s"} | conf)
+    agent.effects = agent.publisher()
+    return agent.start()
 
+
+def test_what_the_agent_itself_did_meanwhile_is_a_clash_that_is_kept():
+    with remotes.Daemon() as peer, team(
+            peer, 1, new_agent=publisher, timeout="30s") as a:
+        task = a.task("to publish", side_effect_level="external_publish")
+        a.ack(task)
+        run = a.execute("test.publish", "external_publish",
+                        {"text": "hello"}, task, on_approval="run").json
+        asked, = a.journal("approval_requested")
+        assert a.approve(asked["data"]["approval_id"],
+                         allow_external_publish=True).status == 200
+        approved = a.get(url(task)).json
+        assert approved["admin_approved"], approved
+        came, go = gate_hook(peer, a.dir)
+        answers = []
+        sent = threading.Thread(target=lambda: answers.append(a.patch(
+            url(task), {"base_sha": approved["sha"], "title": "pushed"})))
+        sent.start()
+        kc.wait_for(came.exists)
+        peer.hook("post-receive")
+        kc.wait_for(lambda: a.get(f"/api/runs/{run['id']}").json["state"] ==
+                    "succeeded", 20, "the run")
+        ours = a.get(url(task)).json
+        assert not ours["admin_approved"] and ours["title"] == "to publish"
+        go.write_text("go\n")
+        sent.join()
+        assert answers[0].status == 200, answers
+        assert converge(peer, [a])[task["id"]] == answers[0].json["sha"]
+        one, = conflicts(peer)
+        assert one["ours_sha"] == ours["sha"], one
+        assert one["theirs_sha"] == answers[0].json["sha"], one
+        assert in_history(peer, ours["sha"])
+        record, = a.journal("write_conflict", winner="theirs")
+        assert record["task_id"] == task["id"]
+        assert len(a.effects.read_text().splitlines()) == 1
+
+
+def test_what_a_peer_allows_is_not_allowed_here():
     def granted(task):
         task |= {"allow_external_publish": True, "admin_approved": True,
                  "admin_approved_by": "admin", "admin_approved_at":
                  task["created_at"]}
 
     with remotes.Daemon() as peer, \
-            team(peer, 1, new_agent=new_agent) as a:
+            team(peer, 1, new_agent=publisher) as a:
         task = a.task("to publish", side_effect_level="external_publish")
         a.ack(task)
         by_hand(peer, granted, task["id"])
