@@ -416,6 +416,27 @@ def test_an_id_may_be_shortened_but_not_guessed(agent):
             "already_exists")
 
 
+def test_a_history_is_read_in_pages_from_its_newest_end(agent):
+    task = agent.task("paged")
+    for n in range(6):
+        task = agent.patch(url(task), {"meta": {"n": n},
+                                       "base_sha": task["sha"]}).json
+    history = url(task, "history")
+    kc.wait_for(lambda: len(agent.get(history).json["items"]) == 7, 5)
+    whole = agent.get(history).json
+    assert whole["next_cursor"] is None
+    pages, cursor = [], ""
+    while cursor is not None:
+        page = agent.get(f"{history}?limit=3{cursor}").json
+        pages.insert(0, page["items"])
+        cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+    assert [len(p) for p in pages] == [1, 3, 3]
+    assert sum(pages, []) == whole["items"]
+    answer = agent.get(f"{history}?cursor={'0' * 40}")
+    assert answer.status == 400, answer
+    assert answer.json["error_code"] == "invalid_request", answer
+
+
 def test_the_history_of_a_task_names_who_did_what(agent):
     task = agent.task("told")
     agent.ack(task)
