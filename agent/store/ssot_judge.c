@@ -92,6 +92,11 @@ static bool judge_end(struct ssot_verify *v)
 			     "%llu: main was moved back, or the repository is "
 			     "an older copy", LLU(r->away.seq),
 			     LLU(r->local.seq));
+	if (v->left[0])
+		memcpy(ssot_problem(v, "main_moved", 0, "main does not have "
+				    "the commit where the agent left it: it "
+				    "was moved back or rewritten")->commit,
+		       v->left, sizeof(v->left));
 	judge_words(v);
 	return judge_cut(v) | judge_stranger(v);
 }

@@ -107,3 +107,19 @@ bool ssot_memo_read(git_repository *repo, const char *path,
 	free(file);
 	return found;
 }
+
+size_t ssot_memo_points(const char *path, const char *log_id,
+			struct ssot_point out[2])
+{
+	char *file = xasprintf("%s/" NAME, path);
+	char *text = fs_read(file, NOTE_MAX, NULL, NULL), *rest = text, *line;
+	size_t n = 0;
+
+	while (n < 2 && (line = strsep(&rest, "\n"))) {
+		memset(&out[n], 0, sizeof(out[n]));
+		n += read_point(line, log_id, &out[n]);
+	}
+	free(text);
+	free(file);
+	return n;
+}

@@ -20,3 +20,6 @@ void ssot_memo_write(const char *path, const char *log_id,
 bool ssot_memo_read(git_repository *repo, const char *path,
 		    const char *log_id, const git_oid *tip,
 		    struct ssot_point *out);
+/* Both points as they were noted (their trees are not); how many there are. */
+size_t ssot_memo_points(const char *path, const char *log_id,
+			struct ssot_point out[2]);

@@ -13,6 +13,7 @@
 #include "agent/store/record.h"
 #include "agent/store/ssot_commit.h"
 #include "agent/store/ssot_git.h"
+#include "agent/store/ssot_memo.h"
 #include "agent/store/ssot_verify_inner.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -115,10 +116,27 @@ static void walked(void *data, size_t commits)
 		v->o.progress(v->o.data, "commits", commits);
 }
 
+/* Main has to be at one of the two places, or ahead of them. */
+static void note_left(struct ssot_verify *v, const struct ssot_point *noted,
+		      size_t n)
+{
+	char hex[SSOT_HEX];
+
+	for (size_t i = 0; i < n; i++) {
+		git_oid_tostr(hex, sizeof(hex), &noted[i].commit);
+		if (ssot_walk_find(v->walk, hex))
+			return;
+	}
+	if (n)
+		strcpy(v->left, hex);
+}
+
 static int read_history(struct ssot_verify *v, const char *repo,
 			struct err *err)
 {
 	struct walk_options o = {v->o.log_id, walked, v};
+	struct ssot_point noted[2];	/* first: main only goes ahead */
+	size_t n = ssot_memo_points(repo, v->o.log_id, noted);
 	struct walk_commit *tip;
 
 	if (ssot_walk_open(&v->walk, repo, &o, err) ||
@@ -127,6 +145,7 @@ static int read_history(struct ssot_verify *v, const char *repo,
 	if (tip)
 		hex_of(tip->id, GIT_RAW, v->report.main);
 	note_tip(v);
+	note_left(v, noted, n);
 	if (read_remote(v, err))
 		return -1;
 	sort_ours(v);

@@ -14,6 +14,7 @@ struct ssot_verify {
 	struct ssot_walk *walk;
 	struct docs *docs;
 	struct ssot_report report;
+	char left[41];		/* where the agent left main, and it is not */
 	size_t n_main;		/* commits that it reaches; then the remote's */
 	uint32_t *order;	/* those of ours in walk's list, by seq */
 	size_t n_order, next;
