@@ -22,7 +22,7 @@ struct share_batch {
  */
 int share_sift(struct core *k, const struct share_batch *b,
 	       struct call **calls, size_t n, size_t *fit, struct err *err);
-/* Make a commit for each on top of b->on.tip, durable; b->commit is the last. */
+/* A commit for each on top of b->on.tip, durable; b->commit is the last. */
 int share_commit(struct core *k, struct share_batch *b, struct call **calls,
 		 size_t n, struct err *err);
 /* The remote has them: the writer records that, and answers the calls. */

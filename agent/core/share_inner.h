@@ -1,10 +1,11 @@
-/* The inside of share.c and share_turn.c. Not for others. */
+/* The inside of the share files. Not for others. */
 #pragma once
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/core/queue.h"
+#include "agent/core/remote.h"
 #include "agent/core/share.h"
 #include "agent/ops/call.h"
 #include "agent/store/ssot_commit.h"
@@ -45,3 +46,15 @@ void share_refuse(struct share *s, struct call **calls, size_t n,
 void share_again(struct share *s, struct call **calls, size_t n);
 /* n calls are the writer's again, by whatever way. */
 void share_no_longer(struct share *s, size_t n);
+
+/* On the remote's thread: */
+
+/* It cannot be asked, and why; tried again after a pause. -1. */
+int share_away(struct share *s, struct remote *r,
+	       const struct remote_said *said);
+/* The same for what is wrong here, or with what is there. err is ended. */
+int share_trouble(struct share *s, struct remote *r, struct err *err);
+/* Wait until our history has all documents that are durable now. */
+int share_settle(struct share *s, struct err *err);
+/* Fetch what others pushed and take it in. -1: share_away was said. */
+int share_catch_up(struct share *s, struct remote *r);

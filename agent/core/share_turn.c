@@ -3,182 +3,21 @@
  * remote has, and nothing is proposed on top of a document that is not the
  * one it was made from: both are looked at again each time.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/core/intake.h"
 #include "agent/core/remote.h"
 #include "agent/core/share_batch.h"
 #include "agent/core/share_inner.h"
 #include "agent/core/threads.h"
-#include "agent/store/home.h"
-#include "agent/store/ssot_blob.h"
-#include "agent/store/ssot_graph.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/mem.h"
 
 #define BATCH_MAX 256		/* calls in one push */
-#define HISTORY_US 10000000	/* for our own history to follow */
 #define RACES_MAX 20		/* lost in a row by one batch */
 #define OTHERS_US 5000000	/* for so long others are thought of */
 #define YIELD_MAX_US 500000
 #define PATIENCE_MAX 128	/* pushes */
-
-/* It cannot be asked, and why; tried again after a pause. */
-static int away(struct share *s, struct remote *r,
-		const struct remote_said *said)
-{
-	char tip[SSOT_HEX];
-
-	remote_ours(r, tip);	/* a history of our own is as good */
-	s->met = s->met || *remote_agreed(r) || *tip;
-	share_set_state(s, s->met ? REMOTE_AWAY : REMOTE_UNMET, said->words);
-	if (!said->stopped)
-		remote_trouble(r, said);
-	s->look_at = clock_mono_us() + remote_pause(r);
-	return -1;
-}
-
-static int local_trouble(struct share *s, struct remote *r, struct err *err)
-{
-	struct remote_said said = {.fault = intake_refuses(err) ?
-				   FAULT_CONTENT : FAULT_LOCAL};
-
-	snprintf(said.words, sizeof(said.words), "%s", err->detail);
-	err_fini(err);
-	return away(s, r, &said);
-}
-
-static int unrelated(struct share *s, struct remote *r, const char *what)
-{
-	struct remote_said said = {.fault = FAULT_DIVERGED};
-
-	snprintf(said.words, sizeof(said.words), "%s", what);
-	return away(s, r, &said);
-}
-
-/* Wait until our history has all documents that are durable now. */
-static int settle(struct share *s, struct err *err)
-{
-	struct core *k = s->core;
-
-	if (!follower_wait(k->follow_ssot, atomic_load(&k->doc_seq),
-			   HISTORY_US))
-		return 0;
-	return err_set(err, ERR_io, "our own history is behind; see ssot");
-}
-
-/* Does a commit hold what a task repository holds? */
-static int holds_tasks(const char *repo, const char *head, struct err *err)
-{
-	struct ssot_version v[] = {{"tasks", ""}, {"attempts", ""},
-				   {"evidence", ""}, {"conflicts", ""}};
-	int found = 0;
-
-	if (ssot_versions(repo, head, v, ARRAY_LEN(v), err))
-		return -1;
-	for (size_t i = 0; i < ARRAY_LEN(v); i++)
-		found |= *v[i].sha != 0;
-	return found;
-}
-
-/*
- * May we go on from there? Only from a history that begins where ours does,
- * or from any of tasks while we have none. 0; 1: no, and it was said; -1.
- */
-static int check_related(struct share *s, struct remote *r, const char *tip,
-			 const char *head, struct err *err)
-{
-	const char *repo = s->core->agent->home->ssot;
-	char base[SSOT_HEX];
-	int tasks;
-
-	if (*tip && ssot_merge_base(repo, tip, head, base, err))
-		return -1;
-	if ((*tip && *base) || s->accept)
-		return 0;
-	tasks = holds_tasks(repo, head, err);
-	if (tasks < 0)
-		return -1;
-	if (!tasks)
-		return unrelated(s, r, "the remote's main holds no tasks: it "
-				 "is another project's") ? 1 : 0;
-	if (*tip)
-		return unrelated(s, r, "the remote's main and ours do not "
-				 "begin with the same commit") ? 1 : 0;
-	return 0;
-}
-
-/* Take in what main has not yet, as far as one call goes; 1: it has all. */
-static int take_some(struct share *s, struct remote *r, const char *head,
-		     struct err *err)
-{
-	struct intake_taken taken;
-	char tip[SSOT_HEX];
-	int has;
-
-	if (settle(s, err))
-		return -1;
-	remote_ours(r, tip);
-	has = *tip ? ssot_is_ancestor(s->core->agent->home->ssot, head, tip,
-				      err) : 0;
-	if (has)
-		return has;
-	has = check_related(s, r, tip, head, err);
-	if (has)
-		return -1;
-	s->others_at = clock_mono_us();
-	return intake_take(s->core, "remote", INTAKE_PEER, head, &taken, err);
-}
-
-/* 0: what the remote has is in our main. */
-static int take_in(struct share *s, struct remote *r, const char *head)
-{
-	struct err err = {0};
-	int rc = !*head;
-
-	while (!rc)
-		rc = take_some(s, r, head, &err);
-	if (rc > 0)
-		return 0;
-	return err.code ? local_trouble(s, r, &err) : -1;
-}
-
-/*
- * Agree with what is there if it goes on from what we agreed on; where we
- * have not met yet, or shall accept anything, only once it was taken in.
- */
-static int look(struct share *s, struct remote *r, char head[SSOT_HEX],
-		struct remote_said *said)
-{
-	s->agrees = !s->accept && *remote_agreed(r);
-	return s->agrees ? remote_fetch(r, head, said) :
-			   remote_look(r, head, said);
-}
-
-/* Fetch what others pushed and take it in. */
-static int catch_up(struct share *s, struct remote *r)
-{
-	struct remote_said said = {0};
-	char head[SSOT_HEX], tip[SSOT_HEX];
-
-	if (look(s, r, head, &said))
-		return away(s, r, &said);
-	if (take_in(s, r, head))
-		return -1;
-	if (!s->agrees && remote_agree(r, head, &said))
-		return away(s, r, &said);
-	s->accept = false;
-	s->met = true;
-	s->look_at = clock_mono_us() + remote_interval(r);
-	share_set_state(s, REMOTE_UP, "");
-	remote_fine(r);
-	remote_ours(r, tip);
-	remote_distance(r, tip, remote_agreed(r));
-	return 0;
-}
 
 static void send(struct share *s, struct remote *r, struct call **calls,
 		 size_t n);
@@ -211,16 +50,16 @@ static size_t prepare(struct share *s, struct remote *r,
 	struct err err = {0};
 	size_t fit;
 
-	if (settle(s, &err) || stores_anchor(s->core, &b->on, &err) ||
+	if (share_settle(s, &err) || stores_anchor(s->core, &b->on, &err) ||
 	    share_sift(s->core, b, calls, n, &fit, &err)) {
-		local_trouble(s, r, &err);
+		share_trouble(s, r, &err);
 		share_give_back(s, calls, n, PROPOSED_AWAY);
 		return 0;
 	}
 	share_again(s, calls + fit, n - fit);
 	if (!fit || !share_commit(s->core, b, calls, fit, &err))
 		return fit;
-	local_trouble(s, r, &err);
+	share_trouble(s, r, &err);
 	share_give_back(s, calls, fit, PROPOSED_AWAY);
 	return 0;
 }
@@ -275,7 +114,7 @@ static void send(struct share *s, struct remote *r, struct call **calls,
 		if (!n)
 			return;
 		end = remote_push(r, b.commit, &said);
-		if (end == PUSH_STALE && catch_up(s, r))
+		if (end == PUSH_STALE && share_catch_up(s, r))
 			end = PUSH_AWAY;
 	}
 	if (end == PUSH_OK) {
@@ -287,7 +126,7 @@ static void send(struct share *s, struct remote *r, struct call **calls,
 		share_again(s, calls, n);
 	} else {
 		if (share_state(s, NULL) == REMOTE_UP)
-			away(s, r, &said);
+			share_away(s, r, &said);
 		share_give_back(s, calls, n, PROPOSED_AWAY);
 	}
 }
@@ -311,7 +150,7 @@ static void push_own(struct share *s, struct remote *r)
 		break;
 	case PUSH_REFUSED:
 	case PUSH_AWAY:
-		away(s, r, &said);
+		share_away(s, r, &said);
 		break;
 	}
 }
@@ -346,7 +185,7 @@ static int64_t turn(struct remote *r, void *own)
 	if (now < s->ready_at && share_state(s, NULL) == REMOTE_UP)
 		return s->ready_at - now;
 	calls = share_gather(s, &n);
-	if ((now >= s->look_at || is_asked(s, r)) && !catch_up(s, r))
+	if ((now >= s->look_at || is_asked(s, r)) && !share_catch_up(s, r))
 		push_own(s, r);
 	while (i < n && share_state(s, NULL) == REMOTE_UP) {
 		size_t some = n - i < BATCH_MAX ? n - i : BATCH_MAX;

@@ -1,6 +1,7 @@
 """Several agents with one remote, in shared mode."""
 import json
 import os
+import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -94,12 +95,20 @@ def alike(peer, agents):
     return shas if peer.main() == there else None
 
 
+def sound(repo):
+    """Whether fsck finds nothing; it may trip over packs that are just then
+    put together, and is asked again."""
+    return subprocess.run(["git", "-C", repo, "fsck", "--strict",
+                           "--no-dangling"], capture_output=True,
+                          env=remotes.CLEAN).returncode == 0
+
+
 def converge(peer, agents, seconds=20):
     """Waits until all are alike, and nothing is wrong with any repository or
     journal."""
     shas = kc.wait_for(lambda: alike(peer, agents), seconds, "one history")
     for repo in [peer.repo] + [a.home / "ssot.git" for a in agents]:
-        remotes.git(repo, "fsck", "--strict", "--no-dangling")
+        kc.wait_for(lambda r=repo: sound(r), 10, f"fsck of {repo}")
     assert all(a.chained() for a in agents)
     return shas
 
