@@ -15,7 +15,7 @@
 #include "common/fs.h"
 #include "common/mem.h"
 
-#define GIT_US 1800000000LL		/* for one git */
+#define GIT_US 7200000000LL		/* for one git, on a busy machine */
 
 /* One git, as every one here is run; *out: what it said, or NULL. */
 static int run_git(const struct upkeep_where *w, const char *const args[],
