@@ -128,6 +128,7 @@ void core_stop(struct core *k, const char *why)
 	queue_close(&k->applying);
 	pthread_join(k->writer, NULL);
 	k->writer = 0;
+	remote_rest(k->remote);		/* it looks at the followers */
 	upkeep_stop(k->upkeep);
 	k->upkeep = NULL;
 	follower_stop(k->follow_ssot, STOP_US);

@@ -42,7 +42,7 @@ struct remote {
 	struct remote_git *git;
 	const struct remote_mode *mode;
 	pthread_t thread;
-	int wake, stop, last;		/* eventfds */
+	int wake, stop, rested, last;	/* eventfds */
 	/* the thread's own */
 	char agreed[SSOT_HEX];
 	bool hurried;
@@ -318,6 +318,7 @@ static void *main_of(void *arg)
 		poll(p, 2, (int)((us + 999) / 1000));
 		r->hurried = !eventfd_read(r->wake, &n);
 	}
+	eventfd_write(r->rested, 1);
 	is_set(r->last, -1);
 	last_push(r);
 	free(own);
@@ -354,9 +355,10 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 				       s->ssot_timeout * MOST_TIMES};
 	r->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->stop = r->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->rested = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->last = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	remote_row_init(&r->row, k, s->ssot_mode);
-	if (r->wake < 0 || r->stop < 0 || r->last < 0 ||
+	if (r->wake < 0 || r->stop < 0 || r->rested < 0 || r->last < 0 ||
 	    pthread_create(&r->thread, NULL, main_of, r))
 		abort();
 	pthread_setname_np(r->thread, "remote");
@@ -376,6 +378,13 @@ void remote_halt(struct remote *r)
 		eventfd_write(r->stop, 1);
 }
 
+void remote_rest(struct remote *r)
+{
+	remote_halt(r);
+	if (r)
+		is_set(r->rested, -1);
+}
+
 void remote_close(struct remote *r)
 {
 	if (!r)
@@ -386,6 +395,7 @@ void remote_close(struct remote *r)
 	remote_git_free(r->git);
 	close(r->wake);
 	close(r->stop);
+	close(r->rested);
 	close(r->last);
 	remote_row_fini(&r->row);
 	free(r);

@@ -26,6 +26,8 @@ int remote_open(struct remote **out, struct core *k, struct err *err);
 void remote_hurry(struct remote *r);
 /* Ends a git that is at work; no more turns. NULL is fine. */
 void remote_halt(struct remote *r);
+/* Waits for the turn that is taken: after it nobody asks the followers. */
+void remote_rest(struct remote *r);
 /* A last push if all was well and it takes no longer than 3 s; then free. */
 void remote_close(struct remote *r);
 /*

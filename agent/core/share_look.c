@@ -17,6 +17,7 @@
 #include "common/mem.h"
 
 #define HISTORY_US 10000000	/* for our own history to follow */
+#define STEP_US 250000		/* of that wait */
 
 int share_away(struct share *s, struct remote *r,
 	       const struct remote_said *said)
@@ -54,9 +55,12 @@ int share_settle(struct share *s, struct err *err)
 {
 	struct core *k = s->core;
 
-	if (!follower_wait(k->follow_ssot, atomic_load(&k->doc_seq),
-			   HISTORY_US))
-		return 0;
+	for (int64_t us = 0; us < HISTORY_US; us += STEP_US)
+		if (!follower_wait(k->follow_ssot, atomic_load(&k->doc_seq),
+				   STEP_US))
+			return 0;
+		else if (queue_closed(&s->proposals))
+			break;		/* the agent is stopping */
 	return err_set(err, ERR_io, "our own history is behind; see ssot");
 }
 

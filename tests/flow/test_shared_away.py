@@ -1,12 +1,13 @@
 """Mode shared while the remote is away, and when an agent is killed: what goes
 on, and that nothing acknowledged is lost."""
 import threading
+import time
 
 import kc
 import remotes
-from expect import refused, together
-from sharing import (at_peer, conflicts, converge, gate_hook, in_history, row,
-                     seen, team, url)
+from expect import git, refused, together
+from sharing import (at_peer, by_hand, conflicts, converge, gate_hook,
+                     in_history, row, seen, team, url)
 
 
 def test_alone_goes_on_what_is_held_here_and_all_of_it_is_reconciled():
@@ -197,6 +198,25 @@ def test_killed_again_and_again_every_answer_was_true():
         assert len(acked) > 15
         for task in acked:
             assert shas[task["id"]] == task["sha"]
+
+
+def test_it_ends_in_time_while_its_own_history_is_held_up():
+    with remotes.Folder() as peer, team(peer, 1) as a:
+        task = a.task("changed there")
+        converge(peer, [a])
+        lock = a.home / "ssot.git/refs/heads/main.lock"
+        lock.touch()
+        a.task("not in history yet")
+        by_hand(peer, lambda t: t.update(title="there"), task["id"])
+        kc.wait_for(lambda: git(a, "rev-parse", "refs/remotes/origin/main")
+                    .strip() == peer.main())
+        began = time.monotonic()
+        a.stop()
+        assert time.monotonic() - began < 6 * kc.SLOW
+        lock.unlink()
+        a.start()
+        seen(a, task, title="there")
+        converge(peer, [a])
 
 
 kc.main()
