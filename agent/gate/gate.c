@@ -248,6 +248,7 @@ static void change(struct agent *a, struct call *c)
 
 	if (idem_replay(a, c))
 		return;
+	idem_resume(a, c);
 	drafted = propose_begin(a, c);
 	if (!weigh(a, c) && !c->op->run(a, c, &c->err))
 		idem_keep(a, c);

@@ -2,6 +2,7 @@
 #include "agent/gate/idem.h"
 
 #include <openssl/hmac.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,6 +89,14 @@ static void give_again(struct agent *a, struct call *c, const json_t *kept)
 	c->etag = xstrdup(json_str(c->answer, "sha"));
 }
 
+static bool is_fresh(const json_t *kept)
+{
+	int64_t at = 0;
+
+	return kept && clock_parse(json_str(kept, "at"), 0, &at) &&
+	       at + KEEP_US >= clock_wall_us();
+}
+
 bool idem_key(const struct call *c, char hex[SHA256_HEX])
 {
 	if (!applies(c))
@@ -100,14 +109,12 @@ bool idem_replay(struct agent *a, struct call *c)
 {
 	char key[SHA256_HEX], body[SHA256_HEX];
 	const json_t *kept;
-	int64_t at = 0;
 
 	if (!applies(c))
 		return false;
 	key_hash(c, key);
 	kept = state_doc(a->state, "idem", key);
-	if (!kept || !clock_parse(json_str(kept, "at"), 0, &at) ||
-	    at + KEEP_US < clock_wall_us())
+	if (!is_fresh(kept))
 		return false;
 	body_hash(a, c, body);
 	if (strcmp(body, json_str(kept, "body_sha256")))
@@ -116,6 +123,37 @@ bool idem_replay(struct agent *a, struct call *c)
 	else
 		give_again(a, c, kept);
 	return true;
+}
+
+void idem_resume(struct agent *a, struct call *c)
+{
+	char key[SHA256_HEX], body[SHA256_HEX];
+	const json_t *kept;
+
+	if (!applies(c) || *c->made_id)
+		return;
+	key_hash(c, key);
+	kept = state_doc(a->state, "intent", key);
+	if (!is_fresh(kept))
+		return;
+	body_hash(a, c, body);
+	if (!strcmp(body, json_str(kept, "body_sha256")))
+		snprintf(c->made_id, sizeof(c->made_id), "%s",
+			 json_str(kept, "made_id"));
+}
+
+json_t *idem_intent(struct agent *a, const struct call *c)
+{
+	char key[SHA256_HEX], body[SHA256_HEX], now[CLOCK_TEXT];
+
+	if (!applies(c))
+		return NULL;
+	key_hash(c, key);
+	body_hash(a, c, body);
+	clock_text(clock_wall_us(), now);
+	return json_pack("{s:{s:s,s:s,s:s,s:s}}", "intent", "id", key,
+			 "body_sha256", body, "at", now, "made_id",
+			 c->made_id);
 }
 
 void idem_keep(struct agent *a, struct call *c)

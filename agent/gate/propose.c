@@ -175,6 +175,8 @@ static void record_intent(struct agent *a, struct call *c,
 	fact.data = json_pack("{s:s,s:s,s:s}", "operation", c->op->name,
 			      "base_sha", docs[0].base_sha, "sha",
 			      docs[0].sha);
+	if (*c->made_id)
+		fact.put = idem_intent(a, c);
 	agent_record(a, c, &fact, &c->err);
 }
 

@@ -11,6 +11,7 @@
 
 #include "agent/store/token.h"
 #include "common/err.h"
+#include "common/id.h"
 
 struct agent;
 struct draft;
@@ -72,6 +73,7 @@ struct call {
 	struct draft *draft;
 	enum proposed proposed;
 	unsigned tries;			/* while others were faster */
+	char made_id[ID_MADE];		/* of what it makes, at each try */
 	json_t *holds;			/* what it keeps busy; names */
 	void *prepared;			/* what the op's prepare left */
 	void (*prepared_free)(void *);

@@ -227,15 +227,16 @@ static json_t *put_beside(const struct call *c, const json_t *task)
 	return allow ? json_pack("{s:o}", "allow", allow) : NULL;
 }
 
-static json_t *task_new(const struct call *c)
+static json_t *task_new(struct call *c)
 {
-	char made[ID_MADE], now[CLOCK_TEXT];
 	const char *id = call_str(c, "id");
 	json_t *t = json_object();
+	char now[CLOCK_TEXT];
 
-	id_make('t', made);
+	if (!id && !*c->made_id)
+		id_make('t', c->made_id);
 	clock_text(clock_wall_us(), now);
-	json_set_str(t, "id", id ? id : made);
+	json_set_str(t, "id", id ? id : c->made_id);
 	json_object_set(t, "title", json_object_get(c->args, "title"));
 	json_object_set_new(t, "request_text",
 			    arg_or(c, "request_text", json_string("")));
@@ -264,11 +265,22 @@ static json_t *task_new(const struct call *c)
 	return t;
 }
 
+static int answer_created(struct agent *a, struct call *c,
+			  const json_t *task)
+{
+	answer_task(a, c, task, 201);
+	if (asprintf(&c->location, "/api/tasks/%s", json_str(task, "id")) < 0)
+		abort();
+	return 0;
+}
+
 int op_task_create(struct agent *a, struct call *c, struct err *err)
 {
 	const char *id = call_str(c, "id");
 	json_t *task;
 
+	if (*c->made_id && (task = state_doc(a->state, "task", c->made_id)))
+		return answer_created(a, c, task);	/* by an earlier try */
 	if (id && state_doc(a->state, "task", id))
 		return err_set(err, ERR_already_exists, "task %s", id);
 	if (task_parts_check(c->args, err))
@@ -280,9 +292,7 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 		json_decref(task);
 		return -1;
 	}
-	answer_task(a, c, task, 201);
-	if (asprintf(&c->location, "/api/tasks/%s", json_str(task, "id")) < 0)
-		abort();
+	answer_created(a, c, task);
 	json_decref(task);
 	return 0;
 }

@@ -219,4 +219,29 @@ def test_it_ends_in_time_while_its_own_history_is_held_up():
         converge(peer, [a])
 
 
+def test_a_key_is_one_effect_though_the_agent_was_killed_in_between():
+    with remotes.Daemon() as peer, team(peer, 1) as a:
+        def create():
+            return a.post("/api/tasks", {"title": "once"},
+                          headers={"Idempotency-Key": "k-1"})
+
+        a.task("first")
+        came, go = gate_hook(peer, a.dir)
+        sent = threading.Thread(target=lambda: _quietly(create))
+        sent.start()
+        kc.wait_for(came.exists)
+        a.kill9()
+        peer.hook("post-receive")
+        go.write_text("go\n")
+        sent.join()
+        a.start()
+        answer, again = create(), create()
+        assert answer.status == again.status == 201, (answer, again)
+        assert answer.headers["location"] == url(answer.json)
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.json == answer.json
+        shas = converge(peer, [a])
+        assert len(shas) == 2 and shas[answer.json["id"]] == answer.json["sha"]
+
+
 kc.main()
