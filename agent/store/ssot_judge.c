@@ -85,6 +85,7 @@ static void judge_words(struct ssot_verify *v)
 static bool judge_end(struct ssot_verify *v)
 {
 	struct ssot_report *r = &v->report;
+	bool cut, stranger;
 
 	if (r->away.seq > r->local.seq)
 		ssot_problem(v, "rolled_back", r->away.seq, "the remote has "
@@ -98,7 +99,9 @@ static bool judge_end(struct ssot_verify *v)
 				    "was moved back or rewritten")->commit,
 		       v->left, sizeof(v->left));
 	judge_words(v);
-	return judge_cut(v) | judge_stranger(v);
+	cut = judge_cut(v);
+	stranger = judge_stranger(v);		/* both have their say */
+	return cut || stranger;
 }
 
 /* main as far as the journal knows of it. */
