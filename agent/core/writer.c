@@ -56,11 +56,11 @@ static void finish_waiting(struct core *k, struct call_list *answered)
 	}
 }
 
-static bool may_wait(const struct core *k)
+static bool may_wait(const struct call *waiting)
 {
 	size_t n = 0;
 
-	for (const struct call *c = k->waiting; c; c = c->next)
+	for (; waiting; waiting = waiting->next)
 		n++;
 	return n < WAITING_MAX;
 }
@@ -68,7 +68,7 @@ static bool may_wait(const struct core *k)
 /* To wait is a preference: where many do, the answer comes at once. */
 static void wait_for_run(struct core *k, struct call *c, struct batch *b)
 {
-	if (!may_wait(k)) {
+	if (!may_wait(k->waiting)) {
 		gate_finish(k->agent, c);
 		list_add(&b->answered, c);
 	} else {
@@ -78,6 +78,19 @@ static void wait_for_run(struct core *k, struct call *c, struct batch *b)
 }
 
 static void apply_held(struct core *k, struct batch *b);
+static void apply_one(struct core *k, struct call *c, struct batch *b);
+
+/* Until what it is about is no longer busy. */
+static void hold(struct core *k, struct call *c, struct batch *b)
+{
+	if (may_wait(k->held.head)) {
+		list_add(&k->held, c);
+		return;
+	}
+	err_set(&c->err, ERR_overloaded, "%d calls wait for others to end",
+		WAITING_MAX);
+	apply_one(k, c, b);
+}
 
 static void apply_one(struct core *k, struct call *c, struct batch *b)
 {
@@ -94,7 +107,7 @@ static void apply_one(struct core *k, struct call *c, struct batch *b)
 		list_add(&b->proposed, c);
 		break;
 	case APPLY_AGAIN:
-		list_add(&k->held, c);
+		hold(k, c, b);
 		break;
 	}
 }

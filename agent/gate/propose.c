@@ -12,6 +12,8 @@
 #include "common/mem.h"
 #include "common/sha256.h"
 
+#define PROPOSED_MAX 512u	/* of the calls that net has in flight */
+
 static bool applies(const struct agent *a, const struct call *c)
 {
 	return a->remote_state && c->op && c->op->flags & OP_SHARED &&
@@ -73,6 +75,7 @@ static void hold(struct agent *a, struct call *c)
 	if (c->holds)
 		return;
 	c->holds = names_of(a, c);
+	a->proposed++;
 	if (!a->busy)
 		a->busy = json_object();
 	json_array_foreach (c->holds, i, each)
@@ -91,6 +94,7 @@ bool propose_release(struct agent *a, struct call *c)
 		json_object_del(a->busy, json_string_value(each));
 	json_decref(c->holds);
 	c->holds = NULL;
+	a->proposed--;
 	return true;
 }
 
@@ -180,6 +184,19 @@ static void record_intent(struct agent *a, struct call *c,
 	agent_record(a, c, &fact, &c->err);
 }
 
+/* Who comes when many wait for the remote already does not wait too. */
+static enum remote_state remote_of(struct agent *a, const struct call *c,
+				   struct err *err)
+{
+	enum remote_state remote = a->remote_state(a->core, err);
+
+	if (remote || c->holds || a->proposed < PROPOSED_MAX)
+		return remote;
+	err_set(err, ERR_remote_unavailable, "%u calls wait for the remote "
+		"already", PROPOSED_MAX);
+	return REMOTE_AWAY;
+}
+
 bool propose_begin(struct agent *a, const struct call *c)
 {
 	if (!applies(a, c))
@@ -202,7 +219,7 @@ void propose_end(struct agent *a, struct call *c)
 			c->err = why;
 		}
 		draft_free(d);
-	} else if ((remote = a->remote_state(a->core, &why))) {
+	} else if ((remote = remote_of(a, c, &why))) {
 		alone(a, c, d, remote, &why);
 	} else {
 		c->draft = d;

@@ -156,6 +156,7 @@ struct agent {
 	uint64_t seq;			/* of the newest record it made */
 	struct draft *draft;		/* where facts go while it is open */
 	json_t *busy;			/* tasks and keys under proposal */
+	size_t proposed;		/* calls that wait for the remote */
 	struct due *due;
 	struct tools **old_tools;
 	size_t n_old_tools;

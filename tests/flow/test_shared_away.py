@@ -244,4 +244,35 @@ def test_a_key_is_one_effect_though_the_agent_was_killed_in_between():
         assert len(shas) == 2 and shas[answer.json["id"]] == answer.json["sha"]
 
 
+def test_however_many_wait_for_the_remote_the_agent_is_there_for_others():
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="60s") as a:
+        tasks = [a.task(f"{i}") for i in range(2)]
+        a.ack(tasks[0], lease_s=600)
+        net.hang()
+        head = (f"Host: 127.0.0.1:{a.port}\r\nAuthorization: Bearer "
+                f"{{}}\r\nContent-Length: {{}}\r\n\r\n")
+        many = []
+        for target, body, by in \
+                [(url(tasks[0], "heartbeat"), "{}", "codex")] * 320 + \
+                [("/api/tasks", '{"title":"x"}', "coordinator")] * 600:
+            many.append(a.raw((
+                f"POST {target} HTTP/1.1\r\n"
+                + head.format(a.token(by), len(body)) + body).encode()))
+        kc.wait_for(lambda: len(a.journal("request", operation="task.create"))
+                    >= 2 + 600 - 512)
+        kc.wait_for(lambda: a.journal("request", error_code="overloaded"))
+        assert row(a)["waiting"] <= 512, row(a)
+        refused(a.patch(url(tasks[1]), {"base_sha": tasks[1]["sha"],
+                                        "title": "no"}), 503,
+                "remote_unavailable")
+        stopped = a.post("/api/mode", {"mode": "stopped", "reason": "now"},
+                         by="admin")
+        assert stopped.status == 200, stopped
+        net.heal()
+        converge(peer, [a], 60)
+        for each in many:
+            each.close()
+
+
 kc.main()
