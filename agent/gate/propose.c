@@ -224,7 +224,8 @@ void propose_end(struct agent *a, struct call *c)
 	} else {
 		c->draft = d;
 		hold(a, c);
-		record_intent(a, c, d);
+		if (!draft_record_runs(a, c, d, &c->err))
+			record_intent(a, c, d);
 		if (c->err.code) {	/* sealed: not even intended */
 			draft_free(d);
 			c->draft = NULL;

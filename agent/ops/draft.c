@@ -197,6 +197,45 @@ static int record_one(struct agent *a, const struct call *c,
 	return agent_record_as(a, c, r->correlation_id, &fact, err);
 }
 
+static void hand_on(struct agent *a, struct draft *d)
+{
+	if (!d->after)
+		return;
+	*a->after_tail = d->after;
+	a->after_tail = d->after_tail;
+	d->after = NULL;
+	d->after_tail = &d->after;
+}
+
+static bool is_of_runs(const struct record *r)
+{
+	const json_t *put = json_object_get(r->data, "put");
+
+	return !json_object_get(put, "task") &&
+	       (json_object_get(put, "run") || json_object_get(put, "approval"));
+}
+
+int draft_record_runs(struct agent *a, const struct call *c, struct draft *d,
+		      struct err *err)
+{
+	size_t kept = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < d->n_facts; i++) {
+		struct record *r = d->facts[i];
+
+		if (!is_of_runs(r)) {
+			d->facts[kept++] = r;
+			continue;
+		}
+		rc = rc ? rc : record_one(a, c, r, NULL, err);
+		record_unref(r);
+	}
+	d->n_facts = kept;
+	hand_on(a, d);
+	return rc;
+}
+
 int draft_record(struct agent *a, const struct call *c, struct draft *d,
 		 const char *commit, struct err *err)
 {
@@ -204,11 +243,6 @@ int draft_record(struct agent *a, const struct call *c, struct draft *d,
 
 	for (size_t i = 0; i < d->n_facts && !rc; i++)
 		rc = record_one(a, c, d->facts[i], commit, err);
-	if (!d->after)
-		return rc;
-	*a->after_tail = d->after;
-	a->after_tail = d->after_tail;
-	d->after = NULL;
-	d->after_tail = &d->after;
+	hand_on(a, d);
 	return rc;
 }

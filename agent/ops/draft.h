@@ -33,6 +33,12 @@ struct record *draft_keep(struct draft *d, const struct entry *e,
  */
 int draft_record(struct agent *a, const struct call *c, struct draft *d,
 		 const char *commit, struct err *err);
+/*
+ * Record at once what ends of this agent's runs and approvals, and do what
+ * is to be done after: that waits for nobody's word.
+ */
+int draft_record_runs(struct agent *a, const struct call *c, struct draft *d,
+		      struct err *err);
 /* Let the last fact bring this document too; doc is taken over. */
 void draft_put(struct draft *d, const char *kind, json_t *doc);
 size_t draft_facts(const struct draft *d);

@@ -275,4 +275,31 @@ def test_however_many_wait_for_the_remote_the_agent_is_there_for_others():
             each.close()
 
 
+def test_a_halt_ends_the_runs_at_once_however_long_the_remote_takes():
+    def new_agent(conf):
+        agent = kc.Agent(start=False, conf=conf)
+        agent.tool("test.forever", "while True: time.sleep(1)")
+        return agent.start()
+
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="60s",
+                 new_agent=new_agent) as a:
+        task = a.ack(a.task("to be halted"), lease_s=600)
+        run = a.execute("test.forever", "local_write", {}, task).json
+        where = f"/api/runs/{run['id']}"
+        kc.wait_for(lambda: a.get(where).json["state"] == "running")
+        net.hang()
+        answers = []
+        halt = threading.Thread(target=lambda: answers.append(a.post(
+            url(task, "halt"), {"reason": "stop it"}, by="admin")))
+        halt.start()
+        kc.wait_for(lambda: a.get(where).json["state"] == "cancelled")
+        assert row(a)["waiting"] == 1 and not answers
+        net.heal()
+        halt.join()
+        assert answers[0].json["state"] == "halted", answers
+        shas = converge(peer, [a], 30)
+        assert shas[task["id"]] == answers[0].json["sha"]
+
+
 kc.main()
