@@ -81,6 +81,17 @@ static int read_point(struct ssot *s, const git_oid *tip, const char *log_id,
 	return 0;
 }
 
+/* One of the two is an older copy, or was replaced. */
+static int check_journal(const char *path, const char *log_id,
+			 struct err *err)
+{
+	if (!ssot_memo_other(path, log_id))
+		return 0;
+	err_set(err, ERR_io, "%s was made from another journal", path);
+	return err_hint(err, "The journal or the repository was replaced: "
+			"restore the two that belong together.");
+}
+
 static int read_main(struct ssot *s, const char *log_id, struct err *err)
 {
 	git_oid tip;
@@ -99,6 +110,7 @@ int ssot_open(struct ssot **out, const char *path,
 	s->chain = chain_new(&s->repo, log_id, o->remote);
 	if (ssot_repo_open(&s->repo, path, err) ||
 	    ssot_head_check(s->repo.git, path, err) ||
+	    check_journal(path, log_id, err) ||
 	    read_main(s, log_id, err)) {
 		ssot_close(s);
 		return -1;

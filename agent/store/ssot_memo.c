@@ -123,3 +123,19 @@ size_t ssot_memo_points(const char *path, const char *log_id,
 	free(file);
 	return n;
 }
+
+/* A line begins with the journal that wrote it. */
+bool ssot_memo_other(const char *path, const char *log_id)
+{
+	char *file = xasprintf("%s/" NAME, path);
+	char *text = fs_read(file, NOTE_MAX, NULL, NULL), *rest = text, *line;
+	bool any = false, own = false;
+
+	while ((line = strsep(&rest, "\n"))) {
+		any |= strcspn(line, " ") == SSOT_LOG - 1;
+		own |= *log_id && !strncmp(line, log_id, SSOT_LOG - 1);
+	}
+	free(text);
+	free(file);
+	return any && !own;
+}

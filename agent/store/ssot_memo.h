@@ -23,3 +23,5 @@ bool ssot_memo_read(git_repository *repo, const char *path,
 /* Both points as they were noted (their trees are not); how many there are. */
 size_t ssot_memo_points(const char *path, const char *log_id,
 			struct ssot_point out[2]);
+/* Was the repository written for other journals only? "": for any at all. */
+bool ssot_memo_other(const char *path, const char *log_id);
