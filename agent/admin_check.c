@@ -156,8 +156,8 @@ static int check_remote(const struct settings *s)
 
 	say_row("git", git ? "ok" : wanted ? "FAIL" : "lacks", git ?
 		"installed" : "the tasks cannot be shared: install git");
-	if (!wanted)
-		return 0;
+	if (!wanted && !rc)
+		return err_fini(&err), 0;
 	say_row("remote", rc ? "FAIL" : "ok", rc ? err.detail :
 		s->ssot_remote);
 	if (rc)

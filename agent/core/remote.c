@@ -341,10 +341,10 @@ int remote_open(struct remote **out, struct core *k, struct err *err)
 	struct remote *r;
 
 	*out = NULL;
-	if (!s->ssot_remote || !*s->ssot_remote)
-		return k->agent->accept_remote ? no_remote(err) : 0;
 	if (remote_files_check(s, err))
 		return -1;
+	if (!s->ssot_remote || !*s->ssot_remote)
+		return k->agent->accept_remote ? no_remote(err) : 0;
 	r = xcalloc(1, sizeof(*r));
 	r->core = k;
 	r->s = s;

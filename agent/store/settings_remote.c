@@ -142,6 +142,11 @@ static int file_check(const char *key, const char *file, mode_t others,
 	if (strpbrk(file, "\"\n"))
 		return err_set(err, ERR_bad_config, "ssot.%s: the path has a "
 			       "quote or line feed in it", key);
+	if (others != S_IWOTH && !st.st_size) {
+		err_set(err, ERR_bad_config, "ssot.%s: %s is empty", key,
+			file);
+		return err_hint(err, "Put the secret there, alone on a line.");
+	}
 	if (!(st.st_mode & others))
 		return 0;
 	err_set(err, ERR_bad_config, "ssot.%s: %s may be %s by others", key,
@@ -150,10 +155,21 @@ static int file_check(const char *key, const char *file, mode_t others,
 			"600", file);
 }
 
+/* An agent that was to ask the others must not decide alone. */
+static int alone_check(const struct settings *s, struct err *err)
+{
+	if (s->ssot_mode != SSOT_SHARED)
+		return 0;
+	err_set(err, ERR_bad_config, "ssot.mode is shared, and ssot.remote is "
+		"not set");
+	return err_hint(err, "Set ssot.remote, or take ssot.mode out: then "
+			"this agent decides alone.");
+}
+
 int remote_files_check(const struct settings *s, struct err *err)
 {
 	if (!s->ssot_remote || !*s->ssot_remote)
-		return 0;
+		return alone_check(s, err);
 	return file_check("token-file", s->ssot_token_file, 077, err) ||
 	       file_check("key-file", s->ssot_key_file, 077, err) ||
 	       file_check("known-hosts", s->ssot_known_hosts, S_IWOTH, err) ?

@@ -15,6 +15,7 @@ struct settings;
 const char *remote_url_wrong(const char *url);
 /*
  * The files that [ssot] names: there, readable, and those with a secret in
- * them nobody else's to read. ERR_bad_config names the file.
+ * them not empty and nobody else's to read; and with mode shared a remote.
+ * ERR_bad_config names the file or the key.
  */
 int remote_files_check(const struct settings *s, struct err *err);

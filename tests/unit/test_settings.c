@@ -231,6 +231,9 @@ START_TEST(what_opens_the_remote_is_the_agents_alone)
 				   "\tremote = /srv/x\n", NULL), 0);
 	ck_assert_int_eq(remote_files_check(&s, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.detail, "No such file"));
+	ck_assert_int_eq(fs_replace(file, "", 0, 0600, NULL), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "/token is empty"));
 	ck_assert_int_eq(fs_replace(file, "t", 1, 0640, NULL), 0);
 	ck_assert_int_eq(remote_files_check(&s, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.detail, "/token may be read by"));
@@ -243,6 +246,10 @@ START_TEST(what_opens_the_remote_is_the_agents_alone)
 	ck_assert_int_eq(chmod(file, 0646), 0);
 	ck_assert_int_eq(remote_files_check(&s, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.detail, "/token may be written by"));
+	settings_fini(&s);
+	ck_assert_int_eq(read_text(&s, "[ssot]\n\tmode = shared\n", NULL), 0);
+	ck_assert_int_eq(remote_files_check(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "ssot.remote is not set"));
 	settings_fini(&s);
 	fs_remove_tree(dir);
 }
