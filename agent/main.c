@@ -20,30 +20,54 @@ static const struct command commands[] = {
 	{"init", "", "make the home: folders, keys, repository, admin token",
 	 cmd_init},
 	{"run", "[--listen HOST:PORT] [--accept-remote]",
-	 "serve until SIGTERM or SIGINT; --accept-remote: keep what the remote\n"
-	 "       has and we have not, or that it was rewritten, and go on over it",
+	 "serve until SIGTERM or SIGINT; --accept-remote: take the history of\n"
+	 "a remote that diverged or was rewritten in once, as a merge that\n"
+	 "leaves the documents as they are here",
 	 cmd_run},
 	{"check", "[--list]", "look at config and environment, with hints",
 	 cmd_check},
 	{"token", "create --name N --scope S [--scope S] [--expires 30d]\n"
-	 "       | list [--json] | revoke ID",
+	 "| list [--json] | revoke ID",
 	 "who may call; create prints the token alone", cmd_token},
 	{"audit", "verify [--with-ssot] [--json]", "check every record and "
-	 "every link; --with-ssot compares the\n       task repository, and "
+	 "every link; --with-ssot compares the\ntask repository, and "
 	 "tells which records its history vouches for", cmd_audit},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };
 
+#define INDENT 7	/* as wide as "usage: " */
+
+/* Text of several lines, those after the first moved in by indent. */
+static void say_lines(FILE *out, const char *text, int indent)
+{
+	for (; *text; text++) {
+		fputc(*text, out);
+		if (*text == '\n')
+			fprintf(out, "%*s", indent, "");
+	}
+}
+
+static void say_usage_of(FILE *out, const struct command *cmd)
+{
+	fprintf(out, "%s%s", cmd->name, *cmd->usage ? " " : "");
+	say_lines(out, cmd->usage, INDENT);
+	fputc('\n', out);
+}
+
 static void usage(FILE *out)
 {
 	fputs("usage: kircerta-agent [--home DIR] [--config FILE] COMMAND ...\n"
 	      "\n", out);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %s%s%s\n       %s\n", commands[i].name,
-			*commands[i].usage ? " " : "", commands[i].usage,
-			commands[i].help);
-	fputs("\n--config replaces agent.conf of the home. The home is --home, $KIRCERTA_HOME, "
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		fputs("  ", out);
+		say_usage_of(out, &commands[i]);
+		fprintf(out, "%*s", INDENT, "");
+		say_lines(out, commands[i].help, INDENT);
+		fputc('\n', out);
+	}
+	fputs("\n--config replaces agent.conf of the home. The home is --home, "
+	      "$KIRCERTA_HOME,\n"
 	      "$XDG_STATE_HOME/kircerta or ~/.local/state/kircerta.\n"
 	      "Exit: 0 ok, 1 failure, 2 usage, 6 verification failed.\n"
 	      "\nFirst steps:\n"
@@ -69,8 +93,9 @@ static const struct command *find(const char *name)
 
 static int say_help(const struct command *cmd)
 {
-	printf("usage: kircerta-agent [--home DIR] [--config FILE] %s %s\n\n"
-	       "%s\n", cmd->name, cmd->usage, cmd->help);
+	fputs("usage: kircerta-agent [--home DIR] [--config FILE] ", stdout);
+	say_usage_of(stdout, cmd);
+	printf("\n%s\n", cmd->help);
 	return EXIT_SUCCESS;
 }
 
