@@ -92,7 +92,10 @@ static void done_with(struct follower *f, uint64_t seq)
 	*f->hint = 0;
 	pthread_cond_broadcast(&f->changed);
 	pthread_mutex_unlock(&f->lock);
-	if (recovered && f->kind.changed)
+	if (!recovered)
+		return;
+	log_info("%s follows the journal again", f->kind.name);
+	if (f->kind.changed)
 		f->kind.changed(f->kind.ctx, NULL);
 }
 
@@ -115,8 +118,8 @@ static bool wait_again(struct follower *f, const struct err *why,
 	f->code = err_row(why->code)->code;
 	pthread_mutex_unlock(&f->lock);
 	if (first) {
-		log_warn("%s cannot follow the journal: %s", f->kind.name,
-			 why->detail);
+		log_warn("%s cannot follow the journal: %s%s%s", f->kind.name,
+			 why->detail, *why->hint ? "; " : "", why->hint);
 		if (f->kind.changed)
 			f->kind.changed(f->kind.ctx, why->detail);
 	}

@@ -17,7 +17,8 @@ static const struct {
 	[FAULT_STARTING] = {"degraded", "ssot_remote_starting",
 		"Nothing to do: it is about to be reached."},
 	[FAULT_UNREACHABLE] = {"degraded", "ssot_remote_unreachable",
-		"See detail; it is tried again until it works."},
+		"See ssot.remote and the network. It is tried again within a "
+		"minute, and at once on kill -HUP of the agent."},
 	[FAULT_AUTH] = {"down", "ssot_remote_auth",
 		"Correct ssot.token-file, ssot.key-file or ssot.known-hosts, "
 		"or the rights there; it is tried again."},

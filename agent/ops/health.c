@@ -59,8 +59,8 @@ static void follower_row(const json_t *followers, const char *name,
 		hint ? hint :
 		"See detail; it catches up from the journal by itself.",
 		effect, ""};
-	snprintf(row->detail, sizeof(row->detail), "%lld records behind%s%s",
-		 (long long)lag, error ? ": " : "", error ? error : "");
+	snprintf(row->detail, sizeof(row->detail), "%lld record%s behind%s%s",
+		 (long long)lag, lag == 1 ? "" : "s", error ? ": " : "", error ? error : "");
 }
 
 static void probe_index(struct agent *a, const json_t *followers,
