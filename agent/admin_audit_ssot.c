@@ -153,7 +153,8 @@ void audit_ssot_say(const struct audit_ssot *s)
 	printf("repository: %zu commits on main, %zu of this journal\n",
 	       r->commits, r->ours);
 	if (r->waiting)
-		printf("the newest %zu are not taken into the journal yet\n",
+		printf("not taken into the journal yet: the newest %zu; row "
+		       "ssot of /api/health says if and why not\n",
 		       r->waiting);
 	if (r->lost)
 		printf("commits of others that were taken in, and that main "

@@ -376,7 +376,7 @@ def test_commits_that_wait_to_be_taken_in_are_counted_apart(fresh):
     git(fresh, "update-ref", "refs/heads/main", theirs)
     code, said, report = verify(fresh)
     assert code == 0 and report["not_taken"] == 1, said
-    assert "the newest 1 are not taken into the journal yet" in said, said
+    assert "not taken into the journal yet: the newest 1;" in said, said
 
 
 def test_what_others_committed_and_was_taken_in_counts(fresh):
