@@ -53,17 +53,27 @@ static size_t failures(const struct model *m, size_t *runs)
 	return n + *runs;
 }
 
+/* Without it some tools fail; the agent and all else go on. */
+static bool for_tools(const struct item *it)
+{
+	return !strcmp(it->id, "display") || !strcmp(it->id, "youtube");
+}
+
+/* The trouble to show: what all tasks need goes before what some tools do. */
 static const struct component *first_trouble(const struct model *m, size_t *n)
 {
-	const struct component *first = NULL;
+	const struct item *first = NULL, *it;
 
 	*n = 0;
-	for (size_t i = 0; i < m->components.n; i++)
-		if (m->components.at[i]->state->rank == 1) {
-			first = first ? first : (void *)m->components.at[i];
-			++*n;
-		}
-	return first;
+	for (size_t i = 0; i < m->components.n; i++) {
+		it = m->components.at[i];
+		if (it->state->rank != 1)
+			continue;
+		if (!first || (for_tools(first) && !for_tools(it)))
+			first = it;
+		++*n;
+	}
+	return (const void *)first;
 }
 
 static int head_needs(const struct model *m, struct frame *f, int row)
@@ -119,15 +129,21 @@ static void head(const struct model *m, struct view *v, struct frame *f,
 static bool foot(const struct model *m, struct view *v, struct frame *f,
 		 int row)
 {
+	static const char more[] = "  (7: more)";
+	int col, cols = f->cols - 1;
 	size_t n;
 	const struct component *c = first_trouble(m, &n);
 
 	(void)v;
 	if (!c)
 		return false;
-	frame_printf(f, row, 0, f->cols - 1, STYLE_note, "HEALTH %c %s: %s%s",
-		     c->item.state->glyph, c->item.id, *c->hint ? c->hint :
-		     c->detail, n > 1 ? "  (7: more)" : "");
+	if (n > 1)
+		cols -= (int)sizeof(more) - 1;
+	col = frame_printf(f, row, 0, cols, STYLE_note, "HEALTH %c %s: %s",
+			   c->item.state->glyph, c->item.id, *c->hint ?
+			   c->hint : c->detail);
+	if (n > 1)
+		frame_text(f, row, col, f->cols - 1 - col, STYLE_note, more);
 	return true;
 }
 

@@ -159,6 +159,13 @@ class World:
         self.health = {"status": "ok", "mode": "normal", "seq": 0,
                        "components": []}
 
+    def make_troubled(self):
+        self.health["components"] = [
+            {"name": "display", "status": "down", "detail": "no display",
+             "remediation_hint": "Set screen.display"},
+            {"name": "ssot_remote", "status": "degraded", "detail": "no way",
+             "remediation_hint": "See the network and " + "the rest " * 9}]
+
     def make_hostile(self):
         for t in self.tasks:
             t["title"] = HOSTILE + t["title"]

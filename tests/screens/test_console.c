@@ -57,6 +57,20 @@ START_TEST(an_empty_agent_is_no_error)
 }
 END_TEST
 
+START_TEST(what_all_tasks_need_is_said_before_what_some_tools_do)
+{
+	struct desk d;
+
+	desk_start(&d, "troubled", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "FAILED 1   HEALTH ! ssot_remote");
+	term_expect(&d.term, "HEALTH ! ssot_remote: See the network");
+	term_expect(&d.term, "~  (7: more)");
+	term_send(&d.term, "Q");
+	ck_assert_int_eq(term_end(&d.term), 0);
+	desk_stop(&d);
+}
+END_TEST
+
 START_TEST(a_very_small_terminal_still_says_how_it_stands)
 {
 	struct desk d;
@@ -316,6 +330,7 @@ int main(void)
 	const struct { const TTest *test; int times; } tests[] = {
 		{every_screen_looks_as_drawn, ARRAY_LEN(sizes)},
 		{an_empty_agent_is_no_error, 1},
+		{what_all_tasks_need_is_said_before_what_some_tools_do, 1},
 		{a_very_small_terminal_still_says_how_it_stands, 1},
 		{events_show_without_a_key_and_never_move_the_focus, 1},
 		{a_quiet_console_writes_nothing, 1},
