@@ -191,10 +191,12 @@ static void put(struct buf *b, const json_t *v, int indent)
 	}
 }
 
+/* A string or a number alone ends without a NUL of its own. */
 void json_add_line(struct buf *b, const json_t *value)
 {
 	buf_room(b, USUAL);
 	put(b, value, -1);
+	buf_add(b, "", 0);
 }
 
 void json_add_pretty(struct buf *b, const json_t *value)

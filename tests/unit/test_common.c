@@ -1,6 +1,7 @@
 /* The small pieces that everything stands on. */
 #include "tests/unit/unit.h"
 
+#include <malloc.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -121,6 +122,25 @@ static void damaged(const json_t *v)
 	}
 	free(text);
 }
+
+/* Memory that was used before: what is not written there is not zero. */
+START_TEST(json_ends_with_a_nul)
+{
+	static const char *const texts[] = {"\"said\"", "7", "0.5", "true",
+					    "null", "[]", "{}"};
+
+	mallopt(M_PERTURB, 0x5a);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		json_t *v = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+		char *text = json_line(v, NULL);
+
+		ck_assert_str_eq(text, texts[i]);
+		free(text);
+		json_decref(v);
+	}
+	mallopt(M_PERTURB, 0);
+}
+END_TEST
 
 static json_t *drawn(int depth)
 {
@@ -387,6 +407,7 @@ TESTS("common",
       json_that_could_be_read_two_ways_is_refused,
       json_nesting_ends_at_32,
       json_is_written_byte_for_byte_as_jansson_does,
+      json_ends_with_a_nul,
       canonical_json_sorts_by_utf16_and_escapes_as_rfc_8785,
       merge_patch_follows_rfc_7396,
       hashes_equal_the_published_ones,
