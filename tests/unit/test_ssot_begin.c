@@ -52,6 +52,7 @@ START_TEST(anothers_tasks_are_a_beginning)
 	apply(s, task_record(2, "t-2", 1));
 	keep(theirs, git_main());
 	ssot_close(s);
+	sh("rm %s/kircerta.head", path);	/* as in a clone of theirs */
 	put(data_record(1, "agent_started", NULL, json_object()));
 	hex_of(log_of[0]->leaf, 8, own);
 	ck_assert_str_ne(own, log_id);
@@ -76,6 +77,23 @@ START_TEST(anothers_tasks_are_a_beginning)
 }
 END_TEST
 
+/* Not where another journal wrote: one of the two was replaced. */
+START_TEST(anothers_repository_itself_is_refused)
+{
+	struct ssot *s = store_new();
+	struct err err = {0};
+
+	apply(s, task_record(1, "t-1", 1));
+	ssot_close(s);
+	memset(log_id, 'a', strlen(log_id));
+	ck_assert_int_eq(open_store(&s, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.detail, "another journal"));
+	ck_assert_ptr_nonnull(strstr(err.hint, "restore the two"));
+	err_fini(&err);
+	store_end(NULL);
+}
+END_TEST
+
 START_TEST(a_line_of_our_own_and_theirs_without_a_common_start_are_joined)
 {
 	struct ssot *s = store_new();
@@ -88,6 +106,7 @@ START_TEST(a_line_of_our_own_and_theirs_without_a_common_start_are_joined)
 	   "-d refs/heads/main", path, theirs, path);
 	sh("git -C %s update-ref refs/remotes/origin/main %s && git -C %s "
 	   "update-ref -d refs/heads/theirs", path, theirs, path);
+	sh("rm %s/kircerta.head", path);
 	put(data_record(1, "agent_started", NULL, json_object()));
 	hex_of(log_of[0]->leaf, 8, log_id);
 	ck_assert_int_eq(open_store(&s, NULL), 0);
@@ -231,5 +250,6 @@ TESTS("ssot_begin",
       a_note_that_is_old_or_lost_is_made_good_by_the_journal,
       history_that_does_not_build_on_ours_is_refused,
       anothers_tasks_are_a_beginning,
+      anothers_repository_itself_is_refused,
       a_line_of_our_own_and_theirs_without_a_common_start_are_joined,
       an_old_readme_is_replaced_with_a_commit_that_is_due_anyway)
