@@ -38,6 +38,10 @@ const char ssot_readme[] =
 	" nobody took the task. A file is JSON of at most\n48 KiB, at the path"
 	" that its id gives. Other files are kept and not looked at.\n"
 	"\n"
+	"A new task has every member: copy one that is pending at attempt 1,"
+	" and give it an\n`id`, `correlation_id` and `title` of its own."
+	" `printf %s ID | sha256sum` tells the\nthree folders.\n"
+	"\n"
 	"Refused are: removed documents, states, leases and approvals, changes"
 	" to what is\nin `attempts/`, `evidence/` and `conflicts/`, and history"
 	" that does not build on\n`main`. Nothing of such a push is taken in,"
@@ -48,12 +52,15 @@ const char ssot_readme[] =
 	"\n"
 	"A commit of an agent names the agent's journal and the record that it"
 	" stands for:\n`Audit-Log: <id of the journal>`, `Audit-Head: <seq>"
-	" <leaf hash>`. The repository\ncan be made anew from the journal.\n";
+	" <leaf hash>`. The repository\ncan be made anew from the journal."
+	" Where agents share a remote, what it decided\nnames the journal"
+	" alone.\n";
 
 bool ssot_readme_old(const char *sha)
 {
 	static const char *const old[] = {
 		"c9bab2ccf6019e17f7021a2e7754adca433a3286",
+		"5f09a9991bfcfb48645e10e243e169d62a8aced5",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(old); i++)
