@@ -9,6 +9,7 @@
 #include "agent/gate/propose.h"
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
+#include "agent/ops/task.h"
 #include "agent/store/journal.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
@@ -273,8 +274,11 @@ enum applied gate_apply(struct agent *a, struct call *c)
 {
 	if (sealed(a, c))
 		return APPLIED;
-	if (propose_held(a, c))
+	if (propose_held(a, c)) {
+		if (!strcmp(c->op->name, "task.halt"))
+			task_halt_hurry(a, c);
 		return APPLY_AGAIN;
+	}
 	if (!propose_returned(a, c) && !c->err.code && c->op &&
 	    c->op->effect != EFFECT_READ)
 		change(a, c);

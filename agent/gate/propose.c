@@ -20,7 +20,10 @@ static bool applies(const struct agent *a, const struct call *c)
 	       c->via != VIA_INTERNAL;
 }
 
-/* The task that it is about: by its id, the one it makes, an approval's. */
+/*
+ * The task that it changes: by its id, the one it makes, the one that is
+ * approved. To take an approval back waits for nothing.
+ */
 static const char *task_named(struct agent *a, const struct call *c)
 {
 	const struct arg *id = c->op->args;
@@ -32,7 +35,7 @@ static const char *task_named(struct agent *a, const struct call *c)
 		return NULL;
 	if (id->kind == ARG_NAME || !strcmp(id->of, "task"))
 		return call_str(c, "id");
-	approval = strcmp(id->of, "approval") ? NULL :
+	approval = strcmp(c->op->name, "approval.approve") ? NULL :
 		   state_doc(a->state, "approval", call_str(c, "id"));
 	return json_str(approval, "task_id");
 }

@@ -40,4 +40,6 @@ void approval_end_all(struct agent *a, const struct call *c, const char *why);
 void approval_end_of_task(struct agent *a, const struct call *c,
 			  const char *task_id, const char *why);
 void approval_due(struct agent *a, const struct call *c, const char *id);
+/* A task shows an approval that may be over by now: the clock calls this. */
+void approval_shown_due(struct agent *a, const struct call *c, const char *id);
 void approval_recover(struct agent *a, const struct call *c);

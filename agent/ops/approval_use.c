@@ -4,6 +4,7 @@
  */
 #include "agent/ops/approval.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #include "common/sha256.h"
 
 #define REQUEST_MAX (12 * 1024)
+#define CLEAR_US 1000000
 
 /* Only name, sha256 and size are part of what is approved. */
 json_t *approval_files(const json_t *files)
@@ -166,16 +168,32 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 	return task_may_publish(a, task) ? NULL : "publish_not_allowed";
 }
 
-/* The task without its approval, a copy; NULL if it shows none. */
-static json_t *task_cleared(struct agent *a, const json_t *approval)
+/* Is another version of it on its way to the remote? */
+static bool task_under_way(struct agent *a, const char *id)
 {
-	const char *id = json_str(approval, "task_id");
+	char name[160];
+
+	snprintf(name, sizeof(name), "task %s", id);
+	return a->draft || json_object_get(a->busy, name);
+}
+
+/*
+ * The task without its approval, a copy; NULL if it shows none. What it shows
+ * permits nothing: the approval does, and that ends at once. So a task whose
+ * next version is under way shows it for a moment longer.
+ */
+static json_t *task_cleared(struct agent *a, const char *id)
+{
 	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
 	char now[CLOCK_TEXT];
 	json_t *next;
 
 	if (!task || !json_is_set(task, "admin_approved"))
 		return NULL;
+	if (task_under_way(a, id)) {
+		due_add(a->due, clock_mono_us() + CLEAR_US, "approved", id);
+		return NULL;
+	}
 	next = json_copy((json_t *)task);
 	clock_text(clock_wall_us(), now);
 	json_object_set_new(next, "admin_approved", json_false());
@@ -183,6 +201,32 @@ static json_t *task_cleared(struct agent *a, const json_t *approval)
 	json_object_set_new(next, "admin_approved_at", json_null());
 	json_set_str(next, "updated_at", now);
 	return next;
+}
+
+static bool has_approval(struct agent *a, const char *task_id)
+{
+	json_t *list = state_list(a->state, "approval", "approved"), *each;
+	bool has = false;
+	size_t i;
+
+	json_array_foreach (list, i, each) {
+		const char *of = json_str(each, "task_id");
+
+		has |= of && !strcmp(of, task_id);
+	}
+	json_decref(list);
+	return has;
+}
+
+void approval_shown_due(struct agent *a, const struct call *c, const char *id)
+{
+	json_t *task = has_approval(a, id) ? NULL : task_cleared(a, id);
+
+	if (task)
+		task_save(a, c, json_str(task, "correlation_id"), task,
+			  (struct fact){.type = "task_updated", .data =
+				json_pack("{s:s}", "because",
+					  "its approval is over")}, NULL);
 }
 
 json_t *approval_used(struct agent *a, const json_t *run, json_t **task)
@@ -200,7 +244,7 @@ json_t *approval_used(struct agent *a, const json_t *run, json_t **task)
 	clock_text(clock_wall_us(), now);
 	json_set_str(next, "state", "used");
 	json_set_str(next, "used_at", now);
-	*task = task_cleared(a, approval);
+	*task = task_cleared(a, json_str(approval, "task_id"));
 	return next;
 }
 
@@ -223,7 +267,7 @@ void approval_end(struct agent *a, const struct call *c, const char *id,
 			      json_object_get(next, "tool"), "reason",
 			      why ? why : "");
 	fact.put = json_pack("{s:O}", "approval", next);
-	task = task_cleared(a, next);
+	task = task_cleared(a, json_str(next, "task_id"));
 	if (task)
 		json_object_set_new(fact.put, "task", task);
 	agent_record_as(a, c, json_str(next, "correlation_id"), &fact, NULL);

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/words.h"
 
 #define ATTEMPT_DOC_MAX TASK_MAX
 #define BUSY_US 500000
@@ -335,9 +336,22 @@ int op_task_reject(struct agent *a, struct call *c, struct err *err)
 	return 0;
 }
 
+#define HALTABLE "pending,running,stalled,needs_review"
+
+void task_halt_hurry(struct agent *a, struct call *c)
+{
+	json_t *task = task_of(a, c, NULL);
+
+	if (!c->hurried && task && !call_str(c, "base_sha") && !c->if_match &&
+	    words_index(HALTABLE, ',', json_str(task, "state")) >= 0)
+		run_end_of_task(a, c, json_str(task, "id"),
+				"the task is to be halted");
+	c->hurried = true;
+}
+
 int op_task_halt(struct agent *a, struct call *c, struct err *err)
 {
-	if (step(a, c, "pending,running,stalled,needs_review", "halted", err))
+	if (step(a, c, HALTABLE, "halted", err))
 		return -1;
 	run_end_of_task(a, c, call_str(c, "id"), "the task was halted");
 	return 0;

@@ -60,6 +60,7 @@ struct call {
 	json_t *args;			/* checked against the op's table */
 	json_t *rpc_id;			/* websocket: the frame's id */
 	struct reader *reader;		/* of the worker, while it has it */
+	bool hurried;			/* a halt whose effect is there */
 	bool parked;			/* policy: only with an approval */
 	const char *reason;		/* why it is parked or denied */
 	bool denied;			/* internal calls are told, not cut */

@@ -19,6 +19,7 @@ static const struct {
 } dues[] = {
 	{"task", task_lease_due},
 	{"approval", approval_due},
+	{"approved", approval_shown_due},
 	{"run", run_start_due},
 };
 

@@ -47,6 +47,11 @@ int task_in_state(const json_t *task, const char *allowed, struct err *err);
 bool task_leased_here(const struct agent *a, const json_t *task);
 /* Let the clock look at the end of its lease, if it has one. */
 void task_lease_watch(struct agent *a, const json_t *task);
+/*
+ * A halt that has to wait for its turn: what the task does here ends now,
+ * once.
+ */
+void task_halt_hurry(struct agent *a, struct call *c);
 /* A lease or a heartbeat is over: a clock operation calls this. */
 void task_lease_due(struct agent *a, const struct call *c, const char *id);
 /* Put leases back into the clock after a start. */

@@ -6,6 +6,7 @@ import time
 import kc
 import remotes
 from expect import git, refused, together
+from publishing import approved, ended, parked
 from sharing import (at_peer, by_hand, conflicts, converge, gate_hook,
                      in_history, row, seen, team, url)
 
@@ -300,6 +301,53 @@ def test_a_halt_ends_the_runs_at_once_however_long_the_remote_takes():
         assert answers[0].json["state"] == "halted", answers
         shas = converge(peer, [a], 30)
         assert shas[task["id"]] == answers[0].json["sha"]
+
+
+def test_what_stops_a_publish_waits_for_no_remote():
+    def new_agent(conf):
+        agent = kc.Agent(start=False, conf=conf | {
+            "policy.test.publish.grace": "600s"})
+        agent.publisher("test.publish")
+        agent.tool("test.forever", "while True: time.sleep(1)")
+        return agent.start()
+
+    with remotes.Daemon() as peer, peer.proxy() as net, \
+            team(peer, 1, ports=[net.port], timeout="60s",
+                 new_agent=new_agent) as a:
+        task = a.ack(a.task("to be stopped"), lease_s=600)
+        run = parked(a, task)
+        approved(a, run["approval_id"])
+        endless = a.execute("test.forever", "local_write", {}, task).json
+        where = f"/api/runs/{endless['id']}"
+        kc.wait_for(lambda: a.get(where).json["state"] == "running")
+        net.hang()
+        answers = {}
+
+        def later(step, by, **body):
+            def work():
+                answers[step] = a.post(url(task, step), body, by=by)
+            thread = threading.Thread(target=work)
+            thread.start()
+            return thread
+
+        beat = later("heartbeat", "codex", lease_s=600)
+        kc.wait_for(lambda: row(a).get("waiting") == 1)
+        back = a.post(f"/api/approvals/{run['approval_id']}/cancel",
+                      {"reason": "a typo"}, by="admin")
+        assert back.status == 200 and back.json["state"] == "cancelled", back
+        halt = later("halt", "admin", reason="all of it")
+        kc.wait_for(lambda: a.get(where).json["state"] == "cancelled")
+        assert ended(a, run["id"])["state"] == "cancelled"
+        assert not answers, "both wait for the remote"
+        net.heal()
+        beat.join()
+        halt.join()
+        assert answers["heartbeat"].status == 200, answers
+        assert answers["halt"].json["state"] == "halted", answers
+        kc.wait_for(lambda: not a.get(url(task)).json["admin_approved"])
+        converge(peer, [a], 30)
+        assert not conflicts(peer), conflicts(peer)
+        assert not a.journal("tool_started", run_id=run["id"])
 
 
 kc.main()
