@@ -168,15 +168,6 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 	return task_may_publish(a, task) ? NULL : "publish_not_allowed";
 }
 
-/* Is another version of it on its way to the remote? */
-static bool task_under_way(struct agent *a, const char *id)
-{
-	char name[160];
-
-	snprintf(name, sizeof(name), "task %s", id);
-	return a->draft || json_object_get(a->busy, name);
-}
-
 /*
  * The task without its approval, a copy; NULL if it shows none. What it shows
  * permits nothing: the approval does, and that ends at once. So a task whose
@@ -190,7 +181,7 @@ static json_t *task_cleared(struct agent *a, const char *id)
 
 	if (!task || !json_is_set(task, "admin_approved"))
 		return NULL;
-	if (task_under_way(a, id)) {
+	if (a->draft || agent_busy(a, id)) {
 		due_add(a->due, clock_mono_us() + CLEAR_US, "approved", id);
 		return NULL;
 	}

@@ -5,6 +5,7 @@ import threading
 import kc
 import remotes
 from expect import refused, together
+from person import Person
 from sharing import (by_hand, conflicts, converge, gate_hook, in_history,
                      row, seen, team, url)
 
@@ -244,7 +245,7 @@ def publisher(conf):
     return agent.start()
 
 
-def test_what_the_agent_itself_did_meanwhile_is_a_clash_that_is_kept():
+def test_a_publish_while_its_task_is_under_way_leaves_no_clash():
     with remotes.Daemon() as peer, team(
             peer, 1, new_agent=publisher, timeout="30s") as a:
         task = a.task("to publish", side_effect_level="external_publish")
@@ -265,8 +266,33 @@ def test_what_the_agent_itself_did_meanwhile_is_a_clash_that_is_kept():
         peer.hook("post-receive")
         kc.wait_for(lambda: a.get(f"/api/runs/{run['id']}").json["state"] ==
                     "succeeded", 20, "the run")
-        ours = a.get(url(task)).json
-        assert not ours["admin_approved"] and ours["title"] == "to publish"
+        go.write_text("go\n")
+        sent.join()
+        assert answers[0].status == 200, answers
+        kc.wait_for(lambda: not a.get(url(task)).json["admin_approved"])
+        assert a.get(url(task)).json["title"] == "pushed"
+        converge(peer, [a])
+        assert in_history(peer, answers[0].json["sha"])
+        assert not conflicts(peer), conflicts(peer)
+        assert len(a.effects.read_text().splitlines()) == 1
+
+
+def test_an_edit_by_hand_meanwhile_is_a_clash_that_is_kept():
+    with remotes.Daemon() as peer, team(peer, 1, timeout="30s") as a:
+        task = a.task("to be edited")
+        ann = Person(a)
+        came, go = gate_hook(peer, a.dir)
+        answers = []
+        sent = threading.Thread(target=lambda: answers.append(a.patch(
+            url(task), {"base_sha": task["sha"], "title": "pushed"})))
+        sent.start()
+        kc.wait_for(came.exists)
+        peer.hook("post-receive")
+        ann.pull()
+        ann.edit(task["id"], title="by hand")
+        ann.commit()
+        ann.push()
+        ours = seen(a, task, title="by hand")
         go.write_text("go\n")
         sent.join()
         assert answers[0].status == 200, answers
@@ -277,7 +303,6 @@ def test_what_the_agent_itself_did_meanwhile_is_a_clash_that_is_kept():
         assert in_history(peer, ours["sha"])
         record, = a.journal("write_conflict", winner="theirs")
         assert record["task_id"] == task["id"]
-        assert len(a.effects.read_text().splitlines()) == 1
 
 
 def test_what_a_peer_allows_is_not_allowed_here():
