@@ -106,11 +106,21 @@ static int local_fault(struct remote_said *said, struct err *err)
 	return -1;
 }
 
+static int ask(struct remote *r, const char *const args[], char **out,
+	       struct remote_said *said)
+{
+	int rc;
+
+	remote_row_asked(&r->row, clock_mono_us());
+	rc = remote_git_run(r->git, args, &r->time, r->stop_fd, out, said);
+	remote_row_asked(&r->row, 0);
+	return rc;
+}
+
 static int run(struct remote *r, const char *const args[],
 	       struct remote_said *said)
 {
-	return remote_git_run(r->git, args, &r->time, r->stop_fd, NULL,
-			      said);
+	return ask(r, args, NULL, said);
 }
 
 int remote_look(struct remote *r, char head[41], struct remote_said *said)
@@ -186,8 +196,7 @@ static enum push push(struct remote *r, const char *commit,
 		"push", "--porcelain", "--progress", "--no-verify",
 		"--recurse-submodules=no", lease, "origin", what, NULL,
 	};
-	int rc = remote_git_run(r->git, args, &r->time, r->stop_fd, &out,
-				said);
+	int rc = ask(r, args, &out, said);
 	enum push end = rc < 0 ? PUSH_AWAY :
 			remote_git_pushed(out, MAIN, said);
 

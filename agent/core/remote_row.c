@@ -10,6 +10,8 @@
 #include "common/json.h"
 #include "common/log.h"
 
+#define SLOW_US 5000000
+
 static const struct {
 	const char *status, *code, *hint;
 } faults[] = {
@@ -130,6 +132,13 @@ void remote_row_distance(struct remote_row *w, size_t ahead, size_t behind)
 	pthread_mutex_unlock(&w->lock);
 }
 
+void remote_row_asked(struct remote_row *w, int64_t mono_us)
+{
+	pthread_mutex_lock(&w->lock);
+	w->asked = mono_us;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void set_time(json_t *v, const char *key, int64_t wall_us)
 {
 	char text[CLOCK_TEXT];
@@ -139,23 +148,39 @@ static void set_time(json_t *v, const char *key, int64_t wall_us)
 	json_set_str(v, key, wall_us ? text : NULL);
 }
 
+/* What is the matter, as far as it is known: silence is not yet a fault. */
+static enum fault matter(const struct remote_row *w, char words[480])
+{
+	int64_t for_us = w->asked ? clock_mono_us() - w->asked : 0;
+
+	snprintf(words, 480, "%s", w->words);
+	if (w->fault != FAULT_NONE || for_us < SLOW_US)
+		return w->fault;
+	snprintf(words, 480, "it has been asked %lld s ago and has not "
+		 "answered yet", (long long)(for_us / 1000000));
+	return FAULT_UNREACHABLE;
+}
+
 json_t *remote_row_json(struct remote_row *w)
 {
 	json_t *v = json_pack("{s:s}", "name", "ssot_remote");
+	char words[480];
+	enum fault fault;
 
 	pthread_mutex_lock(&w->lock);
-	json_set_str(v, "status", faults[w->fault].status);
+	fault = matter(w, words);
+	json_set_str(v, "status", faults[fault].status);
 	json_set_str(v, "mode", w->mode == SSOT_SHARED ? "shared" :
 		     "mirror");
 	set_time(v, "since", w->since);
 	json_set_int(v, "ahead", (json_int_t)w->ahead);
 	json_set_int(v, "behind", (json_int_t)w->behind);
 	set_time(v, "last_synced", w->synced);
-	if (w->fault != FAULT_NONE) {
-		json_set_str(v, "error_code", faults[w->fault].code);
-		json_object_set_new(v, "detail", json_lossy(w->words));
+	if (fault != FAULT_NONE) {
+		json_set_str(v, "error_code", faults[fault].code);
+		json_object_set_new(v, "detail", json_lossy(words));
 		json_set_str(v, "effect", effects[w->mode]);
-		json_set_str(v, "remediation_hint", faults[w->fault].hint);
+		json_set_str(v, "remediation_hint", faults[fault].hint);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return v;

@@ -16,6 +16,7 @@ struct remote_row {
 	enum fault fault;
 	char words[480];
 	int64_t since, synced;		/* wall clock; 0: never */
+	int64_t asked;			/* monotonic; 0: no git is at work */
 	size_t ahead, behind;
 };
 
@@ -26,4 +27,6 @@ enum fault remote_row_fault(struct remote_row *w);
 void remote_row_trouble(struct remote_row *w, const struct remote_said *said);
 void remote_row_fine(struct remote_row *w);
 void remote_row_distance(struct remote_row *w, size_t ahead, size_t behind);
+/* git asks the remote since then (monotonic); 0: it has ended. */
+void remote_row_asked(struct remote_row *w, int64_t mono_us);
 json_t *remote_row_json(struct remote_row *w);

@@ -127,6 +127,8 @@ def test_it_ends_in_time_and_answers_while_the_remote_hangs():
         for call in calls:
             call.start()
         kc.wait_for(lambda: row(a)["waiting"] == 2)
+        kc.wait_for(lambda: row(a)["status"] == "degraded", 15, "a word")
+        assert "has not answered" in row(a)["detail"], row(a)
         a.signal(15)
         for call in calls:
             call.join(20)
