@@ -152,9 +152,12 @@ def fake_git(agent, script):
 
 
 def fill(agent, count=200):
+    """Ten packs at least: what comes at once goes into one."""
     one = write(agent)
     for n in range(count):
         one(n)
+        if n % 20 == 19:
+            kc.wait_for(lambda: state(agent)[0]["lag"] == 0)
 
 
 def test_without_git_packs_are_kept_few_and_health_says_what_is_missing():
