@@ -89,40 +89,62 @@ static int walk_between(git_repository *repo, const char *from,
 	return rc;
 }
 
-static int count(git_repository *repo, const char *from, const char *to,
-		 size_t *n, size_t limit, struct err *err)
-{
-	git_revwalk *walk = NULL;
-	git_oid each;
-	int rc = walk_between(repo, from, to, &walk);
+typedef int each_commit(git_repository *repo, const git_oid *id, void *data,
+			struct err *err);
 
-	while (!rc && *n < limit) {
-		rc = git_revwalk_next(&each, walk);
-		*n += !rc;
-	}
+/*
+ * Each commit that to has and from has not. Ends with what each returned, if
+ * that is not 0; -1 too where the history cannot be read to its end.
+ */
+static int each_between(const char *path, const char *from, const char *to,
+			each_commit *each, void *data, struct err *err)
+{
+	git_repository *repo;
+	git_revwalk *walk = NULL;
+	git_oid x, y;
+	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
+			  err), end = 0;
+
+	if (!rc)
+		end = walk_between(repo, from, to, &walk);
+	while (!rc && !end && !(end = git_revwalk_next(&x, walk)))
+		rc = each(repo, &x, data, err);
+	if (!rc && end != GIT_ITEROVER)
+		rc = ssot_git_error(err, "reading the history");
 	git_revwalk_free(walk);
-	return rc && rc != GIT_ITEROVER ?
-		ssot_git_error(err, "reading the history") : 0;
+	git_repository_free(repo);
+	return rc;
+}
+
+struct counting { size_t n, limit; };
+
+static int count(git_repository *repo, const git_oid *id, void *data,
+		 struct err *err)
+{
+	struct counting *c = data;
+
+	(void)repo;
+	(void)id;
+	(void)err;
+	return ++c->n >= c->limit;
 }
 
 int ssot_count(const char *path, const char *from, const char *to, size_t *n,
 	       size_t limit, struct err *err)
 {
-	git_repository *repo;
-	git_oid x, y;
-	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
-			  err);
+	struct counting c = {.limit = limit};
+	int rc = each_between(path, from, to, count, &c, err);
 
-	*n = 0;
-	if (!rc)
-		rc = count(repo, from, to, n, limit, err);
-	git_repository_free(repo);
-	return rc;
+	*n = c.n;
+	return rc < 0 ? -1 : 0;
 }
 
-static int claim(git_repository *repo, const git_oid *id, const char *log_id,
-		 ssot_claim *each, void *data, struct err *err)
+struct claiming { const char *log_id; ssot_claim *each; void *data; };
+
+static int claim(git_repository *repo, const git_oid *id, void *data,
+		 struct err *err)
 {
+	const struct claiming *k = data;
 	char hex[SSOT_HEX], leaf[SHA256_HEX], log[SSOT_LOG + 1];
 	const char *message;
 	git_commit *commit;
@@ -133,11 +155,11 @@ static int claim(git_repository *repo, const git_oid *id, const char *log_id,
 		return ssot_git_error(err, "reading the history");
 	git_oid_tostr(hex, sizeof(hex), id);
 	message = git_commit_message(commit);
-	if (ssot_commit_ours(message, log_id, &seq, leaf))
-		rc = each(hex, seq, leaf, data, err);
+	if (ssot_commit_ours(message, k->log_id, &seq, leaf))
+		rc = k->each(hex, seq, leaf, k->data, err);
 	else if (ssot_trailer(message, "Audit-Log", log, sizeof(log)) &&
-		 !strcmp(log, log_id))
-		rc = each(hex, 0, "", data, err);
+		 !strcmp(log, k->log_id))
+		rc = k->each(hex, 0, "", k->data, err);
 	git_commit_free(commit);
 	return rc;
 }
@@ -146,19 +168,9 @@ int ssot_claims(const char *path, const char *from, const char *to,
 		const char *log_id, ssot_claim *each, void *data,
 		struct err *err)
 {
-	git_repository *repo;
-	git_revwalk *walk = NULL;
-	git_oid x, y;
-	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
-			  err);
+	struct claiming k = {log_id, each, data};
 
-	if (!rc && walk_between(repo, from, to, &walk))
-		rc = ssot_git_error(err, "reading the history");
-	while (!rc && !git_revwalk_next(&x, walk))
-		rc = claim(repo, &x, log_id, each, data, err);
-	git_revwalk_free(walk);
-	git_repository_free(repo);
-	return rc;
+	return each_between(path, from, to, claim, &k, err);
 }
 
 /* Where a commit half as far is, while all of them are walked. */
@@ -260,47 +272,41 @@ static bool is_listed(const char *list, const char *name)
 	return false;
 }
 
+struct naming { char *out; size_t size; };
+
 /* 1: there is no room for more. */
-static int add_author(git_repository *repo, const git_oid *id, char *out,
-		      size_t size, struct err *err)
+static int add_author(git_repository *repo, const git_oid *id, void *data,
+		      struct err *err)
 {
 	static const char more[] = ", ...";
+	const struct naming *k = data;
+	size_t len = strlen(k->out);
 	char name[130];
 	git_commit *commit;
-	size_t len = strlen(out);
 
 	if (git_commit_lookup(&commit, repo, id))
 		return ssot_git_error(err, "reading the history");
 	shown(git_commit_author(commit)->name, name, sizeof(name));
 	git_commit_free(commit);
-	if (is_listed(out, name))
+	if (is_listed(k->out, name))
 		return 0;
-	if (len && len + 2 + strlen(name) + sizeof(more) > size) {
-		if (len + sizeof(more) <= size)
-			strcpy(out + len, more);
+	if (len && len + 2 + strlen(name) + sizeof(more) > k->size) {
+		if (len + sizeof(more) <= k->size)
+			strcpy(k->out + len, more);
 		return 1;
 	}
-	snprintf(out + len, size - len, "%s%s", len ? ", " : "", name);
+	snprintf(k->out + len, k->size - len, "%s%s", len ? ", " : "",
+		 name);
 	return 0;
 }
 
 int ssot_authors(const char *path, const char *from, const char *to,
 		 char *out, size_t size, struct err *err)
 {
-	git_repository *repo;
-	git_revwalk *walk = NULL;
-	git_oid x, y;
-	int rc = open_two(path, from && *from ? from : to, to, &repo, &x, &y,
-			  err);
+	struct naming k = {out, size};
 
 	*out = 0;
-	if (!rc && walk_between(repo, from, to, &walk))
-		rc = ssot_git_error(err, "reading the history");
-	while (!rc && !git_revwalk_next(&x, walk))
-		rc = add_author(repo, &x, out, size, err);
-	git_revwalk_free(walk);
-	git_repository_free(repo);
-	return rc < 0 ? -1 : 0;
+	return each_between(path, from, to, add_author, &k, err) < 0 ? -1 : 0;
 }
 
 int ssot_commit_facts(const char *path, const char *commit,

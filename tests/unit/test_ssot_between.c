@@ -133,5 +133,29 @@ START_TEST(authors_are_named_once_and_not_without_end)
 }
 END_TEST
 
-TESTS("ssot_between", authors_are_named_once_and_not_without_end, a_middle_is_found_until_there_is_none,
-      who_says_to_be_us_is_noticed_wherever_it_is)
+START_TEST(a_history_that_cannot_be_read_to_its_end_is_an_error)
+{
+	char c0[SSOT_HEX], c4[SSOT_HEX], c8[SSOT_HEX], by[40];
+	struct err err = {0};
+	struct seen s = {0};
+	size_t n;
+
+	line_of(9);
+	commit_at(0, c0);
+	commit_at(4, c4);
+	commit_at(8, c8);
+	sh("rm -f %s/objects/%.2s/%s", path, c4, c4 + 2);
+	ck_assert_int_eq(ssot_claims(path, c0, c8, OURS, see, &s, &err), -1);
+	err_fini(&err);
+	ck_assert_int_eq(ssot_authors(path, c0, c8, by, sizeof(by), &err), -1);
+	err_fini(&err);
+	ck_assert_int_eq(ssot_count(path, c0, c8, &n, 100, &err), -1);
+	err_fini(&err);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+TESTS("ssot_between", authors_are_named_once_and_not_without_end,
+      a_middle_is_found_until_there_is_none,
+      who_says_to_be_us_is_noticed_wherever_it_is,
+      a_history_that_cannot_be_read_to_its_end_is_an_error)
