@@ -44,13 +44,20 @@ _die_with_parent = ctypes.CDLL(None).prctl
 
 def wait_for(predicate, seconds=15, what="it"):
     """Polls until predicate() is true and returns that; looks at the world,
-    so it is for what sends no event."""
+    so it is for what sends no event. What is not there to be looked up yet
+    is not true yet, and is the error if it never comes."""
     end = time.monotonic() + seconds * SLOW
-    while not (found := predicate()):
-        if time.monotonic() > end:
+    while True:
+        late = time.monotonic() > end
+        try:
+            if found := predicate():
+                return found
+        except LookupError:
+            if late:
+                raise
+        if late:
             raise TimeoutError(f"{what} did not come true in {seconds} s")
         select.select([], [], [], 0.02)
-    return found
 
 
 def leaf(line):
