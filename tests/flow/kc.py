@@ -38,6 +38,7 @@ from ws import RpcError, WebSocket  # noqa: F401
 BUILD = Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
 ROOT = Path(__file__).resolve().parents[2]
 SLOW = 4 if BUILD.name == "san" else 1  # sanitizers take their time
+PATIENCE = 3 * SLOW  # and machines may be busy: only what hangs is late
 _agents = []
 _die_with_parent = ctypes.CDLL(None).prctl
 
@@ -46,7 +47,7 @@ def wait_for(predicate, seconds=15, what="it"):
     """Polls until predicate() is true and returns that; looks at the world,
     so it is for what sends no event. What is not there to be looked up yet
     is not true yet, and is the error if it never comes."""
-    end = time.monotonic() + seconds * SLOW
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         late = time.monotonic() > end
         try:
@@ -127,7 +128,7 @@ class Agent:
         self.proc.send_signal(number)
 
     def wait(self, seconds=20):
-        code = self.proc.wait(seconds * SLOW)
+        code = self.proc.wait(seconds * PATIENCE)
         self.proc = None
         return code
 

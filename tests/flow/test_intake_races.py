@@ -146,7 +146,7 @@ def test_ten_thousand_tasks_come_in_one_push(fresh):
         asked = time.monotonic()
         assert fresh.task("beside")["state"] == "pending"
         slowest = max(slowest, time.monotonic() - asked)
-        assert time.monotonic() - began < 30 * kc.SLOW
+        assert time.monotonic() - began < 30 * kc.PATIENCE
     print(f"     git push {pushed:.1f} s, there after "
           f"{time.monotonic() - began:.1f} s, a write meanwhile at most "
           f"{slowest:.2f} s")

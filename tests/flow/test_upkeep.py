@@ -201,7 +201,7 @@ def test_a_repack_is_ended_at_once_when_the_agent_stops():
     kc.wait_for(mark.exists, 20)
     start = time.monotonic()
     agent.stop()
-    assert time.monotonic() - start < 3 * kc.SLOW
+    assert time.monotonic() - start < 3 * kc.PATIENCE
     assert git(agent, "fsck", "--full", "--strict") == ""
     del agent.env["PATH"]
     agent.env["PATH"] = os.environ["PATH"]
