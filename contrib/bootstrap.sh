@@ -22,6 +22,7 @@ build    libgit2-dev                    task repository, config syntax
 build    libssl-dev                     hashes, HMAC, Ed25519
 build    libsqlite3-dev                 the index of the journal
 build    zlib1g-dev                     packs of the task repository
+build    libzstd-dev                    old segments of the journal, compressed
 build    libcurl4-openssl-dev           uploads and notifications
 build    libncurses-dev                 the console
 build    libchafa-dev                   image previews in the console
@@ -51,6 +52,9 @@ test     xvfb                           a display for the capture tests
 test     x11-apps                       something to capture
 test     ffmpeg                         reads recordings back
 test     git                            reads the task repository
+test     zstd                           reads compressed segments back
+test     golang-go                      another reader of the record
+test     golang-golang-x-mod-dev        another reader of the record
 test     strace                         delays and fails the journal's sync
 test     openssh-client                 a remote over ssh
 test     openssh-server                 a remote over ssh

@@ -36,6 +36,7 @@ homes() { cat <<'TABLE'
 ^uv\.h$                      ^agent/(core|net)/
 ^git2(\.h|/)                 ^(agent/store/ssot|common/conf\.c$)
 ^sqlite3\.h$                 ^agent/store/index
+^zstd(_errors)?\.h$          ^agent/store/journal_zst
 ^curl/                       ^(agent/tools/|console/link)
 ^(ncursesw?/|n?curses\.h|term\.h)  ^console/screen
 ^xcb/                        ^agent/tools/screen
@@ -148,6 +149,7 @@ arrows console/theme.c "agent/store/index.h"
 homes agent/ops/task.c <libwebsockets.h>
 homes agent/net/http.c <git2.h>
 homes agent/store/ssot.c <sqlite3.h>
+homes agent/store/journal.c <zstd.h>
 homes agent/run/spawn.c <uv.h>
 homes agent/net/http.c <curl/curl.h>
 homes console/view_tasks.c <ncurses.h>
