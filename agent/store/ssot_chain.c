@@ -48,6 +48,7 @@ void chain_tree_again(struct chain *c)
 void chain_reset(struct chain *c, const struct ssot_point *at)
 {
 	c->end = *at;
+	c->mark = c->kept;
 	*c->asked = 0;
 	pack_reset(c->pack);
 	ssot_repo_forget(c->repo);
@@ -56,6 +57,7 @@ void chain_reset(struct chain *c, const struct ssot_point *at)
 
 void chain_written(struct chain *c)
 {
+	c->kept = c->mark;
 	if (tree_bytes(c->tree) > TREES_BYTES)
 		chain_tree_again(c);
 }
@@ -150,6 +152,7 @@ void chain_commit(struct chain *c, const struct record *r,
 {
 	char tree[SSOT_HEX], parent[SSOT_HEX], second[SSOT_HEX];
 	struct ssot_point *end = &c->end;
+	char checkpoint[SSOT_MARK];
 	struct buf text = {0};
 	struct ssot_words w;
 
@@ -164,6 +167,10 @@ void chain_commit(struct chain *c, const struct record *r,
 	if (other) {
 		hex_of(other->id, GIT_RAW, second);
 		w.parent[end->any] = second;
+	}
+	if (c->mark.seq > end->seq) {	/* since the commit before */
+		ssot_mark_text(&c->mark, checkpoint);
+		w.checkpoint = checkpoint;
 	}
 	ssot_commit_text(&text, &w);
 	pack_add(c->pack, PACK_COMMIT, text.data, text.len, end->commit.id);
@@ -196,5 +203,8 @@ int chain_add(struct chain *c, const struct record *r, struct err *err)
 {
 	if (r->seq == 1 && !*c->log_id)
 		hex_of(r->leaf, (SSOT_LOG - 1) / 2, c->log_id);
-	return r->seq <= c->end.seq ? 0 : add(c, r, err);
+	if (r->seq <= c->end.seq)
+		return 0;
+	ssot_mark_read(&c->mark, r);
+	return add(c, r, err);
 }

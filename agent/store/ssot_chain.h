@@ -19,7 +19,11 @@ struct ssot_repo;
 struct chain *chain_new(struct ssot_repo *repo, const char *log_id,
 			bool remote);
 void chain_free(struct chain *c);
-/* Go on behind this point; what was made and not written is forgotten. */
+/*
+ * Go on behind this point; what was made and not written is forgotten. The
+ * records since are given again from any that is no younger than the first
+ * that was given after chain_written.
+ */
 void chain_reset(struct chain *c, const struct ssot_point *at);
 /* The next record. -1: the end is as it was; reset before going on. */
 int chain_add(struct chain *c, const struct record *r, struct err *err);
@@ -27,7 +31,7 @@ const struct ssot_point *chain_end(const struct chain *c);
 const char *chain_log(const struct chain *c);
 /* What is new since it was last written. */
 struct pack *chain_pack(struct chain *c);
-/* All of it was written: memory that is not needed goes. */
+/* All of it was written: a reset comes back to here. */
 void chain_written(struct chain *c);
 
 /* The commit that a ssot_merged record takes in (40 hex); else NULL. */

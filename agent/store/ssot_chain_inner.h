@@ -1,6 +1,7 @@
 /* What the two files of the chain share. */
 #pragma once
 #include "agent/store/ssot_chain.h"
+#include "agent/store/ssot_mark.h"
 
 struct tree;
 
@@ -13,6 +14,8 @@ struct chain {
 	bool remote;
 	char asked[SSOT_HEX];	/* the commit that was asked for last */
 	bool has;		/* is it in this line? */
+	/* The newest checkpoint; and the one when all was written last. */
+	struct ssot_mark mark, kept;
 };
 
 /* The tree as the end has it. */

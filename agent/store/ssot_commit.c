@@ -93,6 +93,7 @@ void ssot_commit_text(struct buf *out, const struct ssot_words *w)
 	if (w->seq)
 		buf_addf(out, "Audit-Head: %llu %s\n",
 			 (unsigned long long)w->seq, w->leaf);
+	add_trailer(out, "Audit-Checkpoint", w->checkpoint);
 }
 
 bool ssot_trailer(const char *message, const char *key, char *out,

@@ -20,6 +20,7 @@ struct ssot_words {
 	const char *log_id;
 	uint64_t seq;
 	const char *leaf;		/* hex */
+	const char *checkpoint;		/* see ssot_mark.h */
 };
 
 /*

@@ -54,13 +54,21 @@ const char ssot_readme[] =
 	" stands for:\n`Audit-Log: <id of the journal>`, `Audit-Head: <seq>"
 	" <leaf hash>`. The repository\ncan be made anew from the journal."
 	" Where agents share a remote, what it decided\nnames the journal"
-	" alone.\n";
+	" alone.\n"
+	"\n"
+	"`Audit-Checkpoint: <size> <root> <signature>` is the newest signed"
+	" checkpoint of the\njournal at that time: the RFC 6962 root over its"
+	" first `size` records. The agent's\nname, the size and the root, a"
+	" line each, are what the signature (4 bytes that\nname the key, then"
+	" Ed25519) is of. Keep a clone: with it anybody sees whether the\n"
+	"journal was changed or cut since.\n";
 
 bool ssot_readme_old(const char *sha)
 {
 	static const char *const old[] = {
 		"c9bab2ccf6019e17f7021a2e7754adca433a3286",
 		"5f09a9991bfcfb48645e10e243e169d62a8aced5",
+		"8d5b12bbfedacc30d85c37d721193b06ee11912a",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(old); i++)
