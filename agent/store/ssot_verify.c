@@ -177,15 +177,20 @@ void ssot_verify_close(struct ssot_verify *v)
 	free(v);
 }
 
-static uint64_t words_of(const struct record *r, const char *log_id)
+static uint64_t words_of(const struct record *r, const char *log_id,
+			 const struct ssot_mark *mark)
 {
-	char leaf[SHA256_HEX];
+	char leaf[SHA256_HEX], checkpoint[SSOT_MARK];
 	struct ssot_words w;
 	struct buf text = {0};
 	uint64_t out;
 
 	ssot_record_words(&w, r, log_id, leaf);
 	w.tree = "";
+	if (mark) {
+		ssot_mark_text(mark, checkpoint);
+		w.checkpoint = checkpoint;
+	}
 	ssot_commit_text(&text, &w);
 	out = ssot_walk_words(text.data, text.len);
 	buf_fini(&text);
@@ -193,11 +198,24 @@ static uint64_t words_of(const struct record *r, const char *log_id)
 }
 
 /* Commits were made without the name of the journal once. */
-static bool says(const struct ssot_verify *v, const struct walk_commit *c,
+static bool says(struct ssot_verify *v, const struct walk_commit *c,
 		 const struct record *r)
 {
-	return c->words == words_of(r, v->o.log_id) ||
-	       c->words == words_of(r, NULL);
+	const struct ssot_mark *mark = v->mark.seq > v->before ? &v->mark :
+								 NULL;
+	struct ssot_problem *p;
+
+	if (c->words == words_of(r, v->o.log_id, mark) ||
+	    c->words == words_of(r, NULL, mark))
+		return true;
+	if (!mark || c->words != words_of(r, v->o.log_id, NULL))
+		return false;
+	p = ssot_problem(v, "checkpoint_missing", r->seq, "the commit of "
+			 "record %llu does not carry the checkpoint of record "
+			 "%llu: it was rewritten", LLU(r->seq),
+			 LLU(mark->seq));
+	hex_of(c->id, GIT_RAW, p->commit);
+	return true;		/* else */
 }
 
 /* The first that does not fit says between which records it was changed. */
@@ -341,10 +359,13 @@ int ssot_verify_record(struct record *r, void *verify, struct err *err)
 	size_t commits;
 
 	note_time(v, r);
+	ssot_mark_read(&v->mark, r);
 	if (!strcmp(r->type, "ssot_merged") && note_merge(v, r, in, err))
 		return -1;
 	commits = judge_commits(v, r);
 	changes = take_all(v, r, in || taken);
+	if (commits || (in && changes && !taken))
+		v->before = r->seq;
 	if (in && changes && !taken && !commits)
 		ssot_problem(v, "commit_missing", r->seq, "no commit on main "
 			"stands for record %llu: history was rewritten",

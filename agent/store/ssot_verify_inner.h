@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "agent/store/ssot_docs.h"
+#include "agent/store/ssot_mark.h"
 #include "agent/store/ssot_verify.h"
 #include "agent/store/ssot_walk.h"
 
@@ -20,6 +21,8 @@ struct ssot_verify {
 	size_t n_order, next;
 	struct ssot_anchor good;	/* the newest that fitted so far */
 	bool changed;		/* the first that did not was told */
+	uint64_t before;	/* record of the commit before this one */
+	struct ssot_mark mark;	/* the newest checkpoint so far */
 	/* of the newest records */
 	uint64_t seq;
 	int64_t ts_us, started_us;
