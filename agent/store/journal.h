@@ -9,9 +9,11 @@
 #include <stdint.h>
 
 #include "agent/store/record.h"
+#include "common/json_span.h"
 
 struct err;
 struct journal;
+struct line;
 
 struct journal_head {		/* after the last committed record */
 	uint64_t seq;		/* 0: empty */
@@ -93,6 +95,22 @@ struct journal_report {
  */
 int journal_verify(const char *dir, journal_each *each, void *data,
 		   struct journal_report *report, struct err *err);
+/*
+ * The same with each line as it lies there: looked at, hashed and found in
+ * its place, but not built, which takes several times as long. All of it is
+ * borrowed for the call.
+ */
+struct journal_line {
+	uint64_t seq, off;
+	int64_t ts_us;
+	struct span text;		/* without its LF */
+	const struct line *parts;	/* of text: record_line.h */
+	const uint8_t *leaf;
+};
+typedef int journal_each_line(const struct journal_line *l, void *data,
+			      struct err *err);
+int journal_scan(const char *dir, journal_each_line *each, void *data,
+		 struct journal_report *report, struct err *err);
 /* Is an agent at work on it? */
 bool journal_in_use(const char *dir);
 

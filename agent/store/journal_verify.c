@@ -30,7 +30,8 @@ struct verify {
 	struct lines *lines;
 	struct seen last, now;
 	struct span text;	/* of now */
-	journal_each *each;
+	struct line parts;	/* of text */
+	journal_each_line *each;
 	void *data;
 	struct journal_report *report;
 };
@@ -66,17 +67,17 @@ static enum lines_got next_line(struct verify *v, struct err *err)
 /* Read v->text into v->now without building anything. */
 static int scan(struct verify *v, struct err *err)
 {
-	struct line line;
+	struct line *line = &v->parts;
 
-	if (line_scan(v->text, &line, err))
+	if (line_scan(v->text, line, err))
 		return -1;
-	if (*line.field[LINE_type].at != '"')
+	if (*line->field[LINE_type].at != '"')
 		return err_set(err, ERR_invalid_json, "it has no type");
-	if (!json_span_ok(line.data))
+	if (!json_span_ok(line->data))
 		return err_set(err, ERR_invalid_json, "data is no JSON");
-	v->now.seq = line.seq;
-	v->now.ts_us = line.ts_us;
-	memcpy(v->now.prev, line.prev, SHA256_RAW);
+	v->now.seq = line->seq;
+	v->now.ts_us = line->ts_us;
+	memcpy(v->now.prev, line->prev, SHA256_RAW);
 	sha256_leaf(v->text.at, v->text.len, v->now.leaf);
 	return 0;
 }
@@ -165,23 +166,16 @@ static int judge(struct verify *v, struct err *err)
 	return 1;
 }
 
-/* Hand now to the caller. 1: go on. 0: it is no record. Else its answer. */
+/* Hand now to the caller. 1: go on. Else its answer. */
 static int give(struct verify *v, struct err *err)
 {
-	struct err why = {0};
-	struct record *r;
-	int rc;
+	const struct journal_line l = {
+		.seq = v->now.seq, .off = v->now.off, .ts_us = v->now.ts_us,
+		.text = v->text, .parts = &v->parts, .leaf = v->now.leaf,
+	};
+	int rc = v->each ? v->each(&l, v->data, err) : 0;
 
-	if (!v->each)
-		return 1;
-	r = record_parse(v->text.at, v->text.len, NULL, &why);
-	if (!r)
-		return bad(v, v->now.seq, &v->now, "not a record: %s",
-			   why.detail);
-	r->off = v->now.off;
-	rc = v->each(r, v->data, err);
-	record_unref(r);
-	return rc ? rc : 1;
+	return rc || !v->report->ok ? rc : 1;
 }
 
 /* One line. 1: go on. 0: something is wrong with it. Else the answer. */
@@ -249,15 +243,13 @@ static int walk(struct verify *v, struct err *err)
 	return got == LINES_FAILED ? -1 : 0;
 }
 
-int journal_verify(const char *dir, journal_each *each, void *data,
-		   struct journal_report *report, struct err *err)
+static int verify(struct verify *v, const char *dir, struct err *err)
 {
-	struct verify v = {.each = each, .data = data, .report = report};
 	char *path = segment_path(dir);
 	struct stat st;
 	int fd = -1, rc = -1;
 
-	*report = (struct journal_report){.ok = true};
+	*v->report = (struct journal_report){.ok = true};
 	if (segment_alone(dir, err))
 		goto done;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -266,14 +258,57 @@ int journal_verify(const char *dir, journal_each *each, void *data,
 		goto done;
 	}
 	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	v.fd = fd;
-	v.lines = lines_new(fd, 0, (uint64_t)st.st_size);
-	rc = walk(&v, err);
-	memcpy(report->head, v.last.leaf, SHA256_RAW);
-	lines_free(v.lines);
+	v->fd = fd;
+	v->lines = lines_new(fd, 0, (uint64_t)st.st_size);
+	rc = walk(v, err);
+	memcpy(v->report->head, v->last.leaf, SHA256_RAW);
+	lines_free(v->lines);
 done:
 	if (fd >= 0)
 		close(fd);
 	free(path);
 	return rc;
+}
+
+int journal_scan(const char *dir, journal_each_line *each, void *data,
+		 struct journal_report *report, struct err *err)
+{
+	struct verify v = {.each = each, .data = data, .report = report};
+
+	return verify(&v, dir, err);
+}
+
+struct parsing {
+	struct verify *v;
+	journal_each *each;
+	void *data;
+};
+
+static int parse(const struct journal_line *l, void *data, struct err *err)
+{
+	struct parsing *p = data;
+	struct err why = {0};
+	struct record *r;
+	int rc;
+
+	if (!p->each)
+		return 0;
+	r = record_parse(l->text.at, l->text.len, NULL, &why);
+	if (!r)
+		return bad(p->v, l->seq, &p->v->now, "not a record: %s",
+			   why.detail);
+	r->off = l->off;
+	rc = p->each(r, p->data, err);
+	record_unref(r);
+	return rc;
+}
+
+int journal_verify(const char *dir, journal_each *each, void *data,
+		   struct journal_report *report, struct err *err)
+{
+	struct verify v = {.each = parse, .report = report};
+	struct parsing p = {&v, each, data};
+
+	v.data = &p;
+	return verify(&v, dir, err);
 }
