@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base64.h"
+#include "common/buf.h"
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/err.h"
@@ -400,6 +402,43 @@ START_TEST(a_problem_object_is_whole_even_for_bad_bytes)
 	ck_assert(*json_str(p, "remediation_hint"));
 	json_decref(p);
 	err_fini(&err);
+}
+END_TEST
+
+/* RFC 4648, section 10; and each text stands for bytes in one way only. */
+START_TEST(base64_has_one_form_for_all_bytes)
+{
+	static const struct { const char *raw, *text; } cases[] = {
+		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"},
+		{"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
+		{"foobar", "Zm9vYmFy"}, {"\xfb\xff\xfe", "+//+"},
+	};
+	static const char *const bad[] = {
+		"Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "=", "Zg==Zg==",
+		"Zm 9", "Zm9v\n", "Zm-_", "Z=9v",
+	};
+	struct buf b = {0};
+	char raw[16];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const size_t len = strlen(cases[i].raw);
+
+		buf_reset(&b);
+		base64_add(&b, cases[i].raw, len);
+		ck_assert_uint_eq(b.len, BASE64_LEN(len));
+		ck_assert_str_eq(b.data, cases[i].text);
+		ck_assert_int_eq(base64_raw(b.data, b.len, raw, len),
+				 (ssize_t)len);
+		ck_assert_mem_eq(raw, cases[i].raw, len);
+		if (len)
+			ck_assert_int_eq(base64_raw(b.data, b.len, raw,
+						    len - 1), -1);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		ck_assert_msg(base64_raw(bad[i], strlen(bad[i]), raw, 16) < 0,
+			      "%s", bad[i]);
+	ck_assert_int_eq(base64_raw("Zm\0v", 4, raw, 16), -1);
+	buf_fini(&b);
 }
 END_TEST
 
