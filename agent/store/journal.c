@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/store/journal_lines.h"
+#include "agent/store/journal_segments.h"
 #include "agent/store/journal_tail.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -98,7 +99,7 @@ int journal_open(struct journal **out, const char *dir,
 	struct journal *j = xcalloc(1, sizeof(*j));
 
 	*repair = (struct journal_repair){0};
-	j->path = segment_path(dir);
+	j->path = segment_path(dir, 1, false);
 	j->fd = -1;
 	pthread_mutex_init(&j->mutex, NULL);
 	if (open_file(j, dir, err) || read_tail(j, repair, err)) {

@@ -1,7 +1,6 @@
 /* See journal_lines.h. */
 #include "agent/store/journal_lines.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,35 +8,28 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/store/journal_segments.h"
 #include "common/err.h"
 #include "common/mem.h"
 
-#define SEGMENT "00000000000000000001.jsonl"
 #define CHUNK (1u << 20)
-
-char *segment_path(const char *dir)
-{
-	return xasprintf("%s/%s", dir, SEGMENT);
-}
 
 int segment_alone(const char *dir, struct err *err)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	int rc = 0;
+	struct segments s;
+	char *path;
+	int rc = segments_read(&s, dir, err);
 
-	if (!d)
-		return err_sys(err, ERR_audit_unavailable, "%s", dir);
-	while (!rc && (e = readdir(d))) {
-		size_t n = strlen(e->d_name);
-
-		if (n > 6 && !strcmp(e->d_name + n - 6, ".jsonl") &&
-		    strcmp(e->d_name, SEGMENT))
-			rc = err_set(err, ERR_audit_unavailable,
-				     "%s/%s is no part of this journal", dir,
-				     e->d_name);
+	if (rc)
+		return -1;
+	for (size_t i = 0; i < s.n && !rc; i++) {
+		path = segment_path(dir, s.at[i].first, s.at[i].packed);
+		if (s.at[i].first != 1 || s.at[i].packed)
+			rc = err_set(err, ERR_audit_unavailable, "%s is no "
+				     "part of this journal", path);
+		free(path);
 	}
-	closedir(d);
+	segments_fini(&s);
 	return rc;
 }
 

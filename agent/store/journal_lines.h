@@ -12,9 +12,7 @@
 struct err;
 struct lines;			/* a walk over part of an open file */
 
-/* DIR/00000000000000000001.jsonl: named by its first seq. Caller frees. */
-char *segment_path(const char *dir);
-/* Another *.jsonl in the folder is nothing we wrote. -1 names it. */
+/* Another segment than the first is nothing we wrote. -1 names it. */
 int segment_alone(const char *dir, struct err *err);
 
 enum lines_got {

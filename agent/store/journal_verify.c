@@ -16,6 +16,7 @@
 
 #include "agent/store/journal.h"
 #include "agent/store/journal_lines.h"
+#include "agent/store/journal_segments.h"
 #include "agent/store/record_line.h"
 #include "common/err.h"
 
@@ -212,7 +213,7 @@ static bool locked(int fd)
 
 bool journal_in_use(const char *dir)
 {
-	char *path = segment_path(dir);
+	char *path = segment_path(dir, 1, false);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	bool is = fd >= 0 && locked(fd);
 
@@ -245,7 +246,7 @@ static int walk(struct verify *v, struct err *err)
 
 static int verify(struct verify *v, const char *dir, struct err *err)
 {
-	char *path = segment_path(dir);
+	char *path = segment_path(dir, 1, false);
 	struct stat st;
 	int fd = -1, rc = -1;
 
