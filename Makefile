@@ -80,6 +80,8 @@ $(B)/libtool.a: $(call objs,agent/tools/tool.c agent/tools/web.c)
 L_screen = $(call lib,xcb xcb-shm xcb-xfixes xcb-randr libpng libturbojpeg)
 L_youtube = $(call lib,libcurl)
 L_notify = $(call lib,libcurl)
+L_witness = $(call lib,libcurl)
+L_timestamp = $(call lib,libcurl)
 .SECONDEXPANSION:
 $(B)/tools/%: $$(call objs,agent/tools/$$*_*.c) \
 		$(B)/libtool.a $(B)/libcommon.a
