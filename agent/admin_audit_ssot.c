@@ -9,6 +9,7 @@
 
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
+#include "agent/store/note.h"
 #include "agent/store/record.h"
 #include "agent/store/ssot_verify.h"
 #include "common/clock.h"
@@ -23,6 +24,7 @@ struct audit_ssot {
 	struct ssot_verify *verify;
 	const struct ssot_report *report;
 	char log_id[17];
+	struct note_key key;	/* of the journal */
 	bool show;		/* somebody watches */
 	int64_t shown_us;
 };
@@ -67,9 +69,12 @@ int audit_ssot_open(struct audit_ssot **out, const struct home *home,
 {
 	struct audit_ssot *s = xcalloc(1, sizeof(*s));
 	struct journal_report ignored;
-	struct ssot_verify_options o = {s->log_id, progress, s};
+	struct ssot_verify_options o = {.log_id = s->log_id,
+					.progress = progress, .data = s};
 
 	s->show = !quiet && isatty(STDERR_FILENO);
+	if (!note_key_read(&s->key, home->journal_vkey, NULL))
+		o.key = &s->key;
 	if ((access(home->ssot, F_OK) && missing(home, err)) ||
 	    journal_verify(home->audit, first, s, &ignored, err) < 0 ||
 	    ssot_verify_open(&s->verify, home->ssot, &o, err)) {
@@ -124,6 +129,16 @@ static void say_ranges(const struct ssot_report *r)
 		       r->local.seq + 1, r->head);
 }
 
+static void say_marks(const struct ssot_report *r)
+{
+	printf("checkpoints in commits: %zu", r->marks.count);
+	if (r->marks.to)
+		printf("; the newest that agrees is of records 1 to %" PRIu64
+		       ", in commit %.12s", r->marks.to, r->marks.commit);
+	puts(r->marks.count && !r->marks.checked ?
+	     "; no key to check signatures with" : "");
+}
+
 static void say_problems(const struct ssot_report *r)
 {
 	for (size_t i = 0; i < r->n_problems && i < SSOT_PROBLEMS; i++) {
@@ -163,6 +178,7 @@ void audit_ssot_say(const struct audit_ssot *s)
 		printf("remote: main is %zu commits ahead and %zu behind\n",
 		       r->ahead, r->behind);
 	say_ranges(r);
+	say_marks(r);
 	printf("documents: %zu, as the journal has them %zu, not in git yet "
 	       "%zu, otherwise %zu\n", r->documents, r->equal, r->late,
 	       r->other);
@@ -176,6 +192,17 @@ static json_t *anchor_json(const struct ssot_anchor *a)
 	return a->seq ? json_pack("{s:i,s:I,s:s}", "from", 1, "to",
 				  (json_int_t)a->seq, "commit", a->commit) :
 			json_null();
+}
+
+static json_t *marks_json(const struct ssot_report *r)
+{
+	json_t *v = json_pack("{s:I,s:b,s:I}", "count",
+			      (json_int_t)r->marks.count, "signatures_checked",
+			      r->marks.checked, "to",
+			      (json_int_t)r->marks.to);
+
+	json_set_str(v, "commit", r->marks.to ? r->marks.commit : NULL);
+	return v;
 }
 
 static json_t *remote_json(const struct ssot_report *r)
@@ -210,7 +237,7 @@ static json_t *report_json(const struct ssot_report *r)
 		json_array_append_new(problems, problem_json(&r->problems[i]));
 	return json_pack(
 		"{s:b,s:s?,s:I,s:I,s:I,s:I,s:o,s:o,s:o,s:{s:I,s:I,s:I,s:I,s:I},"
-		"s:o,s:I}", "ok", !r->n_problems,
+		"s:o,s:o,s:I}", "ok", !r->n_problems,
 		"main", r->main[0] ? r->main : NULL,
 		"commits", (json_int_t)r->commits,
 		"ours", (json_int_t)r->ours,
@@ -227,6 +254,7 @@ static json_t *report_json(const struct ssot_report *r)
 		"behind", (json_int_t)r->late,
 		"other", (json_int_t)r->other,
 		"unknown_files", (json_int_t)r->unknown,
+		"checkpoints", marks_json(r),
 		"problems", problems, "problem_count",
 		(json_int_t)r->n_problems);
 }

@@ -149,6 +149,7 @@ static int read_history(struct ssot_verify *v, const char *repo,
 	if (read_remote(v, err))
 		return -1;
 	sort_ours(v);
+	marks_begin(v);
 	return 0;
 }
 
@@ -360,6 +361,7 @@ int ssot_verify_record(struct record *r, void *verify, struct err *err)
 
 	note_time(v, r);
 	ssot_mark_read(&v->mark, r);
+	marks_record(v, r);
 	if (!strcmp(r->type, "ssot_merged") && note_merge(v, r, in, err))
 		return -1;
 	commits = judge_commits(v, r);

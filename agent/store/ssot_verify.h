@@ -13,6 +13,7 @@
 #include "common/sha256.h"
 
 struct err;
+struct note_key;
 struct record;
 struct ssot_verify;
 
@@ -41,6 +42,12 @@ struct ssot_report {
 	char remote[41];	/* as last fetched; "": there is none */
 	size_t behind, ahead;	/* commits of main, against the remote */
 	struct ssot_anchor away;
+	struct {		/* checkpoints that commits carry */
+		size_t count;
+		bool checked;	/* their signatures too */
+		uint64_t to;	/* the newest that agrees; 0: none */
+		char commit[41];	/* that carries it */
+	} marks;
 	uint64_t head;		/* records of the journal */
 	size_t documents, equal, late, other, unknown;
 	uint64_t late_from;	/* the first record that git lacks */
@@ -50,6 +57,8 @@ struct ssot_report {
 
 struct ssot_verify_options {
 	const char *log_id;	/* 16 hex digits of the leaf of record 1 */
+	/* Of the journal, borrowed; NULL: signatures are not checked. */
+	const struct note_key *key;
 	/* Every so often: what is read, and how much of it. May be NULL. */
 	void (*progress)(void *data, const char *what, uint64_t n);
 	void *data;

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/store/merkle.h"
 #include "agent/store/ssot_docs.h"
 #include "agent/store/ssot_mark.h"
 #include "agent/store/ssot_verify.h"
@@ -23,6 +24,10 @@ struct ssot_verify {
 	bool changed;		/* the first that did not was told */
 	uint64_t before;	/* record of the commit before this one */
 	struct ssot_mark mark;	/* the newest checkpoint so far */
+	struct walk_mark *marks;	/* borrowed, by size */
+	size_t n_marks, next_mark;
+	struct merkle merkle;		/* of the records so far */
+	bool differs;		/* the first mark that did was told */
 	/* of the newest records */
 	uint64_t seq;
 	int64_t ts_us, started_us;
@@ -34,5 +39,8 @@ struct ssot_verify {
 struct ssot_problem *ssot_problem(struct ssot_verify *v, const char *what,
 				  uint64_t seq, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The checkpoints in commits: sort them, and judge those of this size. */
+void marks_begin(struct ssot_verify *v);
+void marks_record(struct ssot_verify *v, const struct record *r);
 /* A commit of ours: the i-th by the record it names. */
 struct walk_commit *ssot_ours(struct ssot_verify *v, size_t i);

@@ -28,6 +28,8 @@ struct ssot_walk {
 	size_t n, room;
 	uint32_t *table, round;	/* of index + 1 in list, by id; 0: free */
 	size_t slots;		/* a power of two */
+	struct walk_mark *marks;
+	size_t n_marks, marks_room;
 	size_t strangers;
 	char stranger[17];
 };
@@ -84,6 +86,7 @@ void ssot_walk_close(struct ssot_walk *w)
 	git_repository_free(w->repo);
 	free(w->list);
 	free(w->table);
+	free(w->marks);
 	free(w->path);
 	free(w);
 }
@@ -184,6 +187,21 @@ void ssot_walk_raw(const char *hex, size_t len, uint8_t *raw)
 				   nibble(hex[2 * i + 1]));
 }
 
+/* Of the commit that is entered next. */
+static void read_mark(struct ssot_walk *w, const char *message)
+{
+	struct walk_mark mark = {.commit = (uint32_t)w->n};
+
+	if (!ssot_mark_of(&mark.mark, message))
+		return;
+	if (w->n_marks == w->marks_room) {
+		w->marks_room = w->marks_room ? 2 * w->marks_room : 64;
+		w->marks = xrealloc(w->marks,
+				    w->marks_room * sizeof(*w->marks));
+	}
+	w->marks[w->n_marks++] = mark;
+}
+
 /* Whose it is, and which record it vouches for. */
 static void read_words(struct ssot_walk *w, const char *text, size_t len,
 		       struct walk_commit *c)
@@ -204,6 +222,7 @@ static void read_words(struct ssot_walk *w, const char *text, size_t len,
 		return;
 	}
 	ssot_walk_raw(leaf, SHA256_RAW, c->leaf);
+	read_mark(w, message);
 }
 
 /* Its parents into ids, itself into *c unless that is NULL; *tree if not. */
@@ -277,6 +296,12 @@ struct walk_commit *ssot_walk_list(struct ssot_walk *w, size_t *n)
 {
 	*n = w->n;
 	return w->list;
+}
+
+struct walk_mark *ssot_walk_marks(struct ssot_walk *w, size_t *n)
+{
+	*n = w->n_marks;
+	return w->marks;
 }
 
 struct walk_commit *ssot_walk_find(struct ssot_walk *w, const char *hex)

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/store/ssot_mark.h"
 #include "agent/store/ssot_pack.h"
 #include "common/sha256.h"
 
@@ -25,6 +26,11 @@ struct walk_commit {
 	uint32_t round;
 	bool says, merged;	/* for the caller: it says what its record
 				   says; it was taken in */
+};
+
+struct walk_mark {		/* a checkpoint that a commit of ours carries */
+	struct ssot_mark mark;
+	uint32_t commit;	/* in ssot_walk_list() */
 };
 
 /*
@@ -49,6 +55,8 @@ int ssot_walk_ref(struct ssot_walk *w, const char *ref,
 		  struct walk_commit **tip, struct err *err);
 /* Those read so far, *n of them. */
 struct walk_commit *ssot_walk_list(struct ssot_walk *w, size_t *n);
+/* Likewise, in any order; the caller may sort them. */
+struct walk_mark *ssot_walk_marks(struct ssot_walk *w, size_t *n);
 /* NULL: none of those read. */
 struct walk_commit *ssot_walk_find(struct ssot_walk *w, const char *hex);
 /* How many named another journal, and the last of these names ("": none). */
