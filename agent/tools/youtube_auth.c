@@ -15,6 +15,8 @@
 #define TOKEN_URL "https://oauth2.googleapis.com/token"
 #define TOKEN_MAX 4096
 #define TRIES 6
+#define BEARER "Authorization: Bearer "
+#define HIDE_LEAST 4		/* shorter cannot be told from other text */
 
 struct auth {
 	const char *url;	/* borrowed */
@@ -92,15 +94,46 @@ const char *auth_header(const struct auth *a)
 }
 
 /* application/x-www-form-urlencoded, everything but letters and digits. */
-static void add_field(struct buf *form, const char *name, const char *value)
+static void add_value(struct buf *form, const char *value)
 {
-	buf_addf(form, "%s%s=", form->len ? "&" : "", name);
 	for (const unsigned char *c = (const void *)value; *c; c++)
 		if ((*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') ||
 		    (*c >= 'a' && *c <= 'z'))
 			buf_add(form, c, 1);
 		else
 			buf_addf(form, "%%%02X", *c);
+}
+
+static void add_field(struct buf *form, const char *name, const char *value)
+{
+	buf_addf(form, "%s%s=", form->len ? "&" : "", name);
+	add_value(form, value);
+}
+
+void auth_hide_word(char *text, const char *word)
+{
+	const size_t len = word ? strlen(word) : 0;
+
+	while (len >= HIDE_LEAST && (text = strstr(text, word)))
+		memset(text, '*', len);
+}
+
+void auth_hide(const struct auth *a, char *text)
+{
+	static const char *const names[] = {"client_secret", "refresh_token"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *word = json_str(a->client, names[i]);
+		struct buf sent = {0};
+
+		add_value(&sent, word);
+		auth_hide_word(text, word);
+		auth_hide_word(text, sent.data);
+		mem_wipe(sent.data, sent.len);
+		buf_fini(&sent);
+	}
+	if (a->header)
+		auth_hide_word(text, a->header + strlen(BEARER));
 }
 
 /* It goes into a header: a b64token (RFC 6750), nothing that could end it. */
@@ -124,7 +157,7 @@ static int take_token(struct auth *a, const struct web_reply *r,
 
 	if (ok) {
 		forget(&a->header);
-		a->header = xasprintf("Authorization: Bearer %s", token);
+		a->header = xasprintf(BEARER "%s", token);
 	}
 	json_decref(body);
 	return ok ? 0 : failure_set(f, &unreachable, "Signing in: the answer "

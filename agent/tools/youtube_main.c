@@ -164,7 +164,7 @@ static int upload(const struct tool *t)
 	int rc;
 
 	tool_file(t, "file", &file);
-	u.auth = auth_open(t);
+	f.auth = u.auth = auth_open(t);
 	u.fd = open_file(&file, &u.size);
 	u.metadata = metadata;
 	u.base = base;

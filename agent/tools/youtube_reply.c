@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "agent/tools/web.h"
+#include "agent/tools/youtube_auth.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
+
+#define SESSION_LEAST 16	/* characters */
 
 static const struct {
 	const char *reason;
@@ -32,12 +35,38 @@ struct complaint {
 	char reason[64], message[240];
 };
 
-static void copy(char *into, size_t size, const char *text)
+/* Of the session's URI, what nobody could guess. */
+static void hide_session(char *text, const char *uri)
 {
-	snprintf(into, size, "%s", text ? text : "");
+	static const char ends[] = "/?&=";
+	size_t len;
+
+	for (; uri && *uri; uri += len + !!uri[len]) {
+		char *piece = xstrndup(uri, len = strcspn(uri, ends));
+
+		if (len >= SESSION_LEAST)
+			auth_hide_word(text, piece);
+		mem_wipe(piece, len);
+		free(piece);
+	}
 }
 
-static void read_complaint(const struct web_reply *r, struct complaint *c)
+/* Cut to size after what is secret was hidden, never through it. */
+static void copy(char *into, size_t size, const char *text,
+		 const struct failure *f)
+{
+	char *clean = xstrdup(text ? text : "");
+
+	if (f && f->auth)
+		auth_hide(f->auth, clean);
+	if (f)
+		hide_session(clean, f->session);
+	snprintf(into, size, "%s", clean);
+	free(clean);
+}
+
+static void read_complaint(const struct web_reply *r,
+			   const struct failure *f, struct complaint *c)
 {
 	json_t *body = r->body.len ? json_parse(r->body.data, r->body.len,
 						NULL) : NULL;
@@ -45,12 +74,14 @@ static void read_complaint(const struct web_reply *r, struct complaint *c)
 	const json_t *first = json_array_get(json_object_get(e, "errors"), 0);
 
 	if (json_is_string(e)) {
-		copy(c->reason, sizeof(c->reason), json_string_value(e));
+		copy(c->reason, sizeof(c->reason), json_string_value(e), f);
 		copy(c->message, sizeof(c->message),
-		     json_str(body, "error_description"));
+		     json_str(body, "error_description"), f);
 	} else {
-		copy(c->reason, sizeof(c->reason), json_str(first, "reason"));
-		copy(c->message, sizeof(c->message), json_str(e, "message"));
+		copy(c->reason, sizeof(c->reason), json_str(first, "reason"),
+		     f);
+		copy(c->message, sizeof(c->message), json_str(e, "message"),
+		     f);
 	}
 	json_decref(body);
 }
@@ -61,7 +92,7 @@ static enum reply_kind by_reason(const struct web_reply *r,
 {
 	struct complaint c;
 
-	read_complaint(r, &c);
+	read_complaint(r, NULL, &c);
 	if (!strcmp(c.reason, "youtubeSignupRequired"))
 		return REPLY_REFUSED;
 	if (!strcmp(c.reason, "rateLimitExceeded") ||
@@ -114,9 +145,9 @@ int reply_failure(const struct web_reply *r, const char *what,
 
 	if (!r->status)
 		return failure_set(f, row, "%s: %s", what, r->why);
-	read_complaint(r, &c);
+	read_complaint(r, f, &c);
 	if (r->status == 401 && !*c.reason)
-		copy(c.reason, sizeof(c.reason), "authError");
+		copy(c.reason, sizeof(c.reason), "authError", NULL);
 	for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
 		if (!strcmp(reasons[i].reason, c.reason))
 			row = &reasons[i].row;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct auth;
 struct err_row;
 struct web_reply;
 
@@ -22,6 +23,9 @@ enum reply_kind {
 struct failure {
 	const struct err_row *why;
 	char detail[400];
+	/* What the channel may say back to us but nobody may read; or NULL. */
+	const struct auth *auth;
+	const char *session;
 };
 
 enum reply_kind reply_kind(const struct web_reply *reply);

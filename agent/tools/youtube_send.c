@@ -214,10 +214,21 @@ static int on_more(struct state *s)
 	       once_more(s, "The channel stores nothing");
 }
 
+static int on_refused(struct state *s)
+{
+	int rc;
+
+	s->f->session = s->session;
+	rc = reply_failure(&s->reply, s->session ? "Uploading" :
+			   "Opening the upload", s->f);
+	s->f->session = NULL;
+	return rc;
+}
+
 static int on_auth(struct state *s)
 {
 	if (s->token_is_fresh)
-		return reply_failure(&s->reply, "Uploading", s->f);
+		return on_refused(s);
 	s->token_is_fresh = true;
 	s->unsure = s->session != NULL;
 	return auth_refresh(s->u->auth, s->u->web, s->u->t, s->f);
@@ -244,12 +255,6 @@ static int on_again(struct state *s)
 	if (whole && s->stored + s->asked_to_send == s->u->size)
 		s->in_doubt = true;
 	return once_more(s, s->session ? "Uploading" : "Opening the upload");
-}
-
-static int on_refused(struct state *s)
-{
-	return reply_failure(&s->reply, s->session ? "Uploading" :
-			     "Opening the upload", s->f);
 }
 
 /* 1: there is a video. 0: go on. -1: see the failure. */
