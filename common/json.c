@@ -80,6 +80,14 @@ static int shape_ok(const char *text, size_t len, struct err *err)
 	return 0;
 }
 
+/* jansson quotes what it cannot read, which may be somebody's password. */
+static int unquoted(const char *why)
+{
+	const char *near = strstr(why, " near ");
+
+	return (int)(near ? (size_t)(near - why) : strlen(why));
+}
+
 json_t *json_parse(const char *text, size_t len, struct err *err)
 {
 	json_error_t why;
@@ -91,8 +99,8 @@ json_t *json_parse(const char *text, size_t len, struct err *err)
 	if (!v)
 		v = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
 	if (!v) {
-		err_set(err, ERR_invalid_json, "line %d column %d: %s",
-			why.line, why.column, why.text);
+		err_set(err, ERR_invalid_json, "line %d column %d: %.*s",
+			why.line, why.column, unquoted(why.text), why.text);
 		return NULL;
 	}
 	if (!json_is_object(v))
