@@ -28,10 +28,13 @@ struct parts {			/* in the order they are built */
 	char *built_in;			/* the folder of our own tools */
 };
 
-/* A core file would hold tokens; nobody may attach either. */
+/*
+ * A core file would hold tokens, and one of a tool its arguments; nobody may
+ * attach either. Of one byte: with 0, a pipe in core_pattern gets it all.
+ */
 static void keep_secrets_in(void)
 {
-	struct rlimit none = {0, 0};
+	struct rlimit none = {1, 1};
 
 	setrlimit(RLIMIT_CORE, &none);
 	prctl(PR_SET_DUMPABLE, 0);

@@ -173,7 +173,7 @@ void child_close(struct child *c)
 static void set_limits(void)
 {
 	static const struct { int what; rlim_t most; } limits[] = {
-		{RLIMIT_CORE, 0},
+		{RLIMIT_CORE, 1},	/* with 0 a pipe would get one */
 		{RLIMIT_NOFILE, 256},
 		{RLIMIT_FSIZE, (rlim_t)8 << 30},
 	};

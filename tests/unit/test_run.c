@@ -346,7 +346,7 @@ START_TEST(a_tool_is_given_its_request_and_nothing_of_ours)
 	ck_assert(same(json_object_get(r->result, "argv"),
 		       json_pack("[s]", "an argument")));
 	ck_assert(same(json_object_get(r->result, "limits"),
-		       json_pack("[i,i,I]", 0, 256, (json_int_t)8 << 30)));
+		       json_pack("[i,i,I]", 1, 256, (json_int_t)8 << 30)));
 	ck_assert(json_is_set(r->result, "leader"));
 	ck_assert(json_is_set(r->result, "eof"));
 	ck_assert_int_eq(json_int(r->result, "blocked", 1), 0);
