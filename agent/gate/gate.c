@@ -107,6 +107,8 @@ void gate_admit(struct agent *a, struct call *c)
 {
 	json_t *object = NULL;
 
+	token_hide(c->method);
+	token_hide(c->path);
 	if (c->via == VIA_WEBSOCKET && !c->op && !c->err.code)
 		object = read_frame(c);
 	if (!correlation_valid(c->correlation_id))
@@ -166,6 +168,7 @@ static void record_refusal(struct agent *a, struct call *c)
 {
 	struct fact fact = {.status = err_row(c->err.code)->status};
 
+	token_hide(c->err.detail);
 	if (c->err.code == ERR_unauthenticated) {
 		fact.type = "auth_failed";
 		fact.data = json_pack("{s:s}", "detail", "no valid token");

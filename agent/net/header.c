@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/net/server.h"
+#include "agent/store/token.h"
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/mem.h"
@@ -111,7 +112,10 @@ static void take_prefer(struct call *c, const char *value)
 
 static void take_correlation(struct call *c, const char *value)
 {
-	if (correlation_valid(value))
+	if (token_in(value))
+		err_set(&c->err, ERR_invalid_request,
+			"X-Correlation-Id is recorded, and has a token in it");
+	else if (correlation_valid(value))
 		strcpy(c->correlation_id, value);
 	else if (!c->err.code)
 		err_set(&c->err, ERR_invalid_request,

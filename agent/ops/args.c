@@ -195,12 +195,38 @@ static int check_admin(const struct call *c, const struct arg *a,
 	return 0;
 }
 
+int token_refused(const char *where, struct err *err)
+{
+	err_set(err, ERR_invalid_request, "%.100s: has a token in it", where);
+	return err_hint(err, "Send tokens in the Authorization header alone; "
+			"what is said elsewhere is recorded. Revoke one that "
+			"was sent to anybody else.");
+}
+
 /* The body as an object; a call without one has no members. */
 static json_t *body_object(struct call *c, struct err *err)
 {
 	if (!c->body_len || c->op->flags & OP_RAW)
 		return json_object();
 	return json_parse(c->body, c->body_len, err);
+}
+
+/*
+ * What is said here is recorded, all but the arguments of a tool that are
+ * secret: those that are not are looked at when it is known which.
+ */
+static int check_tokens(const struct call *c, const json_t *args,
+			struct err *err)
+{
+	bool tool = c->op->effect == EFFECT_TOOL;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach ((json_t *)args, key, v)
+		if (token_in(key) || (!(tool && !strcmp(key, "args")) &&
+				      token_in_json(v)))
+			return token_refused(key, err);
+	return 0;
 }
 
 static int check_all(struct agent *a, struct call *c, json_t *args,
@@ -210,6 +236,8 @@ static int check_all(struct agent *a, struct call *c, json_t *args,
 	json_t *v;
 	void *next;
 
+	if (check_tokens(c, args, err))
+		return -1;
 	json_object_foreach (args, key, v)
 		if (!op_arg(c->op, key))
 			return err_set(err, ERR_invalid_request,

@@ -209,6 +209,7 @@ void call_render(struct call *c)
 {
 	struct buf b = {0};
 
+	token_hide(c->err.detail);
 	if (c->err.code)
 		c->status = err_row(c->err.code)->status;
 	else if (!c->status)

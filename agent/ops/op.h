@@ -98,6 +98,8 @@ const struct op *op_for_rpc(const char *name, const json_t *params);
 /* The row of this name, or NULL. */
 const struct arg *op_arg(const struct op *op, const char *name);
 /* Is it what the row says? An id is not looked up. ERR_invalid_request. */
+/* There is a token in this member or parameter; it would be recorded. -1 */
+int token_refused(const char *where, struct err *err);
 int op_arg_check(const struct arg *a, const json_t *v, struct err *err);
 /*
  * Check c->params and body (or the given JSON object) against op's table and

@@ -122,6 +122,8 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	if (rc)
 		return -1;
 	ask->shown = tool_args_redacted(t, ask->args);
+	if (token_in_json(ask->shown))
+		return token_refused("args", err);
 	hash_secrets(a, ask);
 	if (too_long(ask->shown))
 		return err_set(err, ERR_invalid_args, "args: over %d bytes "

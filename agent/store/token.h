@@ -23,6 +23,13 @@ struct actor {
 
 unsigned scope_of(const char *name);		/* 0 if there is none */
 const char *scope_name(unsigned one);
+/*
+ * Is something in the text (which may be NULL) spelled like a token, whether
+ * it is one, was one, or has a typo? token_hide writes [redacted] over it.
+ */
+bool token_in(const char *text);
+void token_hide(char *text);
+bool token_in_json(const json_t *v);	/* in a string or a key of it */
 /* "admin,observer": for the record; out has 48 bytes. */
 void scope_text(unsigned scopes, char out[48]);
 

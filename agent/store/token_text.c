@@ -8,6 +8,10 @@
 #include "common/mem.h"
 
 #define DIGITS 30		/* of the secret, base62 */
+#define LIKE_DIGITS 20		/* so many in a row are told by nobody */
+
+static const char alnum[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			    "abcdefghijklmnopqrstuvwxyz";
 
 static const char *const scopes[] = {"admin", "observer", "tool_runner"};
 
@@ -40,8 +44,6 @@ void scope_text(unsigned set, char out[48])
 /* The last six digits: they find a typo, they protect nothing. */
 static void checksum(const char *digits, char out[7])
 {
-	static const char alnum[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz";
 	unsigned long crc = crc32(0, (const Bytef *)digits, DIGITS);
 
 	out[6] = 0;
@@ -56,6 +58,65 @@ void token_text_make(unsigned set, char text[TOKEN_TEXT])
 		text[2] = set & SCOPE_ADMIN ? 'a' : 'r';
 	random_base62(text + 4, DIGITS);
 	checksum(text + 4, text + 4 + DIGITS);
+}
+
+/* Length of what is spelled like a token here; most of one is enough. */
+static size_t like_token(const char *at)
+{
+	size_t digits;
+
+	if (at[0] != 'k' || at[1] != 'c' || !at[2] || !strchr("aor", at[2]) ||
+	    at[3] != '_')
+		return 0;
+	digits = strspn(at + 4, alnum);
+	return digits >= LIKE_DIGITS ? 4 + digits : 0;
+}
+
+/* The first in the text; *len gets its length. NULL: none. */
+static char *find_token(const char *text, size_t *len)
+{
+	for (; text && (text = strstr(text, "kc")); text++) {
+		*len = like_token(text);
+		if (*len)
+			return (char *)text;
+	}
+	return NULL;
+}
+
+bool token_in(const char *text)
+{
+	size_t len;
+
+	return find_token(text, &len) != NULL;
+}
+
+void token_hide(char *text)
+{
+	static const char hidden[] = "[redacted]";
+	const size_t n = sizeof(hidden) - 1;
+	size_t len;
+
+	while ((text = find_token(text, &len))) {
+		memcpy(text, hidden, n);
+		memmove(text + n, text + len, strlen(text + len) + 1);
+	}
+}
+
+bool token_in_json(const json_t *v)
+{
+	const char *key;
+	json_t *each;
+	size_t i;
+
+	if (json_is_array(v))
+		json_array_foreach (v, i, each)
+			if (token_in_json(each))
+				return true;
+	if (json_is_object(v))
+		json_object_foreach ((json_t *)v, key, each)
+			if (token_in(key) || token_in_json(each))
+				return true;
+	return json_is_string(v) && token_in(json_string_value(v));
 }
 
 bool token_text_ok(const char *text)

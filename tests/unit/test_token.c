@@ -257,6 +257,39 @@ START_TEST(tokens_made_at_the_same_time_are_all_kept)
 }
 END_TEST
 
+START_TEST(what_is_spelled_like_a_token_is_found_and_hidden)
+{
+	static const struct { const char *text, *hidden; } cases[] = {
+		{"", NULL}, {"kc", NULL}, {"kck", NULL}, {"kca_", NULL},
+		{"kca_0123456789abcdefghi", NULL},
+		{"kcx_0123456789abcdefghij", NULL},
+		{"kco-0123456789abcdefghij", NULL},
+		{"kco_0123456789abcdefghij", "[redacted]"},
+		{"a kcr_0123456789abcdefghijKLMNOP=", "a [redacted]="},
+		{"kckcr_0123456789abcdefghijklmnop/kca_0123456789abcdefghijk",
+		 "kc[redacted]/[redacted]"},
+	};
+	char text[80];
+	json_t *v;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		strcpy(text, cases[i].text);
+		ck_assert_int_eq(token_in(text), cases[i].hidden != NULL);
+		v = json_pack("{s:[i,{s:s}]}", "a", 1, "b", text);
+		ck_assert_int_eq(token_in_json(v), cases[i].hidden != NULL);
+		json_decref(v);
+		v = json_pack("[{s:n}]", text);
+		ck_assert_int_eq(token_in_json(v), cases[i].hidden != NULL);
+		json_decref(v);
+		token_hide(text);
+		ck_assert_str_eq(text, cases[i].hidden ? cases[i].hidden :
+				       cases[i].text);
+	}
+	token_hide(NULL);
+	ck_assert(!token_in(NULL));
+}
+END_TEST
+
 TESTS("token",
       a_token_says_who_and_what_for,
       any_other_text_is_nobody,
@@ -266,4 +299,5 @@ TESTS("token",
       neither_the_file_nor_the_list_holds_a_secret,
       a_file_that_cannot_be_trusted_lets_nobody_in,
       odd_names_and_scopes_are_not_made,
-      tokens_made_at_the_same_time_are_all_kept)
+      tokens_made_at_the_same_time_are_all_kept,
+      what_is_spelled_like_a_token_is_found_and_hidden)
