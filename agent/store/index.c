@@ -131,6 +131,7 @@ void index_close(struct index *x)
 	buf_fini(&x->folded);
 	buf_fini(&x->back);
 	buf_fini(&x->pretty);
+	post_fini(&x->post);
 	free(x);
 }
 
@@ -147,6 +148,7 @@ static int finish(struct index *x, int rc, struct err *err)
 	if (!rc)
 		return 0;
 	sqlite3_exec(x->db.handle, "ROLLBACK", NULL, NULL, NULL);
+	post_drop(&x->post);
 	index_load_names(x, NULL);
 	return -1;
 }
@@ -155,6 +157,8 @@ int index_reset(struct index *x, struct err *err)
 {
 	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
 	    finish(x, db_run(&x->db, "DELETE FROM request; DELETE FROM event;"
+			     "DELETE FROM link; DELETE FROM facet;"
+			     "DELETE FROM word;"
 			     "DELETE FROM doc; DELETE FROM text;"
 			     "DELETE FROM name WHERE id>1;"
 			     "UPDATE meta SET seq=0,off=0,leaf=zeroblob(32)",
@@ -183,7 +187,7 @@ static int add(struct index *x, struct record *const *records, size_t n,
 		at->off = r->off + r->len + 1;
 		memcpy(at->leaf, r->leaf, SHA256_RAW);
 	}
-	return 0;
+	return post_flush(&x->post, &x->db, err);
 }
 
 static int store_cursor(struct index *x, const struct index_cursor *at,

@@ -81,17 +81,33 @@ struct record_filter {		/* NULL or 0: any */
 	const char *types;	/* comma separated; NULL: all but request;
 				   "*": all */
 	const char *task_id, *correlation_id, *run_id, *actor;
+	const char *words;	/* see reader_scan; never in a request */
 	int status;
 	int64_t since_us, until_us;
 	uint64_t after_seq;	/* exclusive */
-	size_t limit;
+	size_t limit;		/* of reader_records */
 };
 struct record_place { uint64_t seq, off; size_t len; };
 /*
  * Places of matching records, by seq ascending, *n of them; out has room for
- * limit. Both times are inclusive. -1 on error.
+ * limit. Both times are inclusive. words are not looked at. -1 on error.
  */
 int reader_records(struct reader *r, const struct record_filter *f,
 		   struct record_place *out, size_t *n, struct err *err);
+/*
+ * The same one by one, as long as each returns 0; what else it returns is
+ * returned. Of words the index knows only about where they are: each gets
+ * every record that may have them, and decides by words_hold.
+ */
+typedef int record_each(const struct record_place *p, void *data,
+			struct err *err);
+int reader_scan(struct reader *r, const struct record_filter *f,
+		record_each *each, void *data, struct err *err);
+/*
+ * Do the texts that people read in data hold each of the words? Words are
+ * letters and digits, without case; one of three or more finds what starts
+ * with it.
+ */
+bool record_holds(const json_t *data, const char *words);
 /* The first record at or after that time; 0 if there is none. */
 uint64_t reader_seq_at(struct reader *r, int64_t ts_us);

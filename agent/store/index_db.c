@@ -71,16 +71,19 @@ int db_error(struct db *d, struct err *err)
 			"from the journal.");
 }
 
-/* A free place, or the oldest one whose statement is not being stepped. */
+/* A free place, or that of the longest unused one; not one being stepped. */
 static size_t place(struct db *d)
 {
-	size_t at;
+	size_t at = DB_CACHE;
 
 	if (d->used < DB_CACHE)
 		return d->used++;
-	do {
-		at = d->turn++ % DB_CACHE;
-	} while (sqlite3_stmt_busy(d->cache[at].stmt));
+	for (size_t i = 0; i < DB_CACHE; i++)
+		if (!sqlite3_stmt_busy(d->cache[i].stmt) &&
+		    (at == DB_CACHE || d->cache[i].when < d->cache[at].when))
+			at = i;
+	if (at == DB_CACHE)
+		abort();	/* nobody nests questions so deep */
 	sqlite3_finalize(d->cache[at].stmt);
 	free(d->cache[at].sql);
 	return at;
@@ -93,6 +96,7 @@ sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err)
 
 	for (size_t i = 0; i < d->used; i++)
 		if (!strcmp(d->cache[i].sql, sql)) {
+			d->cache[i].when = ++d->asked;
 			sqlite3_reset(d->cache[i].stmt);
 			return d->cache[i].stmt;
 		}
@@ -104,6 +108,7 @@ sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err)
 	at = place(d);
 	d->cache[at].sql = xstrdup(sql);
 	d->cache[at].stmt = stmt;
+	d->cache[at].when = ++d->asked;
 	return stmt;
 }
 

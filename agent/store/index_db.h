@@ -16,18 +16,20 @@
 #include "agent/store/index.h"
 #include "common/buf.h"
 
-#define INDEX_VERSION 3		/* of the tables; PRAGMA user_version */
+#define INDEX_VERSION 4		/* of the tables; PRAGMA user_version */
 #define INDEX_APP 0x6b697263	/* "kirc"; PRAGMA application_id */
 #define NAME_REQUEST 1		/* the type that has a table of its own */
 
 struct err;
 
 #define DB_CACHE 48
+#define DB_KEPT 16
 
 struct db {
 	sqlite3 *handle;
-	struct { char *sql; sqlite3_stmt *stmt; } cache[DB_CACHE];
-	size_t used, turn;
+	struct { char *sql; sqlite3_stmt *stmt; uint64_t when; } cache[DB_CACHE];
+	size_t used;
+	uint64_t asked;			/* for a statement, times */
 };
 
 /* SQL function (text, part): instr, but much faster, and only yes or no. */
@@ -39,7 +41,7 @@ void db_close(struct db *d);
 
 /*
  * The statement for this text, prepared once and kept; reset, its values
- * still bound. NULL and *err.
+ * still bound. NULL and *err. The last DB_KEPT that were asked for are there.
  */
 sqlite3_stmt *db_stmt(struct db *d, const char *sql, struct err *err);
 /* 1: a row. 0: done, and reset. -1: *err, and reset. */

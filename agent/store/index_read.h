@@ -1,6 +1,8 @@
 /* What the two kinds of questions share, on documents and on records. */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "agent/store/index.h"
 #include "agent/store/index_db.h"
@@ -11,6 +13,24 @@ struct reader {
 	struct db db;
 	struct buf sql, folded;
 };
+
+enum table { REQUEST, EVENT, TABLES };
+
+/*
+ * The seqs that times and after_seq leave: *after < seq <= *upto, both within
+ * INT64_MAX. Looks at the tables that are asked for.
+ */
+int reader_range(struct reader *r, const struct record_filter *f,
+		 const bool asked[TABLES], uint64_t *after, uint64_t *upto,
+		 struct err *err);
+/*
+ * The first block from block on, up to upto, in which each of the words (lower
+ * case) may be the start of one. 1; 0: there is none; -1: *err. b holds what
+ * is known of the part last looked at; zeroed, it is a valid start.
+ */
+struct blocks { int64_t part; bool loaded; uint8_t has[128]; };	/* a bit each */
+int words_block(struct reader *r, struct blocks *b, const char *words,
+		int64_t *block, int64_t upto, struct err *err);
 
 /* The number of a name; 0: nothing has it. -1: *err. */
 int64_t reader_name(struct reader *r, const char *text, size_t len,

@@ -1,25 +1,31 @@
 /*
  * The index's tables. Requests, which are most records, have one of their
  * own, and so has everything else, which is what people ask for: no question
- * wades through requests, and neither pays for the other's indexes.
+ * wades through requests.
+ *
+ * A record's row is found by its seq. What leads there from elsewhere:
+ *
+ *   link   from an id's hash (correlation, task, run) to each record
+ *   facet  from what is of few kinds (type, actor, status) to the blocks of
+ *          256 records in which there is one; the rows of a block are read
+ *   word   from the words that people read to such blocks
+ *
+ * link and word are kept in parts, one after the other, of 2^18 records: what
+ * is added goes to the last part alone, which stays in memory however long
+ * the record is, and a question looks into the few dozen there are.
  */
 #pragma once
+
+#define BLOCK_BITS 8
+#define PART_BITS 18
+
+#define BLOCK_OF(seq) ((seq) >> BLOCK_BITS)
+#define PART_OF(seq) ((seq) >> PART_BITS)
 
 #define RECORD_TABLE(table)						\
 	"CREATE TABLE " table "(seq INTEGER PRIMARY KEY, off INTEGER,"	\
 	" len INTEGER, ts INTEGER, type INTEGER, actor INTEGER,"		\
-	" corr INTEGER, task INTEGER, run INTEGER, status INTEGER);"	\
-	RECORD_BY(table, "actor") RECORD_BY(table, "corr")		\
-	RECORD_BY(table, "task") RECORD_BY(table, "run")			\
-	"CREATE INDEX " table "_status ON " table "(status) WHERE "	\
-	STATUS_RARE ";"
-
-#define RECORD_BY(table, column)						\
-	"CREATE INDEX " table "_" column " ON " table "(" column ")"	\
-	" WHERE " column " IS NOT NULL;"
-
-/* A walk over all finds the other ones soon enough. */
-#define STATUS_RARE "status>=400"
+	" corr INTEGER, task INTEGER, run INTEGER, status INTEGER);"
 
 #define DOC_BY(column)							\
 	"CREATE INDEX doc_" column " ON doc(kind," column ",id)"	\
@@ -32,9 +38,12 @@
 	"CREATE TABLE name(id INTEGER PRIMARY KEY, text TEXT UNIQUE);"	\
 	"INSERT INTO name VALUES(1,'request');"				\
 	RECORD_TABLE("request") RECORD_TABLE("event")			\
-	"CREATE INDEX event_type ON event(type);"			\
-	"CREATE INDEX event_type_actor ON event(type,actor)"		\
-	" WHERE actor IS NOT NULL;"					\
+	"CREATE TABLE link(part INTEGER, hash INTEGER, at INTEGER,"	\
+	" PRIMARY KEY(part,hash,at)) WITHOUT ROWID;"			\
+	"CREATE TABLE facet(key INTEGER, block INTEGER,"		\
+	" PRIMARY KEY(key,block)) WITHOUT ROWID;"			\
+	"CREATE TABLE word(part INTEGER, word BLOB, block INTEGER,"	\
+	" PRIMARY KEY(part,word,block)) WITHOUT ROWID;"			\
 	"CREATE TABLE doc(n INTEGER PRIMARY KEY, kind INTEGER, id TEXT,"	\
 	" back TEXT, state INTEGER, task INTEGER,"			\
 	" run INTEGER, corr INTEGER, ref INTEGER, title TEXT);"		\

@@ -78,6 +78,7 @@ int index_add_record(struct index *x, const struct record *r,
 	db_bind_hash(s, 8, r->task_id);
 	db_bind_hash(s, 9, r->run_id);
 	bind_name(s, 10, r->status);
+	post_add(&x->post, r, type, actor);
 	return db_step(&x->db, s, err);
 }
 

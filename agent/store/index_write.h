@@ -4,6 +4,7 @@
 
 #include "agent/store/index.h"
 #include "agent/store/index_db.h"
+#include "agent/store/index_post.h"
 #include "common/buf.h"
 
 struct index {
@@ -11,6 +12,7 @@ struct index {
 	struct index_cursor cursor;
 	json_t *names;			/* the table, in memory */
 	struct buf folded, back, pretty;	/* for one document */
+	struct post post;		/* of the records of one apply */
 };
 
 int index_load_names(struct index *x, struct err *err);

@@ -1,0 +1,36 @@
+/*
+ * What leads to records, for one apply: gathered, sorted and then put into
+ * the tables in their order, so that each page is written once.
+ */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct db;
+struct err;
+struct record;
+
+/* A key of the table facet: what kind of number it is, and which. */
+enum facet { FACET_TYPE = 1, FACET_TYPE_ACTOR, FACET_ACTOR, FACET_STATUS,
+	     FACET_REQUEST_ACTOR, FACET_REQUEST_STATUS };
+
+/* Names beyond 2^28 share keys, which costs time and no answer. */
+static inline int64_t facet_key(enum facet kind, int64_t a, int64_t b)
+{
+	const int64_t mask = (1 << 28) - 1;
+
+	return (int64_t)kind << 56 | (a & mask) << 28 | (b & mask);
+}
+
+struct post { struct buf links, facets, words, text; };
+
+void post_fini(struct post *p);
+/* Note a record; type and actor are its numbers, actor 0: none. */
+void post_add(struct post *p, const struct record *r, int64_t type,
+	      int64_t actor);
+/* Put what was noted into the tables, and forget it. 0, or -1 and *err. */
+int post_flush(struct post *p, struct db *db, struct err *err);
+/* Forget it. */
+void post_drop(struct post *p);
