@@ -23,7 +23,7 @@
 #define PENDING_BYTES ((size_t)16 << 20)	/* and bytes of their lines */
 #define APPLY_MAX 2048			/* records in one transaction */
 #define PAUSE_MAX_US 400000		/* between tries */
-#define APPLY_BYTES ((size_t)8 << 20)	/* read again for one */
+#define APPLY_BYTES ((size_t)8 << 20)	/* read again for so many */
 
 struct follower {
 	struct follower_kind kind;
@@ -151,8 +151,8 @@ static bool apply(struct follower *f, struct record *const *records, size_t n)
 
 struct chunk {
 	struct follower *f;
-	struct record *records[APPLY_MAX];
-	size_t n, bytes;
+	struct record **records;
+	size_t n, bytes, most, most_bytes;
 };
 
 static int flush(struct chunk *c)
@@ -173,18 +173,21 @@ static int gather(struct record *r, void *data, struct err *err)
 		return 0;
 	c->records[c->n++] = record_ref(r);
 	c->bytes += r->len;
-	return c->n == APPLY_MAX || c->bytes > APPLY_BYTES ? flush(c) : 0;
+	return c->n == c->most || c->bytes > c->most_bytes ? flush(c) : 0;
 }
 
 /* Read from the journal what memory does not have; false: stop. */
 static bool catch_up(struct follower *f)
 {
-	struct chunk *c = xcalloc(1, sizeof(*c));
+	const size_t most = f->kind.at_once ? f->kind.at_once : APPLY_MAX;
+	struct chunk own = {.f = f, .most = most,
+			    .most_bytes = APPLY_BYTES / APPLY_MAX * most,
+			    .records = xcalloc(most, sizeof(*own.records))};
+	struct chunk *c = &own;
 	struct err err = {0};
 	bool ok;
 	int rc;
 
-	c->f = f;
 	pthread_mutex_lock(&f->lock);
 	f->behind = false;		/* what is fed from now on is kept */
 	pthread_mutex_unlock(&f->lock);
@@ -193,7 +196,7 @@ static bool catch_up(struct follower *f)
 	if (rc >= 0)
 		rc = flush(c) || rc;
 	drop(c->records, c->n);
-	free(c);
+	free(c->records);
 	ok = rc >= 0 || wait_again(f, &err, 1000000);
 	if (rc < 0) {
 		pthread_mutex_lock(&f->lock);

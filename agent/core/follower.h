@@ -32,6 +32,11 @@ struct follower_kind {
 	 */
 	int64_t pause_us;
 	int nice;		/* as nice(1): below who answers */
+	/*
+	 * Records in one apply while it catches up; 0: as many as usual. What
+	 * it makes of many at once may cost less.
+	 */
+	size_t at_once;
 };
 
 /* seq: what it has already. Starts the thread, which catches up first. */

@@ -27,6 +27,7 @@
 #define READ_WAIT_US 5000000
 #define HISTORY_US 2000000
 #define INDEX_PAUSE_US 50000
+#define INDEX_AT_ONCE 16384	/* records, of some 20 MB */
 #define SSOT_PAUSE_US 200000
 #define SSOT_NICE 5
 #define UPKEEP_US 2000000
@@ -236,7 +237,8 @@ static int follow_index(struct core *k, struct err *err)
 {
 	struct follower_kind index = {.name = "index", .apply = apply_index,
 				      .place = place_index, .ctx = k,
-				      .pause_us = INDEX_PAUSE_US};
+				      .pause_us = INDEX_PAUSE_US,
+				      .at_once = INDEX_AT_ONCE};
 	uint64_t head = core_seq(k);
 
 	k->follow_index = follower_start(&index, k->agent->journal,

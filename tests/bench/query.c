@@ -125,7 +125,8 @@ static void open_index(struct bench *b)
 static void build(struct bench *b)
 {
 	const struct follower_kind kind = {.name = "index", .apply = apply,
-					   .place = place, .ctx = b};
+					   .place = place, .ctx = b,
+					   .at_once = 16384};
 	const uint64_t head = journal_head(b->j).seq;
 	const int64_t start = clock_mono_us();
 	struct follower *f;
