@@ -442,7 +442,7 @@ START_TEST(base64_has_one_form_for_all_bytes)
 }
 END_TEST
 
-TESTS("common",
+TESTS("common", base64_has_one_form_for_all_bytes,
       json_that_could_be_read_two_ways_is_refused,
       json_nesting_ends_at_32,
       json_is_written_byte_for_byte_as_jansson_does,
