@@ -13,16 +13,27 @@ void merkle_node(const uint8_t left[SHA256_RAW],
 	sha256_raw(both, sizeof(both), out);
 }
 
-void merkle_add(struct merkle *m, const uint8_t leaf[SHA256_RAW])
+void merkle_grow(struct merkle *m, const uint8_t leaf[SHA256_RAW],
+		 merkle_full *full, void *data)
 {
 	uint8_t hash[SHA256_RAW];
 	int level = 0;
 
 	memcpy(hash, leaf, SHA256_RAW);
-	for (; m->size >> level & 1; level++)
+	for (;; level++) {
+		if (full)
+			full(data, level, hash);
+		if (!(m->size >> level & 1))
+			break;
 		merkle_node(m->node[level], hash, hash);
+	}
 	memcpy(m->node[level], hash, SHA256_RAW);
 	m->size++;
+}
+
+void merkle_add(struct merkle *m, const uint8_t leaf[SHA256_RAW])
+{
+	merkle_grow(m, leaf, NULL, NULL);
 }
 
 void merkle_root(const struct merkle *m, uint8_t root[SHA256_RAW])

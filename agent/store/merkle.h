@@ -25,6 +25,14 @@ struct merkle {
 	uint8_t node[64][SHA256_RAW];
 };
 void merkle_add(struct merkle *m, const uint8_t leaf[SHA256_RAW]);
+/*
+ * The same, and full (may be NULL) is given each full subtree that has its
+ * last leaf now, from level 0, the leaf itself, upward.
+ */
+typedef void merkle_full(void *data, int level,
+			 const uint8_t hash[SHA256_RAW]);
+void merkle_grow(struct merkle *m, const uint8_t leaf[SHA256_RAW],
+		 merkle_full *full, void *data);
 /* Of no leaves at all: SHA-256 of nothing. */
 void merkle_root(const struct merkle *m, uint8_t root[SHA256_RAW]);
 
