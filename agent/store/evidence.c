@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,14 +22,17 @@
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/id.h"
+#include "common/json.h"
 #include "common/mem.h"
 
 #define CHUNK (1 << 18)
 
-struct evidence {		/* never changes after open */
+struct evidence {		/* but for held never changes after open */
 	char *path;
 	char *guarded;		/* real path, or NULL */
 	int dir, tmp;
+	pthread_mutex_t lock;
+	json_t *held;		/* sha256: commits that are not recorded */
 };
 
 struct evidence_file {
@@ -39,9 +44,11 @@ struct evidence_file {
 };
 
 /* Only a file that nobody holds the lock of was left behind. */
-static void sweep(int tmp)
+void evidence_sweep(struct evidence *store)
 {
-	DIR *d = fdopendir(fcntl(tmp, F_DUPFD_CLOEXEC, 0));
+	int tmp = store->tmp;
+	DIR *d = fdopendir(openat(tmp, ".", O_RDONLY | O_DIRECTORY |
+				  O_CLOEXEC));
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
@@ -65,6 +72,8 @@ int evidence_open(struct evidence **out, const char *dir, struct err *err)
 
 	e->path = xstrdup(dir);
 	e->dir = e->tmp = -1;
+	e->held = json_object();
+	pthread_mutex_init(&e->lock, NULL);
 	if (fs_mkdir(dir, 0700, err)) {
 		evidence_close(e);
 		return -1;
@@ -77,7 +86,7 @@ int evidence_open(struct evidence **out, const char *dir, struct err *err)
 		evidence_close(e);
 		return -1;
 	}
-	sweep(e->tmp);
+	evidence_sweep(e);
 	*out = e;
 	return 0;
 }
@@ -90,6 +99,8 @@ void evidence_close(struct evidence *e)
 		close(e->dir);
 	if (e->tmp >= 0)
 		close(e->tmp);
+	pthread_mutex_destroy(&e->lock);
+	json_decref(e->held);
 	free(e->guarded);
 	free(e->path);
 	free(e);
@@ -159,6 +170,13 @@ int evidence_write(struct evidence_file *f, const void *data, size_t len,
 	return 0;
 }
 
+size_t evidence_head(const struct evidence_file *f, void *out, size_t len)
+{
+	ssize_t n = pread(f->fd, out, len, 0);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* The folder of a hash: "ab" of "abcd..."; -1 and errno. */
 static int open_shelf(struct evidence *e, const char *sha256, bool make)
 {
@@ -186,6 +204,35 @@ static int same_size(int shelf, const char *sha256, uint64_t size,
 			       sha256, (long long)st.st_size,
 			       (unsigned long long)size);
 	return 0;
+}
+
+/* One more (or less) of this hash is stored and not recorded. */
+static void hold(struct evidence *e, const char *sha256, int change)
+{
+	json_int_t n;
+
+	pthread_mutex_lock(&e->lock);
+	n = json_int(e->held, sha256, 0) + change;
+	if (n > 0)
+		json_set_int(e->held, sha256, n);
+	else
+		json_object_del(e->held, sha256);
+	pthread_mutex_unlock(&e->lock);
+}
+
+void evidence_recorded(struct evidence *e, const char *sha256)
+{
+	hold(e, sha256, -1);
+}
+
+bool evidence_held(struct evidence *e, const char *sha256)
+{
+	bool held;
+
+	pthread_mutex_lock(&e->lock);
+	held = json_object_get(e->held, sha256) != NULL;
+	pthread_mutex_unlock(&e->lock);
+	return held;
 }
 
 /* Durable bytes, then the name, then the name durable. */
@@ -221,7 +268,10 @@ int evidence_commit(struct evidence_file *f, char sha256[SHA256_HEX],
 	hex_of(raw, sizeof(raw), sha256);
 	if (size)
 		*size = f->size;
+	hold(f->store, sha256, 1);	/* before it has its name */
 	rc = place(f, sha256, err);
+	if (rc)
+		hold(f->store, sha256, -1);
 	evidence_abort(f);
 	return rc;
 }
@@ -281,6 +331,34 @@ int evidence_store(struct evidence *e, const void *data, size_t len,
 		return evidence_commit(f, sha256, NULL, err);
 	evidence_abort(f);
 	return -1;
+}
+
+/* Out of its shelf; nobody waits for the bytes of a large file to be freed. */
+static int take_away(struct evidence *e, const char *sha256, struct err *err)
+{
+	int shelf = open_shelf(e, sha256, false), rc = 0;
+	char name[24];
+
+	random_base62(name, 20);
+	if (shelf < 0 || renameat(shelf, sha256, e->tmp, name))
+		rc = errno == ENOENT ? 0 : -1;
+	if (rc)
+		err_sys(err, ERR_io, "removing evidence %s", sha256);
+	if (shelf >= 0)
+		close(shelf);
+	return rc;
+}
+
+int evidence_remove(struct evidence *e, const char *sha256, struct err *err)
+{
+	int rc;
+
+	if (!is_hex(sha256, SHA256_HEX - 1))
+		return err_set(err, ERR_not_found, "no SHA-256 in hex");
+	pthread_mutex_lock(&e->lock);
+	rc = json_object_get(e->held, sha256) ? 1 : take_away(e, sha256, err);
+	pthread_mutex_unlock(&e->lock);
+	return rc;
 }
 
 /* An open regular file of that name, unread. */

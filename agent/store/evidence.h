@@ -27,6 +27,8 @@ bool evidence_guards(const struct evidence *e, int fd);
 struct evidence_file *evidence_begin(struct evidence *e, struct err *err);
 int evidence_write(struct evidence_file *f, const void *data, size_t len,
 		   struct err *err);
+/* The first bytes so far, at most len, for media_type_of; how many. */
+size_t evidence_head(const struct evidence_file *f, void *out, size_t len);
 /* Frees f in any case. 0: stored under sha256, durable. */
 int evidence_commit(struct evidence_file *f, char sha256[SHA256_HEX],
 		    uint64_t *size, struct err *err);
@@ -37,6 +39,23 @@ int evidence_store_fd(struct evidence *e, int fd, char sha256[SHA256_HEX],
 		      uint64_t *size, struct err *err);
 int evidence_store(struct evidence *e, const void *data, size_t len,
 		   char sha256[SHA256_HEX], struct err *err);
+
+/*
+ * What is committed is held until it is on the record, so that nobody removes
+ * it in between: each commit or store is followed by one evidence_recorded,
+ * or never if the record failed.
+ */
+void evidence_recorded(struct evidence *e, const char *sha256);
+bool evidence_held(struct evidence *e, const char *sha256);
+/*
+ * Take the file away; what reads it goes on. Its removal has to be on the
+ * record by now. 0: it is gone, or was; 1: it is held; -1: *err. Not synced:
+ * after a crash it may be there again, and is taken away again. Quick, for
+ * the bytes go with evidence_sweep.
+ */
+int evidence_remove(struct evidence *e, const char *sha256, struct err *err);
+/* Free what was taken away and what a crash left half written. */
+void evidence_sweep(struct evidence *e);
 
 bool evidence_has(struct evidence *e, const char *sha256);
 /*

@@ -244,6 +244,49 @@ START_TEST(a_media_type_is_what_the_bytes_are)
 }
 END_TEST
 
+START_TEST(what_is_held_stays_until_it_is_recorded)
+{
+	struct evidence *e = store_new();
+	char sha[SHA256_HEX];
+
+	ck_assert_int_eq(evidence_store(e, "abc", 3, sha, NULL), 0);
+	ck_assert_int_eq(evidence_store(e, "abc", 3, sha, NULL), 0);
+	ck_assert(evidence_held(e, sha));
+	ck_assert_int_eq(evidence_remove(e, sha, NULL), 1);
+	evidence_recorded(e, sha);
+	ck_assert_int_eq(evidence_remove(e, sha, NULL), 1);
+	ck_assert(evidence_has(e, sha));
+	evidence_recorded(e, sha);
+	ck_assert(!evidence_held(e, sha));
+	ck_assert_int_eq(evidence_remove(e, sha, NULL), 0);
+	ck_assert(!evidence_has(e, sha));
+	ck_assert_int_eq(evidence_remove(e, sha, NULL), 0);
+	ck_assert_int_eq(evidence_remove(e, "../../x", NULL), -1);
+	store_end(e);
+}
+END_TEST
+
+START_TEST(what_is_removed_is_read_to_its_end_and_swept)
+{
+	struct evidence *e = store_new();
+	char sha[SHA256_HEX], text[4] = "", line[160];
+	int fd;
+
+	ck_assert_int_eq(evidence_store(e, "abc", 3, sha, NULL), 0);
+	evidence_recorded(e, sha);
+	ck_assert_int_eq(evidence_get(e, sha, &fd, NULL, NULL), 0);
+	ck_assert_int_eq(evidence_remove(e, sha, NULL), 0);
+	evidence_sweep(e);
+	evidence_sweep(e);
+	ck_assert_int_eq(read(fd, text, 3), 3);
+	ck_assert_str_eq(text, "abc");
+	close(fd);
+	snprintf(line, sizeof(line), "test -z \"$(ls %s/tmp)\"", dir);
+	ck_assert_int_eq(system(line), 0);
+	store_end(e);
+}
+END_TEST
+
 TESTS("evidence",
       what_is_stored_is_named_by_its_hash_and_read_back,
       pieces_and_a_pipe_give_the_same_as_the_whole,
@@ -252,4 +295,6 @@ TESTS("evidence",
       no_name_leads_out_of_the_store,
       a_copy_never_replaces_a_file,
       what_a_crash_left_goes_and_what_is_being_written_stays,
-      a_media_type_is_what_the_bytes_are)
+      a_media_type_is_what_the_bytes_are,
+      what_is_held_stays_until_it_is_recorded,
+      what_is_removed_is_read_to_its_end_and_swept)
