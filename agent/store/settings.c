@@ -25,6 +25,7 @@
 	 .offset = offsetof(struct settings, field), .fallback = fallback_,   \
 	 .choices = choices_, .min = min_, .max = max_, .help = help_},
 #define POLICY(...)
+#define RETENTION(...)
 #define TOOL(...)
 static const struct conf_key set_keys[] = {
 #include "agent/store/settings.def"
@@ -40,8 +41,18 @@ static const struct conf_key policy_keys[] = {
 #include "agent/store/settings.def"
 };
 #undef POLICY
-#undef TOOL
+#undef RETENTION
 #define POLICY(...)
+#define RETENTION(key_, field, type_, fallback_, choices_, min_, max_, help_) \
+	{.section = "retention", .key = key_, .type = type_,		      \
+	 .offset = offsetof(struct retention, field), .fallback = fallback_,  \
+	 .choices = choices_, .min = min_, .max = max_, .help = help_},
+static const struct conf_key retention_keys[] = {
+#include "agent/store/settings.def"
+};
+#undef RETENTION
+#undef TOOL
+#define RETENTION(...)
 #define TOOL(section_, key_, type_, fallback_, help_)			      \
 	{.section = section_, .key = key_, .type = type_,		      \
 	 .fallback = fallback_, .help = help_},
@@ -132,6 +143,33 @@ static struct policy *policy_for(struct settings *s, const char *tool)
 	return p;
 }
 
+/* What fnmatch takes, of what a media type may have. */
+static bool is_pattern(const char *text)
+{
+	return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789"
+			       "!#$&^_.+-/*") == strlen(text);
+}
+
+static int set_retention(struct settings *s, const struct conf_entry *e,
+			 struct err *err)
+{
+	struct retention *r = s->retentions;
+	size_t i = 0;
+
+	if (!is_pattern(e->sub))
+		return conf_error(e, err, "this is not a media type, such as "
+				  "video/* or image/png");
+	while (i < s->n_retentions && strcmp(r[i].pattern, e->sub))
+		i++;
+	if (i == s->n_retentions) {
+		r = xrealloc(r, (i + 1) * sizeof(*r));
+		r[i] = (struct retention){.pattern = xstrdup(e->sub)};
+		s->retentions = r;
+		s->n_retentions++;
+	}
+	return set(retention_keys, ARRAY_LEN(retention_keys), e, &r[i], err);
+}
+
 static int each_general(const struct conf_entry *e, void *data,
 			struct err *err)
 {
@@ -140,6 +178,8 @@ static int each_general(const struct conf_entry *e, void *data,
 
 	if (!strcmp(e->section, "policy") && e->sub)
 		return 0;
+	if (!strcmp(e->section, "retention") && e->sub)
+		return set_retention(s, e, err);
 	if (e->sub)
 		return conf_error(e, err, "unknown section");
 	if (!strcmp(e->section, "policy"))
@@ -266,6 +306,9 @@ void settings_fini(struct settings *s)
 	for (size_t i = 0; i < s->n_tool_policies; i++)
 		free(s->tool_policies[i].tool);
 	free(s->tool_policies);
+	for (size_t i = 0; i < s->n_retentions; i++)
+		free(s->retentions[i].pattern);
+	free(s->retentions);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
 	free(s->file);
@@ -281,7 +324,9 @@ const struct policy *settings_policy(const struct settings *s,
 	return &s->policy;
 }
 
-static void list(const struct conf_key *keys, size_t n, FILE *out)
+/* sub: the part of the section's name in quotes, or NULL. */
+static void list(const struct conf_key *keys, size_t n, const char *sub,
+		 FILE *out)
 {
 	const char *section = "";
 
@@ -289,7 +334,8 @@ static void list(const struct conf_key *keys, size_t n, FILE *out)
 		const struct conf_key *k = &keys[i];
 
 		if (strcmp(section, k->section))
-			fprintf(out, "\n[%s]\n", k->section);
+			fprintf(out, "\n[%s%s]\n", k->section,
+				sub ? sub : "");
 		section = k->section;
 		fprintf(out, "\t# %s\n\t#%s =%s%s\n", k->help, k->key,
 			k->fallback && *k->fallback ? " " : "",
@@ -302,7 +348,8 @@ void settings_list(FILE *out)
 	fputs("# kircerta-agent: every key with its default. [policy \"TOOL\"] "
 	      "takes the keys\n# of [policy] for one tool. Times: ms s m h d; "
 	      "sizes: k m g.\n", out);
-	list(set_keys, ARRAY_LEN(set_keys), out);
-	list(policy_keys, ARRAY_LEN(policy_keys), out);
-	list(tool_keys, ARRAY_LEN(tool_keys), out);
+	list(set_keys, ARRAY_LEN(set_keys), NULL, out);
+	list(retention_keys, ARRAY_LEN(retention_keys), " \"video/*\"", out);
+	list(policy_keys, ARRAY_LEN(policy_keys), NULL, out);
+	list(tool_keys, ARRAY_LEN(tool_keys), NULL, out);
 }

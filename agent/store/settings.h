@@ -19,6 +19,11 @@ struct policy {			/* [policy] and [policy "TOOL"] */
 	int64_t approvals_required, approval_ttl, grace;
 };
 
+struct retention {		/* [retention "PATTERN"]; 0: no limit */
+	char *pattern;		/* of media types, as for fnmatch */
+	int64_t max_age, max_size;
+};
+
 struct settings {
 	char *file;		/* absolute, whether it exists or not */
 	char *name, *listen;
@@ -36,6 +41,9 @@ struct settings {
 	struct policy policy;
 	struct policy *tool_policies;	/* per tool; whole, merged */
 	size_t n_tool_policies;
+	int64_t retention_every;
+	struct retention *retentions;	/* in the order of the file */
+	size_t n_retentions;
 	char policy_sha256[SHA256_HEX];	/* of all of it, canonical */
 	json_t *sections;	/* {"youtube": {"key": "value"}}: for tools;
 				   each that exists, with its defaults */

@@ -375,7 +375,7 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 			at[1] = ' ';		/* now it is set */
 			keys++;
 		}
-	ck_assert_uint_eq(keys, 30);
+	ck_assert_uint_eq(keys, 33);
 	at = strstr(text, "name =");
 	memcpy(at, "#", 1);			/* has no default text */
 	ck_assert_int_eq(read_text(&s, text, NULL), 0);
@@ -386,7 +386,40 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 }
 END_TEST
 
+START_TEST(retention_is_by_media_type_in_the_order_of_the_file)
+{
+	struct settings s;
+	struct err err = {0};
+
+	setup_dir();
+	ck_assert_int_eq(read_text(&s, "[retention \"video/*\"]\n"
+		"max-age = 30d\n[retention]\nevery = 2h\n"
+		"[retention \"image/png\"]\nmax-size = 2g\n"
+		"[retention \"video/*\"]\nmax-size = 20g\n", NULL), 0);
+	ck_assert_uint_eq(s.n_retentions, 2);
+	ck_assert_str_eq(s.retentions[0].pattern, "video/*");
+	ck_assert_int_eq(s.retentions[0].max_age, 30 * 86400000000LL);
+	ck_assert_int_eq(s.retentions[0].max_size, 20LL << 30);
+	ck_assert_str_eq(s.retentions[1].pattern, "image/png");
+	ck_assert_int_eq(s.retentions[1].max_age, 0);
+	ck_assert_int_eq(s.retentions[1].max_size, 2LL << 30);
+	ck_assert_int_eq(s.retention_every, 7200000000);
+	settings_fini(&s);
+	ck_assert_int_eq(read_text(&s, "[retention \"a b\"]\nmax-age = 1d\n",
+				   &err), -1);
+	ck_assert_int_eq(err.code, ERR_bad_config);
+	err_fini(&err);
+	err = (struct err){0};
+	ck_assert_int_eq(read_text(&s, "[retention \"a/b\"]\nage = 1d\n",
+				   &err), -1);
+	ck_assert_int_eq(err.code, ERR_bad_config);
+	err_fini(&err);
+	fs_remove_tree(dir);
+}
+END_TEST
+
 TESTS("settings",
+      retention_is_by_media_type_in_the_order_of_the_file,
       without_a_file_everything_has_its_default,
       every_key_of_the_file_arrives,
       a_tool_has_its_own_policy_over_the_general_one,
