@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/core/expiry.h"
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
 #include "agent/core/share.h"
@@ -66,6 +67,11 @@ static void begin_thread(pthread_t *t, const char *name,
 	pthread_setname_np(*t, name);
 }
 
+static void sweep(void *core)
+{
+	expiry_wake(((struct core *)core)->expiry);
+}
+
 static bool shares(const struct settings *s)
 {
 	return s->ssot_remote && *s->ssot_remote &&
@@ -90,6 +96,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->after_tail = &a->after;
 	a->due = due_new();
 	a->secret_args = json_object();
+	a->sweep = sweep;
 	*out = k;
 	if (stores_open(k, err) ||
 	    supervisor_open(&a->runs, a->evidence, a->home->spool,
@@ -104,6 +111,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 			     &k->workers[i]);
 	}
 	begin_thread(&k->writer, "writer", writer_main, k);
+	k->expiry = expiry_start(k);
 	return remote_open(&k->remote, k, err);
 }
 
@@ -113,6 +121,7 @@ void core_stop(struct core *k, const char *why)
 
 	if (!k->writer)
 		return;
+	expiry_stop(k->expiry);
 	remote_halt(k->remote);
 	share_stop(k->share);
 	queue_close(&k->todo);
@@ -170,6 +179,7 @@ void core_free(struct core *k)
 		n = d->next;
 		done_free(d);
 	}
+	expiry_free(k->expiry);
 	share_free(k->share);
 	due_free(a->due);
 	json_decref(a->secret_args);

@@ -12,6 +12,7 @@
 #define QUICK 2				/* workers for what is quick */
 #define WORKERS 4			/* and for what reads whole files */
 
+struct expiry;
 struct index;
 struct share;
 struct ssot;
@@ -51,6 +52,7 @@ struct core {
 	char way_back[SSOT_HEX];	/* where it was before */
 	struct call_list held;		/* the writer's: behind another */
 	struct share *share;		/* shared mode; else NULL */
+	struct expiry *expiry;
 };
 
 void *worker_main(void *worker);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
 #include "agent/ops/task.h"
@@ -39,7 +40,14 @@ int op_evidence_list(struct agent *a, struct call *c, struct err *err)
 			       .run_id = call_str(c, "run_id"),
 			       .correlation_id = call_str(c, "correlation_id")};
 
-	return list_docs(a, c, &f, artifact_shown, err);
+	json_t *each;
+	size_t i;
+
+	if (list_docs(a, c, &f, artifact_shown, err))
+		return -1;
+	json_array_foreach (json_object_get(c->answer, "items"), i, each)
+		evidence_mark(c->reader, each);
+	return 0;
 }
 
 /* The artifact of this hash; a prefix or suffix is not enough for bytes. */
@@ -96,16 +104,33 @@ static const char *known_type(const json_t *artifact)
 	return type && !strcmp(type, own) ? own : "application/octet-stream";
 }
 
+/* It may have been removed a moment ago. */
+static int why_not(struct agent *a, struct call *c, const char *sha,
+		   struct err *err)
+{
+	json_t *removed = NULL;
+
+	if (err->code == ERR_not_found && !a->read_wait(a->core, false, NULL))
+		removed = evidence_removed(c->reader, sha, NULL);
+	if (!removed)
+		return -1;
+	err_fini(err);
+	return evidence_say_removed(sha, removed, err);
+}
+
 int op_evidence_get(struct agent *a, struct call *c, struct err *err)
 {
 	const char *sha = call_str(c, "sha256");
 	uint64_t size, off, len;
-	json_t *artifact;
+	json_t *artifact, *removed;
 	int fd, part;
 
 	if (!is_hex(sha, 64))
 		return err_set(err, ERR_not_found,
 			       "evidence is named by 64 hex digits");
+	removed = evidence_removed(c->reader, sha, err);
+	if (removed)
+		return evidence_say_removed(sha, removed, err);
 	artifact = artifact_of(c, sha, err);
 	if (err->code)
 		return -1;
@@ -118,7 +143,7 @@ int op_evidence_get(struct agent *a, struct call *c, struct err *err)
 	}
 	if (evidence_get(a->evidence, sha, &fd, &size, err)) {
 		json_decref(artifact);
-		return -1;
+		return why_not(a, c, sha, err);
 	}
 	part = range_of(c->range, size, &off, &len);
 	if (c->via == VIA_WEBSOCKET || part < 0) {
@@ -142,11 +167,16 @@ int op_evidence_get(struct agent *a, struct call *c, struct err *err)
 struct stored {
 	char sha256[SHA256_HEX];
 	uint64_t size;
+	const char *media_type;		/* static text */
 };
+
+#define HEAD 512			/* bytes that tell a media type */
 
 int op_evidence_add_prepare(struct agent *a, struct call *c, struct err *err)
 {
 	struct evidence_file *f = c->upload;
+	const char *name = call_str(c, "name");
+	char head[HEAD];
 	struct stored *s;
 
 	(void)a;
@@ -154,6 +184,8 @@ int op_evidence_add_prepare(struct agent *a, struct call *c, struct err *err)
 		return err_set(err, ERR_invalid_request, "the body is the "
 			       "file: send it over HTTP with its length");
 	s = xcalloc(1, sizeof(*s));
+	s->media_type = media_type_of(name ? name : "", head,
+				      evidence_head(f, head, sizeof(head)));
 	c->upload = NULL;		/* commit frees it in any case */
 	c->prepared = s;
 	c->prepared_free = free;
@@ -182,14 +214,15 @@ int op_evidence_add(struct agent *a, struct call *c, struct err *err)
 	clock_text(clock_wall_us(), now);
 	name = name ? name : s->sha256;
 	doc = json_pack("{s:s,s:s,s:s,s:I,s:s,s:s,s:s?,s:n,s:s}", "id", id,
-		"name", name, "media_type", media_type_of(name, NULL, 0),
+		"name", name, "media_type", s->media_type,
 		"size", (json_int_t)s->size, "sha256", s->sha256,
 		"created_at", now, "task_id", task, "run_id",
 		"correlation_id", correlation);
-	fact.data = json_pack("{s:s,s:s,s:I}", "name", name, "sha256",
-			      s->sha256, "size", (json_int_t)s->size);
+	fact.data = json_pack("{s:s,s:s,s:I,s:s}", "name", name, "sha256",
+			      s->sha256, "size", (json_int_t)s->size,
+			      "media_type", s->media_type);
 	fact.put = json_pack("{s:O}", "artifact", doc);
-	if (agent_record_as(a, c, correlation, &fact, err)) {
+	if (evidence_record_added(a, c, correlation, &fact, s->sha256, err)) {
 		json_decref(doc);
 		return -1;
 	}

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/store/evidence.h"
@@ -150,9 +151,26 @@ static json_t *docs_of(struct call *c, const char *kind,
 	return list;
 }
 
+/* How a file is missing: removed on purpose, or else. */
+static void miss_artifact(struct call *c, json_t *artifact,
+			  const struct err *why, json_t *missing)
+{
+	const char *sha = json_str(artifact, "sha256");
+	json_t *removed;
+
+	evidence_mark(c->reader, artifact);
+	removed = json_object_get(artifact, "removed");
+	json_object_set_new(artifact, "verified", json_false());
+	miss(missing, "artifact", sha, removed && why->code == ERR_not_found ?
+	     "removed" : err_row(why->code)->code);
+	if (removed)
+		json_object_set(json_array_get(missing,
+			json_array_size(missing) - 1), "removed", removed);
+}
+
 /* Hash every artifact again; say which are not what was recorded. */
-static void verify_artifacts(struct agent *a, json_t *artifacts,
-			     json_t *missing)
+static void verify_artifacts(struct agent *a, struct call *c,
+			     json_t *artifacts, json_t *missing)
 {
 	json_t *each;
 	size_t i;
@@ -170,9 +188,7 @@ static void verify_artifacts(struct agent *a, json_t *artifacts,
 			close(fd);
 			json_object_set_new(each, "verified", json_true());
 		} else {
-			json_object_set_new(each, "verified", json_false());
-			miss(missing, "artifact", sha,
-			     err_row(err.code)->code);
+			miss_artifact(c, each, &err, missing);
 		}
 		err_fini(&err);
 	}
@@ -302,7 +318,7 @@ int op_audit_chain(struct agent *a, struct call *c, struct err *err)
 		json_decref(artifacts);
 		return -1;
 	}
-	verify_artifacts(a, artifacts, missing);
+	verify_artifacts(a, c, artifacts, missing);
 	verify_runs(runs, missing);
 	verify_links(a, c, events, missing);
 	return call_answer(c, json_pack(

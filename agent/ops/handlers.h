@@ -11,3 +11,4 @@
 /* The prepare steps, on a worker. */
 op_fn op_tool_execute_prepare;
 op_fn op_evidence_add_prepare;
+op_fn op_evidence_remove_prepare;

@@ -146,6 +146,8 @@ struct agent {
 	void (*history_wait)(void *core);
 	/* How far the followers are: for health and lists; any thread. */
 	json_t *(*followers)(void *core);
+	/* Frees the bytes of files that were removed, soon; or NULL. Any thread. */
+	void (*sweep)(void *core);
 	/* The remote's row of health, or NULL: none is configured. */
 	json_t *(*remote)(void *core);
 	/* Shared mode, else NULL: can the remote be asked, and if not, why. */

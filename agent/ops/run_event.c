@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/run/supervisor.h"
@@ -216,8 +217,8 @@ static int added(struct agent *a, const struct call *c, const json_t *run,
 
 	if (package)
 		json_object_set(fact.put, "package", package);
-	return agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
-			       err);
+	return evidence_record_added(a, c, json_str(run, "correlation_id"),
+				     &fact, json_str(artifact, "sha256"), err);
 }
 
 static json_t *package_artifact(const struct run_report *report)
