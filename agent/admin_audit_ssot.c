@@ -9,41 +9,26 @@
 
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
-#include "agent/store/note.h"
 #include "agent/store/record.h"
 #include "agent/store/ssot_verify.h"
-#include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
 
-#define SHOW_US 200000
 #define FIRST_READ 2		/* 1 would go on */
 
 struct audit_ssot {
 	struct ssot_verify *verify;
 	const struct ssot_report *report;
 	char log_id[17];
-	struct note_key key;	/* of the journal */
-	bool show;		/* somebody watches */
-	int64_t shown_us;
+	struct audit_progress *progress;
 };
 
 static void progress(void *data, const char *what, uint64_t n)
 {
 	struct audit_ssot *s = data;
-	int64_t now = clock_mono_us();
 
-	if (!s->show || now - s->shown_us < SHOW_US)
-		return;
-	s->shown_us = now;
-	fprintf(stderr, "\r\033[K%" PRIu64 " %s read", n, what);
-}
-
-static void clear(const struct audit_ssot *s)
-{
-	if (s->shown_us)
-		fputs("\r\033[K", stderr);
+	audit_progress(s->progress, what, n);
 }
 
 /* The journal is known by its first record. */
@@ -65,20 +50,20 @@ static int missing(const struct home *home, struct err *err)
 }
 
 int audit_ssot_open(struct audit_ssot **out, const struct home *home,
-		    bool quiet, struct err *err)
+		    const struct note_key *key,
+		    struct audit_progress *shown, struct err *err)
 {
 	struct audit_ssot *s = xcalloc(1, sizeof(*s));
 	struct journal_report ignored;
 	struct ssot_verify_options o = {.log_id = s->log_id,
-					.progress = progress, .data = s};
+					.key = key, .progress = progress,
+					.data = s};
 
-	s->show = !quiet && isatty(STDERR_FILENO);
-	if (!note_key_read(&s->key, home->journal_vkey, NULL))
-		o.key = &s->key;
+	s->progress = shown;
 	if ((access(home->ssot, F_OK) && missing(home, err)) ||
 	    journal_verify(home->audit, first, s, &ignored, err) < 0 ||
 	    ssot_verify_open(&s->verify, home->ssot, &o, err)) {
-		clear(s);
+		audit_progress_end(shown);
 		free(s);
 		return -1;
 	}
@@ -105,7 +90,7 @@ int audit_ssot_end(struct audit_ssot *s, const struct home *home, bool *ok,
 	int rc = ssot_verify_end(s->verify, journal_in_use(home->audit),
 				 &s->report, err);
 
-	clear(s);
+	audit_progress_end(s->progress);
 	*ok = !rc && !s->report->n_problems;
 	return rc;
 }
@@ -259,12 +244,7 @@ static json_t *report_json(const struct ssot_report *r)
 		(json_int_t)r->n_problems);
 }
 
-void audit_ssot_say_json(const struct audit_ssot *s)
+json_t *audit_ssot_json(const struct audit_ssot *s)
 {
-	json_t *v = s->report ? report_json(s->report) : json_null();
-	char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
-
-	fputs(text, stdout);
-	free(text);
-	json_decref(v);
+	return s->report ? report_json(s->report) : json_null();
 }

@@ -29,9 +29,13 @@ static const struct command commands[] = {
 	{"token", "create --name N --scope S [--scope S] [--expires 30d]\n"
 	 "| list [--json] | revoke ID",
 	 "who may call; create prints the token alone", cmd_token},
-	{"audit", "verify [--with-ssot] [--json]", "check every record and "
-	 "every link; --with-ssot compares the\ntask repository, and "
-	 "tells which records its history vouches for", cmd_audit},
+	{"audit", "verify [DIR] [--since FILE] [--key VKEY|FILE] "
+	 "[--with-ssot] [--json]",
+	 "check every record, every link and every signed checkpoint, in the\n"
+	 "home or in a copy of the files; --since: a checkpoint that you kept;\n"
+	 "--key: the verifier key that you kept; --with-ssot compares the\n"
+	 "task repository, and tells which records its history vouches for",
+	 cmd_audit},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };

@@ -118,7 +118,7 @@ def test_it_says_how_far_git_vouches_for_the_journal(fresh):
                                    "other": 0, "unknown_files": 0}, report
     plain = fresh.cli("audit", "verify", "--json")
     assert "ssot" not in json.loads(plain.stdout)
-    for bad in (["--with"], ["x"], ["--json", "--no"]):
+    for bad in (["--with"], ["x", "y"], ["--json", "--no"]):
         assert fresh.cli("audit", "verify", *bad,
                          check=False).returncode == 2, bad
 
