@@ -17,6 +17,7 @@ static const struct row {
 	{"video/x-matroska", "mkv", 0, 4, "\x1a\x45\xdf\xa3"},
 	{"application/pdf", "pdf", 0, 5, "%PDF-"},
 	{"application/zip", "zip", 0, 4, "PK\x03\x04"},
+	{"application/timestamp-reply", "tsr", 0, 0, NULL},
 	{"application/json", "json", 0, 0, NULL},
 	{"text/html", "html", 0, 0, NULL},
 	{"text/plain", "txt", 0, 0, NULL},

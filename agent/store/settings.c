@@ -80,6 +80,8 @@ static const char *odd(const struct conf_entry *e, const struct settings *s)
 static const char *odd_secret(const struct conf_entry *e,
 			      const struct settings *s)
 {
+	if (!strcmp(e->section, "timestamp") && !strcmp(e->key, "url"))
+		return *e->value ? web_url_wrong(e->value) : NULL;
 	if (strcmp(e->section, "ssot"))
 		return NULL;
 	if (!strcmp(e->key, "remote") && *s->ssot_remote)
@@ -180,6 +182,8 @@ static int each_general(const struct conf_entry *e, void *data,
 		return 0;
 	if (!strcmp(e->section, "retention") && e->sub)
 		return set_retention(s, e, err);
+	if (!strcmp(e->section, "witness") && e->sub)
+		return settings_witness(s, e, err);
 	if (e->sub)
 		return conf_error(e, err, "unknown section");
 	if (!strcmp(e->section, "policy"))
@@ -295,7 +299,7 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 	if (!not_everybodys(s->file, err) &&
 	    !conf_read(s->file, each_general, s, err) &&
 	    !conf_read(s->file, each_tool_policy, s, err) &&
-	    !hash_policy(s, err))
+	    !settings_witness_check(s, err) && !hash_policy(s, err))
 		return 0;
 	settings_fini(s);
 	return -1;
@@ -309,6 +313,7 @@ void settings_fini(struct settings *s)
 	for (size_t i = 0; i < s->n_retentions; i++)
 		free(s->retentions[i].pattern);
 	free(s->retentions);
+	settings_witness_fini(s);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
 	free(s->file);
@@ -350,6 +355,7 @@ void settings_list(FILE *out)
 	      "sizes: k m g.\n", out);
 	list(set_keys, ARRAY_LEN(set_keys), NULL, out);
 	list(retention_keys, ARRAY_LEN(retention_keys), " \"video/*\"", out);
+	settings_witness_list(out);
 	list(policy_keys, ARRAY_LEN(policy_keys), NULL, out);
 	list(tool_keys, ARRAY_LEN(tool_keys), NULL, out);
 }

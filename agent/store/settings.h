@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/store/settings_witness.h"
 #include "common/sha256.h"
 
 struct err;
@@ -38,6 +39,10 @@ struct settings {
 	char *ssot_user;
 	int64_t ssot_interval, ssot_timeout;
 	int64_t ssot_repack;	/* bytes */
+	char *stamp_url, *stamp_ca, *stamp_policy;	/* or NULL */
+	int64_t stamp_every, stamp_timeout;
+	struct witness_conf *witnesses;
+	size_t n_witnesses;
 	struct policy policy;
 	struct policy *tool_policies;	/* per tool; whole, merged */
 	size_t n_tool_policies;

@@ -123,6 +123,26 @@ const char *remote_url_wrong(const char *url)
 	return short_wrong(url);
 }
 
+const char *web_url_wrong(const char *url)
+{
+	bool clear = !strncmp(url, "http://", 7);
+	const char *at = url + (clear ? 7 : 8);
+	size_t len;
+
+	if (!clear && strncmp(url, "https://", 8))
+		return "is no https:// address";
+	if (strlen(url) > URL_MAX || strpbrk(url, "?#@"))
+		return "is too long, or has a ?, # or @ in it";
+	for (const char *c = url; *c; c++)
+		if ((unsigned char)*c <= ' ' || *c == 0x7f)
+			return "has a space or control character in it";
+	len = strcspn(at, "/");
+	if (!is_host(at, len))
+		return no_host;
+	return clear && !is_loopback(at, len) ?
+	       "is in the clear: http:// is for loopback, use https://" : NULL;
+}
+
 /* A secret is the agent's alone; what only has to be true is not changed. */
 static int file_check(const char *key, const char *file, mode_t others,
 		      struct err *err)

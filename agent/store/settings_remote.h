@@ -14,6 +14,11 @@ struct settings;
  */
 const char *remote_url_wrong(const char *url);
 /*
+ * The same for what is asked over HTTP: https://, or http:// to loopback,
+ * without a name, password, ? or # in it.
+ */
+const char *web_url_wrong(const char *url);
+/*
  * The files that [ssot] names: there, readable, and those with a secret in
  * them not empty and nobody else's to read; and with mode shared a remote.
  * ERR_bad_config names the file or the key.
