@@ -1,43 +1,44 @@
 /*
- * The record, read back: records are spliced from the journal's own bytes,
- * and a chain is verified while it is put together.
+ * A chain: everything that one correlation id caused, verified while it is
+ * put together, and what is missing named.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/audit.h"
 #include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/store/evidence.h"
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
-#include "common/clock.h"
+#include "common/buf.h"
+#include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
 
 #define CHAIN_MAX 1000
-#define ANSWER_MAX (4u << 20)	/* bytes of records in one answer */
 
 /* A committed record as JSON; its bytes must still be a record. */
 static json_t *record_at(struct agent *a, const struct record_place *p,
 			 struct err *err)
 {
-	char *line = xmalloc(p->len + 1);
+	struct buf b = {0};
+	struct line line;
 	json_t *v = NULL;
 
-	if (!journal_read(a->journal, p->off, p->len, line, err)) {
-		v = json_loadb(line, p->len, 0, NULL);
-		if (!v || (uint64_t)json_int(v, "seq", -1) != p->seq) {
-			json_decref(v);
-			v = NULL;
+	if (!audit_line(a, p, &b, &line, err)) {
+		v = json_span_load((struct span){b.data, b.len});
+		if (!v)
+			v = json_loadb(b.data, b.len, JSON_ALLOW_NUL, NULL);
+		if (!v)
 			err_set(err, ERR_evidence_corrupt,
 				"record %llu of the journal was changed",
 				(unsigned long long)p->seq);
-		}
 	}
-	free(line);
+	buf_fini(&b);
 	return v;
 }
 
@@ -52,76 +53,6 @@ static size_t fitting(const struct record_place *places, size_t n)
 			return i;
 	}
 	return n;
-}
-
-/* Matching records as an array; *last is the last one's seq, if more come. */
-static json_t *records(struct agent *a, struct call *c,
-		       struct record_filter *f, uint64_t *last,
-		       struct err *err)
-{
-	struct record_place *places = xcalloc(f->limit, sizeof(*places));
-	json_t *items = json_array(), *v;
-	size_t n = 0, found;
-
-	if (reader_records(c->reader, f, places, &n, err))
-		n = 0;
-	found = n;
-	n = fitting(places, n);
-	*last = n && (n < found || n == f->limit) ? places[n - 1].seq : 0;
-	for (size_t i = 0; i < n && !err->code; i++) {
-		v = record_at(a, &places[i], err);
-		if (v)
-			json_array_append_new(items, v);
-	}
-	free(places);
-	if (!err->code)
-		return items;
-	json_decref(items);
-	return NULL;
-}
-
-static int64_t time_arg(const struct call *c, const char *name)
-{
-	const char *text = call_str(c, name);
-	int64_t us = 0;
-
-	if (text)
-		clock_parse(text, clock_wall_us(), &us);
-	return us;
-}
-
-int op_audit_query(struct agent *a, struct call *c, struct err *err)
-{
-	size_t limit = (size_t)call_int(c, "limit", 100);
-	const char *cursor = call_str(c, "cursor");
-	struct record_filter f = {
-		.types = call_str(c, "type") ? call_str(c, "type") : "*",
-		.task_id = call_str(c, "task_id"),
-		.correlation_id = call_str(c, "correlation_id"),
-		.run_id = call_str(c, "run_id"), .actor = call_str(c, "actor"),
-		.status = (int)call_int(c, "status", 0),
-		.since_us = time_arg(c, "since"),
-		.until_us = time_arg(c, "until"),
-		.after_seq = (uint64_t)call_int(c, "after_seq", 0),
-		.limit = limit,
-	};
-	json_t *items, *next = json_null();
-	uint64_t last = 0;
-	char text[24];
-
-	if (cursor)
-		f.after_seq = strtoull(cursor, NULL, 10);
-	if (a->read_wait(a->core, true, err))
-		return -1;
-	items = records(a, c, &f, &last, err);
-	if (!items)
-		return -1;
-	if (last) {
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)last);
-		next = json_string(text);
-	}
-	return call_answer(c, json_pack("{s:o,s:o}", "items", items,
-					"next_cursor", next));
 }
 
 static void miss(json_t *missing, const char *what, const char *id,
@@ -206,10 +137,27 @@ static void verify_runs(const json_t *runs, json_t *missing)
 			     json_str(each, "state"));
 }
 
-/* Every record's leaf must be what its successor says: read both again. */
-static void verify_links(struct agent *a, struct call *c, json_t *events,
-			 json_t *missing)
+/* Is the leaf of the record at p[0] what the one at p[1] says it is? */
+static bool linked(struct agent *a, const struct record_place p[2],
+		   struct buf *b)
 {
+	uint8_t leaf[SHA256_RAW];
+	struct line line;
+
+	buf_reset(b);
+	if (audit_line(a, &p[0], b, &line, NULL))
+		return false;
+	sha256_leaf(b->data, b->len, leaf);
+	buf_reset(b);
+	return !audit_line(a, &p[1], b, &line, NULL) &&
+	       !memcmp(leaf, line.prev, SHA256_RAW);
+}
+
+/* Every record's leaf must be what its successor says: read both again. */
+static void verify_links(struct agent *a, struct call *c,
+			 const json_t *events, json_t *missing)
+{
+	struct buf b = {0};
 	json_t *each;
 	size_t i;
 
@@ -218,27 +166,15 @@ static void verify_links(struct agent *a, struct call *c, json_t *events,
 		struct record_filter f = {.types = "*", .after_seq = seq - 1,
 					  .limit = 2};
 		struct record_place p[2];
+		char id[24];
 		size_t n = 0;
-		char id[24], hex[SHA256_HEX] = "";
-		json_t *next = NULL;
 
 		snprintf(id, sizeof(id), "%llu", (unsigned long long)seq);
-		if (!reader_records(c->reader, &f, p, &n, NULL) && n == 2) {
-			char *line = xmalloc(p[0].len);
-			uint8_t leaf[SHA256_RAW];
-
-			if (!journal_read(a->journal, p[0].off, p[0].len, line,
-					  NULL)) {
-				sha256_leaf(line, p[0].len, leaf);
-				hex_of(leaf, sizeof(leaf), hex);
-			}
-			free(line);
-			next = record_at(a, &p[1], &(struct err){0});
-		}
-		if (n == 2 && (!next || strcmp(json_str(next, "prev"), hex)))
+		if (!reader_records(c->reader, &f, p, &n, NULL) && n == 2 &&
+		    !linked(a, p, &b))
 			miss(missing, "record", id, "its link is broken");
-		json_decref(next);
 	}
+	buf_fini(&b);
 }
 
 static json_t *task_ids_of(const json_t *events)

@@ -109,5 +109,6 @@ int reader_scan(struct reader *r, const struct record_filter *f,
  * with it.
  */
 bool record_holds(const json_t *data, const char *words);
+bool words_any(const char *text);	/* Is there a word in it? */
 /* The first record at or after that time; 0 if there is none. */
 uint64_t reader_seq_at(struct reader *r, int64_t ts_us);

@@ -83,6 +83,14 @@ bool words_hold(const char *text, const char *asked)
 	return true;
 }
 
+bool words_any(const char *text)
+{
+	size_t len;
+
+	words_next(&text, &len);
+	return len > 0;
+}
+
 bool record_holds(const json_t *data, const char *words)
 {
 	struct buf text = {0}, asked = {0};

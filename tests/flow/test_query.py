@@ -1,0 +1,144 @@
+"""Questions on the record: what people read in it is found by its words, and
+pages stay right while records come in."""
+import json
+import random
+import re
+
+import kc
+from expect import refused
+
+READ = {"by", "detail", "hint", "message", "name", "reason", "summary",
+        "text", "title", "tool", "what", "why"}
+
+
+def ask(agent, **args):
+    answer = agent.get(kc.query("/api/audit", **args))
+    assert answer.status == 200, answer
+    return answer.json
+
+
+def texts(value):
+    """What people read in a record's data, in lower case."""
+    if isinstance(value, list):
+        return " ".join(map(texts, value))
+    if not isinstance(value, dict):
+        return ""
+    return " ".join([v.lower() for k, v in value.items()
+                     if k in READ and isinstance(v, str)] +
+                    [texts(v) for v in value.values()])
+
+
+def holds(record, words):
+    """Whether each word is the start of one that is read in the record; one
+    of less than three letters has to be all of it."""
+    there = re.findall(r"[a-z0-9\x80-\U0010ffff]+", texts(record["data"]))
+    return record["type"] != "request" and all(
+        any(t == w or len(w.encode()) > 2 and t.startswith(w) for t in there)
+        for w in words.lower().split())
+
+
+def pages(agent, between=lambda: None, **args):
+    """Every item, page after page, and how many pages there were."""
+    items, cursor, n = [], None, 0
+    while not n or cursor:
+        page = ask(agent, cursor=cursor, **args)
+        items, cursor, n = items + page["items"], page["next_cursor"], n + 1
+        between()
+    return items, n
+
+
+def seqs(records):
+    return [r["seq"] for r in records]
+
+
+def test_what_people_read_is_found_by_its_words(agent):
+    one = agent.task("Übersicht of the Export-Dialog", ["it shows a FROB"])
+    two = agent.task("the other dialogue", ["nothing else"])
+    agent.patch(f"/api/tasks/{two['id']}", {
+        "base_sha": two["sha"], "title": "renamed exporter"})
+    agent.ack(one)
+    for words in ("export", "EXPORT dialog", "dialog export", "übersicht",
+                  "ÜBER", "frob", "fro", "it", "i", "dialogue", "renamed",
+                  "expo ren", "nowhere", "export nowhere", "shows a"):
+        want = [r for r in agent.journal() if holds(r, words)]
+        assert seqs(ask(agent, q=words)["items"]) == seqs(want), words
+        for narrow in ({"task_id": one["id"]}, {"type": "task_created"},
+                       {"actor": "codex"},
+                       {"correlation_id": one["correlation_id"]}):
+            (key, value), = narrow.items()
+            assert seqs(ask(agent, q=words, **narrow)["items"]) == \
+                [r["seq"] for r in want if r[key] == value], (words, narrow)
+    assert ask(agent, q="export")["items"]
+    assert not ask(agent, q="export", type="request")["items"]
+    for bad in ("q=", "q=%20", "q=--"):
+        refused(agent.get("/api/audit?" + bad), 400, "invalid_request")
+
+
+def test_a_hundred_questions_are_answered_as_by_reading_everything(agent):
+    rng = random.Random(3)
+    for n in range(12):
+        task = agent.task(f"number {n} of many", by=rng.choice(
+            ("coordinator", "codex")))
+        agent.get("/api/tasks/t-nowhere")
+        agent.ack(task)
+    everything = agent.journal()
+    stamps = [r["ts"] for r in everything]
+    choices = {
+        "type": ["task_created", "request", "ack_accepted,task_created",
+                 "request,ack_accepted", "nosuch", "task_created,nosuch"],
+        "actor": ["codex", "coordinator", "nobody"],
+        "status": [200, 201, 404], "since": stamps, "until": stamps,
+        "task_id": [r["task_id"] for r in everything if r["task_id"]],
+        "q": ["number", "many 3", "of"], "after_seq": seqs(everything),
+    }
+    for _ in range(100):
+        args = {k: rng.choice(choices[k]) for k in
+                rng.sample(sorted(choices), rng.randrange(1, 4))}
+        want = [r["seq"] for r in everything if
+                r["type"] in args.get("type", r["type"]).split(",") and
+                all(r[k] == args.get(k, r[k])
+                    for k in ("actor", "status", "task_id")) and
+                args.get("since", "") <= r["ts"] <= args.get("until", "9") and
+                r["seq"] > args.get("after_seq", 0) and
+                ("q" not in args or holds(r, args["q"]))]
+        got, n = pages(agent, limit=rng.choice((3, 1000)), **args)
+        assert [s for s in seqs(got) if s <= everything[-1]["seq"]] == want, \
+            args
+
+
+def test_pages_are_whole_while_records_come_in(agent):
+    first = agent.task("the first of the pages")
+    made = []
+
+    def write():
+        if len(made) < 20:
+            made.append(agent.task(f"page {len(made)}"))
+
+    for args in ({"type": "task_created"}, {"actor": "coordinator"},
+                 {"q": "page"}, {}):
+        got, n = pages(agent, write, limit=5, **args)
+        assert seqs(got) == sorted(set(seqs(got)))
+        last = got[-1]["seq"]
+        want = [r for r in agent.journal() if r["seq"] <= last and
+                all(r.get(k, v) == v for k, v in args.items() if k != "q") and
+                ("q" not in args or holds(r, "page"))]
+        assert seqs(got) == seqs(want) and n >= len(want) // 5, args
+    page = ask(agent, type="task_created", limit=1)
+    assert page["next_cursor"] == str(page["items"][0]["seq"]), page
+    last = ask(agent, task_id=first["id"], type="task_created", limit=1)
+    assert last["next_cursor"] is None, last
+    for bad in ("cursor=x", "cursor=-1", "cursor=1x",
+                "cursor=9999999999999999999"):
+        refused(agent.get("/api/audit?" + bad), 400, "invalid_request")
+
+
+def test_an_answer_has_the_very_bytes_of_the_journal(agent):
+    task = agent.task("bytes \"as\" they / are \u00e9\t")
+    answer = agent.get(kc.query("/api/audit", task_id=task["id"],
+                                type="task_created"))
+    line, = [x for x in agent.lines() if json.loads(x)["type"] ==
+             "task_created" and json.loads(x)["task_id"] == task["id"]]
+    assert line in answer.body, answer.body
+
+
+kc.main()
