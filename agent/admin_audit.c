@@ -17,6 +17,9 @@
 
 static const struct command commands[] = {
 	{"verify", AUDIT_VERIFY, "", cmd_audit_verify},
+	{"checkpoint", AUDIT_CHECKPOINT, "", cmd_audit_checkpoint},
+	{"export", AUDIT_EXPORT, "", cmd_audit_export},
+	{"compress", AUDIT_COMPRESS, "", cmd_audit_compress},
 };
 
 int cmd_audit(const struct globals *g, int argc, char **argv)

@@ -17,8 +17,15 @@ struct audit_tree;
 /* What follows each command. */
 #define AUDIT_VERIFY "[DIR] [--since FILE] [--key VKEY|FILE] [--with-ssot] " \
 		     "[--json]"
+#define AUDIT_CHECKPOINT "[DIR]"
+#define AUDIT_EXPORT "[DIR] [--since T] [--until T] [--task ID] " \
+		     "[--format jsonl|csv]"
+#define AUDIT_COMPRESS "[DIR] [--keep N]"
 
 int cmd_audit_verify(const struct globals *g, int argc, char **argv);
+int cmd_audit_checkpoint(const struct globals *g, int argc, char **argv);
+int cmd_audit_export(const struct globals *g, int argc, char **argv);
+int cmd_audit_compress(const struct globals *g, int argc, char **argv);
 
 /*
  * Where the journal is: dir (NULL: the home that g names), which is a home or

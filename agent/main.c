@@ -30,11 +30,17 @@ static const struct command commands[] = {
 	 "| list [--json] | revoke ID",
 	 "who may call; create prints the token alone", cmd_token},
 	{"audit", "verify [DIR] [--since FILE] [--key VKEY|FILE] "
-	 "[--with-ssot] [--json]",
-	 "check every record, every link and every signed checkpoint, in the\n"
-	 "home or in a copy of the files; --since: a checkpoint that you kept;\n"
-	 "--key: the verifier key that you kept; --with-ssot compares the\n"
-	 "task repository, and tells which records its history vouches for",
+	 "[--with-ssot] [--json]\n"
+	 "| checkpoint [DIR]\n"
+	 "| export [DIR] [--since T] [--until T] [--task ID] "
+	 "[--format jsonl|csv]\n"
+	 "| compress [DIR] [--keep N]",
+	 "verify: check every record, every link and every signed checkpoint,\n"
+	 "in the home or in a copy of the files; --since: a checkpoint that you\n"
+	 "kept; --key: the verifier key that you kept; --with-ssot compares the\n"
+	 "task repository, and tells which records its history vouches for.\n"
+	 "checkpoint: print the newest one. export: print records.\n"
+	 "compress: the files that are no longer written to, but the newest N",
 	 cmd_audit},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},

@@ -111,6 +111,17 @@ typedef int journal_each_line(const struct journal_line *l, void *data,
 			      struct err *err);
 int journal_scan(const char *dir, journal_each_line *each, void *data,
 		 struct journal_report *report, struct err *err);
+/*
+ * Put a .zst in the place of each sealed segment but the newest keep of them,
+ * also beside a running agent. The newest one is the live one and stays. Told
+ * of each that was done, by its path and both sizes; stops at the first that
+ * cannot be, which stays as it is. Both may be there after a crash; once
+ * more, and the .zst is made anew.
+ */
+typedef void journal_compressed(void *data, const char *path, uint64_t plain,
+				uint64_t packed);
+int journal_compress(const char *dir, uint64_t keep, journal_compressed *each,
+		     void *data, struct err *err);
 /* Is an agent at work on it? */
 bool journal_in_use(const char *dir);
 
