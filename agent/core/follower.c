@@ -149,19 +149,61 @@ static bool apply(struct follower *f, struct record *const *records, size_t n)
 	return true;
 }
 
-struct chunk {
+struct chunk {			/* of what is read again */
 	struct follower *f;
-	struct record **records;
-	size_t n, bytes, most, most_bytes;
+	struct record *records[APPLY_MAX];
+	size_t n, bytes;
+	size_t held;			/* taken, and not committed */
+	uint64_t last;			/* of them */
 };
+
+enum { GO_ON, STOP, ANEW };		/* ANEW: from what is committed */
+
+static bool out_of_time(struct follower *f)
+{
+	bool out;
+
+	pthread_mutex_lock(&f->lock);
+	out = f->stopping && clock_mono_us() > f->stop_at;
+	pthread_mutex_unlock(&f->lock);
+	return out;
+}
+
+static int settle(struct chunk *c, int rc, struct err *err)
+{
+	struct follower *f = c->f;
+
+	if (!rc && c->held)
+		rc = f->kind.commit(f->kind.ctx, err);
+	if (!rc && c->held)
+		done_with(f, c->last);
+	c->held = 0;
+	if (!rc)
+		return GO_ON;
+	rc = wait_again(f, err, PAUSE_MAX_US) ? ANEW : STOP;
+	err_fini(err);
+	return rc;
+}
+
+static int take_some(struct chunk *c)
+{
+	struct follower *f = c->f;
+	struct err err = {0};
+	int rc = c->n ? f->kind.take(f->kind.ctx, c->records, c->n, &err) : 0;
+
+	c->last = c->n ? c->records[c->n - 1]->seq : c->last;
+	c->held += c->n;
+	return rc || c->held >= f->kind.at_once ? settle(c, rc, &err) : GO_ON;
+}
 
 static int flush(struct chunk *c)
 {
-	bool ok = !c->n || apply(c->f, c->records, c->n);
+	int rc = out_of_time(c->f) ? STOP : c->f->kind.take ? take_some(c) :
+		 !c->n || apply(c->f, c->records, c->n) ? GO_ON : STOP;
 
 	drop(c->records, c->n);
 	c->n = c->bytes = 0;
-	return ok ? 0 : 1;
+	return rc;
 }
 
 static int gather(struct record *r, void *data, struct err *err)
@@ -173,38 +215,37 @@ static int gather(struct record *r, void *data, struct err *err)
 		return 0;
 	c->records[c->n++] = record_ref(r);
 	c->bytes += r->len;
-	return c->n == c->most || c->bytes > c->most_bytes ? flush(c) : 0;
+	return c->n == APPLY_MAX || c->bytes > APPLY_BYTES ? flush(c) : 0;
 }
 
 /* Read from the journal what memory does not have; false: stop. */
 static bool catch_up(struct follower *f)
 {
-	const size_t most = f->kind.at_once ? f->kind.at_once : APPLY_MAX;
-	struct chunk own = {.f = f, .most = most,
-			    .most_bytes = APPLY_BYTES / APPLY_MAX * most,
-			    .records = xcalloc(most, sizeof(*own.records))};
-	struct chunk *c = &own;
+	struct chunk *c = xcalloc(1, sizeof(*c));
 	struct err err = {0};
 	bool ok;
 	int rc;
 
+	c->f = f;
 	pthread_mutex_lock(&f->lock);
 	f->behind = false;		/* what is fed from now on is kept */
 	pthread_mutex_unlock(&f->lock);
 	rc = journal_replay(f->journal, f->kind.place(f->kind.ctx, f->seq),
 			    gather, c, &err);
-	if (rc >= 0)
-		rc = flush(c) || rc;
+	if (rc == GO_ON)
+		rc = flush(c);
+	if (rc == GO_ON)
+		rc = settle(c, 0, &err);
 	drop(c->records, c->n);
-	free(c->records);
+	free(c);
 	ok = rc >= 0 || wait_again(f, &err, 1000000);
-	if (rc < 0) {
+	if (rc < 0 || rc == ANEW) {
 		pthread_mutex_lock(&f->lock);
 		f->behind = true;
 		pthread_mutex_unlock(&f->lock);
 	}
 	err_fini(&err);
-	return ok && rc <= 0;
+	return ok && rc != STOP;
 }
 
 /* There is more to come, and nobody waits for what is there. */

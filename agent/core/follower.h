@@ -33,9 +33,13 @@ struct follower_kind {
 	int64_t pause_us;
 	int nice;		/* as nice(1): below who answers */
 	/*
-	 * Records in one apply while it catches up; 0: as many as usual. What
-	 * it makes of many at once may cost less.
+	 * Instead of apply while it catches up, where many at once cost less:
+	 * take some, again and again, and commit after at_once of them. Who
+	 * fails has forgotten what was taken. NULL: apply.
 	 */
+	int (*take)(void *ctx, struct record *const *records, size_t n,
+		    struct err *err);
+	int (*commit)(void *ctx, struct err *err);
 	size_t at_once;
 };
 

@@ -27,7 +27,7 @@
 #define READ_WAIT_US 5000000
 #define HISTORY_US 2000000
 #define INDEX_PAUSE_US 50000
-#define INDEX_AT_ONCE 16384	/* records, of some 20 MB */
+#define INDEX_AT_ONCE 131072	/* records */
 #define SSOT_PAUSE_US 200000
 #define SSOT_NICE 5
 #define UPKEEP_US 2000000
@@ -66,6 +66,17 @@ static int apply_index(void *core, struct record *const *records, size_t n,
 		       struct err *err)
 {
 	return index_apply(((struct core *)core)->index, records, n, err);
+}
+
+static int take_index(void *core, struct record *const *records, size_t n,
+		      struct err *err)
+{
+	return index_take(((struct core *)core)->index, records, n, err);
+}
+
+static int commit_index(void *core, struct err *err)
+{
+	return index_commit(((struct core *)core)->index, err);
 }
 
 static uint64_t place_index(void *core, uint64_t seq)
@@ -238,6 +249,8 @@ static int follow_index(struct core *k, struct err *err)
 	struct follower_kind index = {.name = "index", .apply = apply_index,
 				      .place = place_index, .ctx = k,
 				      .pause_us = INDEX_PAUSE_US,
+				      .take = take_index,
+				      .commit = commit_index,
 				      .at_once = INDEX_AT_ONCE};
 	uint64_t head = core_seq(k);
 

@@ -106,6 +106,7 @@ int index_open(struct index **out, const char *path, bool *rebuilt,
 	int got;
 
 	x->names = json_object();
+	x->docs_at = json_object();
 	*rebuilt = false;
 	got = try_open(x, path, err);
 	if (!got) {
@@ -126,8 +127,11 @@ void index_close(struct index *x)
 {
 	if (!x)
 		return;
+	index_drop_docs(x);
 	db_close(&x->db);
 	json_decref(x->names);
+	json_decref(x->docs_at);
+	free(x->docs);
 	buf_fini(&x->folded);
 	buf_fini(&x->back);
 	buf_fini(&x->pretty);
@@ -140,39 +144,48 @@ struct index_cursor index_cursor(struct index *x)
 	return x->cursor;
 }
 
-/* End a transaction: what is in memory goes the way of what is on disk. */
-static int finish(struct index *x, int rc, struct err *err)
+/* What is in memory goes the way of what is on disk. */
+static int give_up(struct index *x)
 {
-	if (!rc)
-		rc = db_run(&x->db, "COMMIT", err);
-	if (!rc)
-		return 0;
-	sqlite3_exec(x->db.handle, "ROLLBACK", NULL, NULL, NULL);
+	x->open = false;
 	post_drop(&x->post);
+	index_drop_docs(x);
+	sqlite3_exec(x->db.handle, "ROLLBACK", NULL, NULL, NULL);
 	index_load_names(x, NULL);
 	return -1;
 }
 
+static int begin(struct index *x, struct err *err)
+{
+	if (db_run(&x->db, "BEGIN IMMEDIATE", err))
+		return -1;
+	x->open = true;
+	x->taken = x->cursor;
+	return 0;
+}
+
 int index_reset(struct index *x, struct err *err)
 {
-	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
-	    finish(x, db_run(&x->db, "DELETE FROM request; DELETE FROM event;"
-			     "DELETE FROM link; DELETE FROM facet;"
-			     "DELETE FROM word;"
-			     "DELETE FROM doc; DELETE FROM text;"
-			     "DELETE FROM name WHERE id>1;"
-			     "UPDATE meta SET seq=0,off=0,leaf=zeroblob(32)",
-			     err), err))
+	if (x->open)
+		give_up(x);
+	if (begin(x, err))
 		return -1;
-	x->cursor = (struct index_cursor){0};
-	return index_load_names(x, err);
+	if (db_run(&x->db, "DELETE FROM request; DELETE FROM event;"
+		   "DELETE FROM link; DELETE FROM facet; DELETE FROM word;"
+		   "DELETE FROM doc; DELETE FROM text;"
+		   "DELETE FROM name WHERE id>1;", err))
+		return give_up(x);
+	x->taken = (struct index_cursor){0};
+	return index_commit(x, err) || index_load_names(x, err) ? -1 : 0;
 }
 
 static int add(struct index *x, struct record *const *records, size_t n,
-	       struct index_cursor *at, struct err *err)
+	       struct err *err)
 {
+	struct index_cursor *at = &x->taken;
+
 	for (size_t i = 0; i < n; i++) {
-		const struct record *r = records[i];
+		struct record *r = records[i];
 
 		if (r->seq <= at->seq)
 			continue;
@@ -187,7 +200,7 @@ static int add(struct index *x, struct record *const *records, size_t n,
 		at->off = r->off + r->len + 1;
 		memcpy(at->leaf, r->leaf, SHA256_RAW);
 	}
-	return post_flush(&x->post, &x->db, err);
+	return 0;
 }
 
 static int store_cursor(struct index *x, const struct index_cursor *at,
@@ -204,17 +217,32 @@ static int store_cursor(struct index *x, const struct index_cursor *at,
 	return db_step(&x->db, s, err);
 }
 
+int index_take(struct index *x, struct record *const *records, size_t n,
+	       struct err *err)
+{
+	if (!x->open && begin(x, err))
+		return -1;
+	return add(x, records, n, err) ? give_up(x) : 0;
+}
+
+int index_commit(struct index *x, struct err *err)
+{
+	if (!x->open)
+		return 0;
+	if (post_flush(&x->post, &x->db, err) || index_flush_docs(x, err) ||
+	    store_cursor(x, &x->taken, err) || db_run(&x->db, "COMMIT", err))
+		return give_up(x);
+	x->open = false;
+	x->cursor = x->taken;
+	return 0;
+}
+
 int index_apply(struct index *x, struct record *const *records, size_t n,
 		struct err *err)
 {
-	struct index_cursor at = x->cursor;
-
-	if (!n || records[n - 1]->seq <= at.seq)
+	if (x->open)
+		give_up(x);
+	if (!n || records[n - 1]->seq <= x->cursor.seq)
 		return 0;
-	if (db_run(&x->db, "BEGIN IMMEDIATE", err) ||
-	    finish(x, add(x, records, n, &at, err) ||
-			      store_cursor(x, &at, err), err))
-		return -1;
-	x->cursor = at;
-	return 0;
+	return index_take(x, records, n, err) ? -1 : index_commit(x, err);
 }

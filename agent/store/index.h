@@ -38,6 +38,14 @@ int index_reset(struct index *x, struct err *err);
  */
 int index_apply(struct index *x, struct record *const *records, size_t n,
 		struct err *err);
+/*
+ * The same in steps, for many: take some, take more, commit all. What is
+ * taken costs less the more it is, and nobody sees it before the commit. A
+ * failure, or another apply, forgets what was not committed.
+ */
+int index_take(struct index *x, struct record *const *records, size_t n,
+	       struct err *err);
+int index_commit(struct index *x, struct err *err);
 
 int reader_open(struct reader **out, const char *path, struct err *err);
 void reader_close(struct reader *r);

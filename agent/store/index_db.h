@@ -16,7 +16,7 @@
 #include "agent/store/index.h"
 #include "common/buf.h"
 
-#define INDEX_VERSION 4		/* of the tables; PRAGMA user_version */
+#define INDEX_VERSION 5		/* of the tables; PRAGMA user_version */
 #define INDEX_APP 0x6b697263	/* "kirc"; PRAGMA application_id */
 #define NAME_REQUEST 1		/* the type that has a table of its own */
 

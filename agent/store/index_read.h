@@ -28,7 +28,7 @@ int reader_range(struct reader *r, const struct record_filter *f,
  * case) may be the start of one. 1; 0: there is none; -1: *err. b holds what
  * is known of the part last looked at; zeroed, it is a valid start.
  */
-struct blocks { int64_t part; bool loaded; uint8_t has[128]; };	/* a bit each */
+struct blocks { int64_t part; bool loaded; uint8_t has[512]; };	/* a bit each */
 int words_block(struct reader *r, struct blocks *b, const char *words,
 		int64_t *block, int64_t upto, struct err *err);
 

@@ -10,14 +10,14 @@
  *          256 records in which there is one; the rows of a block are read
  *   word   from the words that people read to such blocks
  *
- * link and word are kept in parts, one after the other, of 2^18 records: what
- * is added goes to the last part alone, which stays in memory however long
- * the record is, and a question looks into the few dozen there are.
+ * link and word are kept in parts, one after the other, of 2^20 records: what
+ * is added goes to the last part alone, which costs the same however long
+ * the record is, and a question looks into the few parts there are.
  */
 #pragma once
 
 #define BLOCK_BITS 8
-#define PART_BITS 18
+#define PART_BITS 20
 
 #define BLOCK_OF(seq) ((seq) >> BLOCK_BITS)
 #define PART_OF(seq) ((seq) >> PART_BITS)

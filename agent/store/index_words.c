@@ -9,6 +9,8 @@
 #include "common/mem.h"
 
 #define IN_PART ((1 << (PART_BITS - BLOCK_BITS)) - 1)
+_Static_assert(IN_PART / 8 + 1 == sizeof(((struct blocks *)0)->has),
+	       "a bit for each block of a part");
 
 /* Members whose text is for people, wherever in the data they are. */
 static const char *const read_by_people[] = {

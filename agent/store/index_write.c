@@ -1,6 +1,7 @@
 /* See index_write.h. */
 #include "agent/store/index_write.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,8 +278,6 @@ static int put_doc(struct index *x, const struct record *r, const char *kind,
 	};
 	int64_t n;
 
-	if (!d.id || strlen(d.id) > DOC_ID_MAX)
-		return 0;	/* nobody can ask for it */
 	buf_reset(&x->folded);
 	if (title) {
 		fold_case(&x->folded, title);
@@ -291,13 +290,64 @@ static int put_doc(struct index *x, const struct record *r, const char *kind,
 	return put_text(x, n, r, kind, doc, err);
 }
 
-int index_add_docs(struct index *x, const struct record *r, struct err *err)
+/* In memory at a time; parsed they take some 10 KB each. */
+#define DOCS_MAX 2048
+
+/* The place for what is said of it; one that was taken for it is replaced. */
+static struct taken_doc *place_for(struct index *x, const char *kind,
+				   const char *id)
+{
+	char key[DOC_ID_MAX + 80];
+	const json_t *at;
+
+	snprintf(key, sizeof(key), "%.64s:%s", kind, id);
+	at = json_object_get(x->docs_at, key);
+	if (at)
+		return &x->docs[json_integer_value(at)];
+	if (x->n_docs == x->cap_docs) {
+		x->cap_docs = x->cap_docs ? 2 * x->cap_docs : 64;
+		x->docs = xrealloc(x->docs, x->cap_docs * sizeof(*x->docs));
+	}
+	json_object_set_new(x->docs_at, key,
+			    json_integer((json_int_t)x->n_docs));
+	x->docs[x->n_docs] = (struct taken_doc){0};
+	return &x->docs[x->n_docs++];
+}
+
+int index_add_docs(struct index *x, struct record *r, struct err *err)
 {
 	json_t *put = json_object_get(r->data, "put"), *doc;
 	const char *kind;
 
-	json_object_foreach (put, kind, doc)
-		if (put_doc(x, r, kind, doc, err))
-			return -1;
-	return 0;
+	json_object_foreach (put, kind, doc) {
+		const char *id = json_str(doc, "id");
+		struct taken_doc *d;
+
+		if (!id || strlen(id) > DOC_ID_MAX)
+			continue;	/* nobody can ask for it */
+		d = place_for(x, kind, id);
+		record_unref(d->record);
+		*d = (struct taken_doc){record_ref(r), kind, doc};
+	}
+	return x->n_docs < DOCS_MAX ? 0 : index_flush_docs(x, err);
+}
+
+int index_flush_docs(struct index *x, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < x->n_docs && !rc; i++) {
+		const struct taken_doc *d = &x->docs[i];
+
+		rc = put_doc(x, d->record, d->kind, d->doc, err);
+	}
+	index_drop_docs(x);
+	return rc;
+}
+
+void index_drop_docs(struct index *x)
+{
+	while (x->n_docs)
+		record_unref(x->docs[--x->n_docs].record);
+	json_object_clear(x->docs_at);
 }
