@@ -16,7 +16,6 @@
 #define TOKEN_MAX 4096
 #define TRIES 6
 #define BEARER "Authorization: Bearer "
-#define HIDE_LEAST 4		/* shorter cannot be told from other text */
 
 struct auth {
 	const char *url;	/* borrowed */
@@ -110,16 +109,9 @@ static void add_field(struct buf *form, const char *name, const char *value)
 	add_value(form, value);
 }
 
-void auth_hide_word(char *text, const char *word)
+void auth_hide(const void *auth, char *text)
 {
-	const size_t len = word ? strlen(word) : 0;
-
-	while (len >= HIDE_LEAST && (text = strstr(text, word)))
-		memset(text, '*', len);
-}
-
-void auth_hide(const struct auth *a, char *text)
-{
+	const struct auth *a = auth;
 	static const char *const names[] = {"client_secret", "refresh_token"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -127,13 +119,13 @@ void auth_hide(const struct auth *a, char *text)
 		struct buf sent = {0};
 
 		add_value(&sent, word);
-		auth_hide_word(text, word);
-		auth_hide_word(text, sent.data);
+		hide_word(text, word);
+		hide_word(text, sent.data);
 		mem_wipe(sent.data, sent.len);
 		buf_fini(&sent);
 	}
 	if (a->header)
-		auth_hide_word(text, a->header + strlen(BEARER));
+		hide_word(text, a->header + strlen(BEARER));
 }
 
 /* It goes into a header: a b64token (RFC 6750), nothing that could end it. */

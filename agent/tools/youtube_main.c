@@ -164,7 +164,8 @@ static int upload(const struct tool *t)
 	int rc;
 
 	tool_file(t, "file", &file);
-	f.auth = u.auth = auth_open(t);
+	f.who = u.auth = auth_open(t);
+	f.hide = auth_hide;
 	u.fd = open_file(&file, &u.size);
 	u.metadata = metadata;
 	u.base = base;

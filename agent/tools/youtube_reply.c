@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "agent/tools/web.h"
-#include "agent/tools/youtube_auth.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
 
 #define SESSION_LEAST 16	/* characters */
+#define HIDE_LEAST 4		/* shorter cannot be told from other text */
 
 static const struct {
 	const char *reason;
@@ -35,6 +35,14 @@ struct complaint {
 	char reason[64], message[240];
 };
 
+void hide_word(char *text, const char *word)
+{
+	const size_t len = word ? strlen(word) : 0;
+
+	while (len >= HIDE_LEAST && (text = strstr(text, word)))
+		memset(text, '*', len);
+}
+
 /* Of the session's URI, what nobody could guess. */
 static void hide_session(char *text, const char *uri)
 {
@@ -45,7 +53,7 @@ static void hide_session(char *text, const char *uri)
 		char *piece = xstrndup(uri, len = strcspn(uri, ends));
 
 		if (len >= SESSION_LEAST)
-			auth_hide_word(text, piece);
+			hide_word(text, piece);
 		mem_wipe(piece, len);
 		free(piece);
 	}
@@ -57,8 +65,8 @@ static void copy(char *into, size_t size, const char *text,
 {
 	char *clean = xstrdup(text ? text : "");
 
-	if (f && f->auth)
-		auth_hide(f->auth, clean);
+	if (f && f->hide)
+		f->hide(f->who, clean);
 	if (f)
 		hide_session(clean, f->session);
 	snprintf(into, size, "%s", clean);

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct auth;
 struct err_row;
 struct web_reply;
 
@@ -23,10 +22,14 @@ enum reply_kind {
 struct failure {
 	const struct err_row *why;
 	char detail[400];
-	/* What the channel may say back to us but nobody may read; or NULL. */
-	const struct auth *auth;
-	const char *session;
+	/* Stars over what the channel may say back to us; or NULL. */
+	void (*hide)(const void *who, char *text);
+	const void *who;
+	const char *session;	/* likewise: its URI is not to be read */
 };
+
+/* Stars over word in the text; NULL is none. */
+void hide_word(char *text, const char *word);
 
 enum reply_kind reply_kind(const struct web_reply *reply);
 /* Fill *f from the reply's error body, with what was tried. Returns -1. */
