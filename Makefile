@@ -102,6 +102,10 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libconsole.a \
 WRAPPED = open openat mkostemp read pread write pwrite ftruncate fsync \
 	fdatasync fstat stat rename linkat unlink unlinkat
 $(B)/tests/unit/test_%_disk: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
+$(B)/tests/unit/test_journal_zst_disk: LDFLAGS += -Wl,--wrap=ZSTD_compress2
+CRYPTO = EVP_MD_CTX_new EVP_PKEY_new_raw_public_key EVP_DigestSign \
+	EVP_PKEY_get_raw_public_key EVP_DigestSignInit EVP_DigestVerifyInit
+$(B)/tests/unit/test_note_faults: LDFLAGS += $(CRYPTO:%=-Wl,--wrap=%)
 $(B)/tests/screens/%: $(B)/tests/screens/%.o $(B)/libconsole.a \
 		$(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_CONSOLE) \

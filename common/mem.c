@@ -29,6 +29,11 @@ void *xrealloc(void *old, size_t size)
 	return must(realloc(old, size ? size : 1));
 }
 
+void *mem_have(void *p)
+{
+	return must(p);
+}
+
 char *xstrdup(const char *text)
 {
 	return text ? must(strdup(text)) : NULL;

@@ -6,6 +6,7 @@
 void *xmalloc(size_t size);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *old, size_t size);
+void *mem_have(void *p);	/* p, which out of memory would be NULL */
 char *xstrdup(const char *text);	/* NULL stays NULL */
 char *xstrndup(const char *text, size_t len);
 char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -201,9 +201,7 @@ int zst_open(struct zst **out, int fd, struct err *err)
 	if (read_foot(z, (uint64_t)st.st_size, err) || read_entries(z, err) ||
 	    check_heads(z, err))
 		goto failed;
-	z->ctx = ZSTD_createDCtx();
-	if (!z->ctx)
-		abort();
+	z->ctx = mem_have(ZSTD_createDCtx());
 	z->packed = xmalloc(z->packed_max + 1);
 	z->frame = xmalloc(FRAME);
 	*out = z;
@@ -293,8 +291,6 @@ static int add_frame(ZSTD_CCtx *ctx, int in, int out, uint64_t off,
 
 	if (len <= 0)
 		return (int)len;
-	if (off / FRAME >= FRAMES_MAX)
-		return err_set(err, ERR_io, "it is too long to be a segment");
 	n = ZSTD_compress2(ctx, buf_room(packed, room), room, plain,
 			   (size_t)len);
 	if (ZSTD_isError(n))
@@ -305,15 +301,23 @@ static int add_frame(ZSTD_CCtx *ctx, int in, int out, uint64_t off,
 		       err_sys(err, ERR_io, "writing") : 1;
 }
 
+static int check_length(int in, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(in, &st))
+		return err_sys(err, ERR_io, "reading");
+	return st.st_size <= (off_t)FRAMES_MAX * FRAME ? 0 :
+	       err_set(err, ERR_io, "it is too long to be a segment");
+}
+
 int zst_write(int in, int out, struct err *err)
 {
 	char *plain = xmalloc(FRAME);
 	struct buf packed = {0}, table = {0};
-	ZSTD_CCtx *ctx = ZSTD_createCCtx();
-	int rc = 1;
+	ZSTD_CCtx *ctx = mem_have(ZSTD_createCCtx());
+	int rc = check_length(in, err) ? -1 : 1;
 
-	if (!ctx)
-		abort();
 	ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, LEVEL);
 	ZSTD_CCtx_setParameter(ctx, ZSTD_c_checksumFlag, 1);
 	buf_add(&table, "01234567", SKIP_HEAD);

@@ -60,7 +60,7 @@ static bool from_left(struct climb *c)
 {
 	const bool left = c->fn & 1 || c->fn == c->sn;
 
-	while (left && !(c->fn & 1) && c->fn) {
+	while (left && !(c->fn & 1)) {	/* sn is not 0, nor then fn */
 		c->fn >>= 1;
 		c->sn >>= 1;
 	}

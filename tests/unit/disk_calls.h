@@ -15,9 +15,23 @@
 		return rc;						\
 	}
 
-DISK_PLAIN(ssize_t, read, (int fd, void *data, size_t len), (fd, data, len))
-DISK_PLAIN(ssize_t, pread, (int fd, void *data, size_t len, off_t at),
-	   (fd, data, len, at))
+/* Where a write would be short a file has been cut: there is no more. */
+#define DISK_READ(name, params, args)					\
+	ssize_t __wrap_##name params;					\
+	ssize_t __wrap_##name params					\
+	{								\
+		ssize_t n;						\
+									\
+		if (disk_fails())					\
+			return -1;					\
+		n = disk_now(DISK_SHORT) ? 0 : __real_##name args;	\
+		disk_did();						\
+		return n;						\
+	}
+
+DISK_READ(read, (int fd, void *data, size_t len), (fd, data, len))
+DISK_READ(pread, (int fd, void *data, size_t len, off_t at),
+	  (fd, data, len, at))
 DISK_PLAIN(int, fstat, (int fd, struct stat *st), (fd, st))
 DISK_PLAIN(int, stat, (const char *path, struct stat *st), (path, st))
 
