@@ -11,6 +11,7 @@
 #include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
+#include "agent/gate/fold.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
 #include "agent/run/supervisor.h"
@@ -95,6 +96,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->seq = core_seq(k);
 	a->after_tail = &a->after;
 	a->due = due_new();
+	a->fold = fold_new();
 	a->secret_args = json_object();
 	a->sweep = sweep;
 	*out = k;
@@ -182,6 +184,7 @@ void core_free(struct core *k)
 	expiry_free(k->expiry);
 	share_free(k->share);
 	due_free(a->due);
+	fold_free(a->fold);
 	json_decref(a->secret_args);
 	json_decref(a->busy);
 	queue_fini(&k->todo);
@@ -228,6 +231,11 @@ void done_free(struct done *d)
 		record_unref(d->records[i]);
 	free(d->records);
 	free(d);
+}
+
+unsigned core_folded(struct core *k)
+{
+	return atomic_load(&k->folded);
 }
 
 uint64_t core_seq(struct core *k)

@@ -66,6 +66,8 @@ void core_reload(struct core *k);
 struct done *core_take(struct core *k);		/* list, oldest first */
 void done_free(struct done *d);			/* and what it still holds */
 
+/* Refused calls of strangers that wait to be answered; any thread. */
+unsigned core_folded(struct core *k);
 /* The newest durable sequence; any thread. */
 uint64_t core_seq(struct core *k);
 /* The supervisor's callback: posts the report to the writer. */

@@ -51,6 +51,7 @@ struct core {
 	char refusal[480];		/* and why that is not taken in */
 	char way_back[SSOT_HEX];	/* where it was before */
 	struct call_list held;		/* the writer's: behind another */
+	atomic_uint folded;		/* calls that wait in the fold */
 	struct share *share;		/* shared mode; else NULL */
 	struct expiry *expiry;
 };

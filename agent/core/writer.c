@@ -7,6 +7,8 @@
 
 #include "agent/core/share.h"
 #include "agent/core/threads.h"
+#include "agent/gate/account.h"
+#include "agent/gate/fold.h"
 #include "agent/gate/gate.h"
 #include "agent/gate/propose.h"
 #include "agent/ops/due.h"
@@ -108,6 +110,8 @@ static void apply_one(struct core *k, struct call *c, struct batch *b)
 		break;
 	case APPLY_AGAIN:
 		hold(k, c, b);
+		break;
+	case APPLY_HELD:
 		break;
 	}
 }
@@ -249,6 +253,18 @@ static void tokens_call(struct core *k, struct batch *b)
 	apply_one(k, internal_call("tokens.changed", NULL), b);
 }
 
+/* Refusals that came in a flood: one record, and their answers. */
+static void release_folded(struct core *k, struct batch *b)
+{
+	struct call *c = account_release(k->agent), *next;
+
+	for (; c; c = next) {
+		next = c->next;
+		list_add(&b->answered, c);
+	}
+	atomic_store(&k->folded, fold_held(k->agent->fold));
+}
+
 void writer_batch(struct core *k, struct call *calls)
 {
 	struct batch b = {0};
@@ -261,6 +277,7 @@ void writer_batch(struct core *k, struct call *calls)
 	}
 	clock_call(k, &b);
 	finish_waiting(k, &b.answered);
+	release_folded(k, &b);
 	commit(k, &b);
 	state_settle(k->agent->state, follower_seq(k->follow_index));
 }
@@ -268,6 +285,9 @@ void writer_batch(struct core *k, struct call *calls)
 static int64_t next_wake(const struct core *k)
 {
 	int64_t at = due_next(k->agent->due);
+
+	if (fold_due(k->agent->fold) < at)
+		at = fold_due(k->agent->fold);
 
 	for (const struct call *c = k->waiting; c; c = c->next)
 		if (c->waits_until < at)
@@ -288,6 +308,7 @@ void *writer_main(void *core)
 	}
 	for (struct call *c = k->waiting; c; c = c->next)
 		c->waits_until = 0;
+	fold_hurry(k->agent->fold);
 	writer_batch(k, NULL);		/* who still waits is told */
 	return NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/gate/account.h"
 #include "agent/gate/idem.h"
 #include "agent/gate/policy.h"
 #include "agent/gate/propose.h"
@@ -111,7 +112,8 @@ void gate_admit(struct agent *a, struct call *c)
 	token_hide(c->path);
 	if (c->via == VIA_WEBSOCKET && !c->op && !c->err.code)
 		object = read_frame(c);
-	if (!correlation_valid(c->correlation_id))
+	c->own_id = !correlation_valid(c->correlation_id);
+	if (c->own_id)
 		id_make('c', c->correlation_id);
 	if (!c->op && !c->err.code) {	/* OPTIONS: the router has answered */
 		wipe_bearer(c);
@@ -163,72 +165,6 @@ static int weigh(struct agent *a, struct call *c)
 			  json_pack("{s:s}", "tool", w.tool) : NULL, &c->err);
 }
 
-/* A field that only an admin sets was tried: that is a denial, recorded. */
-static void record_refusal(struct agent *a, struct call *c)
-{
-	struct fact fact = {.status = err_row(c->err.code)->status};
-
-	token_hide(c->err.detail);
-	if (c->err.code == ERR_unauthenticated) {
-		fact.type = "auth_failed";
-		fact.data = json_pack("{s:s}", "detail", "no valid token");
-	} else if (c->err.code == ERR_admin_field ||
-		   c->err.code == ERR_self_approval ||
-		   c->err.code == ERR_insufficient_scope) {
-		fact.type = "policy_denied";
-		fact.data = json_pack("{s:s,s:s}", "reason",
-				      err_row(c->err.code)->code, "operation",
-				      c->op->name);
-		json_object_set_new(fact.data, "detail",
-				    json_lossy(c->err.detail));
-	} else {
-		return;
-	}
-	agent_record(a, c, &fact, NULL);
-}
-
-/* The argument that names something of this kind, if the call has one. */
-static const char *named(const struct call *c, const char *kind)
-{
-	if (!c->op || !c->args)
-		return NULL;
-	for (const struct arg *g = c->op->args; g->name; g++)
-		if (g->kind == ARG_ID && !strcmp(g->of, kind))
-			return call_str(c, g->name);
-	return NULL;
-}
-
-static void put_once(json_t *data, const char *key, const char *text)
-{
-	if (text)
-		json_set_str(data, key, text);
-}
-
-/* Exactly one for each request; the answer waits for it. */
-static void record_request(struct agent *a, struct call *c)
-{
-	struct fact fact = {.type = "request"};
-	struct err err = {0};
-
-	if (c->via == VIA_INTERNAL)
-		return;
-	fact.data = json_object();
-	fact.status = c->err.code ? err_row(c->err.code)->status :
-		      c->status ? c->status : 200;
-	fact.task_id = named(c, "task");
-	fact.run_id = named(c, "run");
-	put_once(fact.data, "operation", c->op ? c->op->name : NULL);
-	put_once(fact.data, "error_code",
-		 c->err.code ? err_row(c->err.code)->code : NULL);
-	if (c->op && c->op->route && c->path && strcmp(c->path, c->op->route))
-		put_once(fact.data, "path", c->path);
-	json_set_int(fact.data, "us", clock_mono_us() - c->began_us);
-	if (agent_record(a, c, &fact, &err)) {
-		err_fini(&c->err);
-		c->err = err;
-	}
-}
-
 /* The journal is sealed: marked reads answer, and say so; nothing else. */
 static bool sealed(struct agent *a, struct call *c)
 {
@@ -269,7 +205,7 @@ void gate_finish(struct agent *a, struct call *c)
 		call_answer(c, run ? run_shown(run) : json_object());
 		c->status = status;
 	}
-	record_request(a, c);
+	account_request(a, c);
 	call_render(c);
 }
 
@@ -285,8 +221,10 @@ enum applied gate_apply(struct agent *a, struct call *c)
 	if (!propose_returned(a, c) && !c->err.code && c->op &&
 	    c->op->effect != EFFECT_READ)
 		change(a, c);
+	if (c->err.code && account_holds(a, c))
+		return APPLY_HELD;
 	if (c->err.code)
-		record_refusal(a, c);
+		account_refusal(a, c);
 	else if (c->draft)
 		return APPLY_PROPOSED;
 	else if (c->waits_until)

@@ -23,6 +23,7 @@ enum applied {
 	APPLY_WAITS,		/* it waits for a run (c->waits_*) */
 	APPLY_PROPOSED,		/* it waits for the remote (c->draft) */
 	APPLY_AGAIN,		/* it waits for another call: give it again */
+	APPLY_HELD,		/* refused with many: see account_release */
 };
 /* On the writer: mode, policy, the change itself; the request's record. */
 enum applied gate_apply(struct agent *a, struct call *c);

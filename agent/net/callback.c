@@ -2,10 +2,12 @@
  * What lws calls, by reason: a row each, and nothing for those not listed.
  * The reasons that would lead out of HTTP/1.1 are refused here.
  */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "agent/net/http.h"
 #include "agent/net/peer.h"
+#include "agent/net/rest.h"
 #include "agent/net/server.h"
 #include "agent/net/ws.h"
 
@@ -13,7 +15,7 @@ struct happening {
 	struct net *net;
 	struct lws *wsi;
 	struct peer *peer;		/* NULL: none yet */
-	void *in;
+	void *in, *user;
 	size_t len;
 };
 
@@ -26,10 +28,23 @@ static struct peer *its_peer(struct happening *h)
 	return h->peer;
 }
 
-/* No new connection once we are about to stop. */
+/*
+ * No new connection once we are about to stop. Who it is is known only now:
+ * one that is reset before it is looked at has no name any more.
+ */
 static int on_connect(struct happening *h)
 {
+	const struct lws_filter_network_conn_args *from = h->user;
+	const struct sockaddr_in *at = (const void *)&from->cli_addr;
+
+	h->net->accepted = at->sin_family == AF_INET ? at->sin_addr.s_addr : 0;
 	return h->net->stopping;
+}
+
+static int on_accepted(struct happening *h)
+{
+	its_peer(h)->address = h->net->accepted;
+	return 0;
 }
 
 /*
@@ -122,20 +137,26 @@ static int on_raw_data(struct happening *h)
 
 static int on_closed(struct happening *h)
 {
-	if (h->peer)
+	if (h->peer) {
+		rest_record(h->peer);
+		ws_cut(h->peer);
 		peer_closed(h->peer);
+	}
 	return 0;
 }
 
 static int on_destroy(struct happening *h)
 {
-	if (h->peer)
+	if (h->peer) {
+		rest_refused(h->peer);
 		peer_free(h->peer);
+	}
 	return 0;
 }
 
 static handler *const handlers[] = {
 	[LWS_CALLBACK_FILTER_NETWORK_CONNECTION] = on_connect,
+	[LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED] = on_accepted,
 	[LWS_CALLBACK_HTTP_CONFIRM_UPGRADE] = on_upgrade,
 	[LWS_CALLBACK_FILTER_HTTP_CONNECTION] = on_filter,
 	[LWS_CALLBACK_HTTP] = on_http,
@@ -158,9 +179,8 @@ static handler *const handlers[] = {
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
 		    void *user, void *in, size_t len)
 {
-	struct happening h = {.wsi = wsi, .in = in, .len = len};
+	struct happening h = {.wsi = wsi, .in = in, .user = user, .len = len};
 
-	(void)user;
 	if ((size_t)reason >= sizeof(handlers) / sizeof(*handlers) ||
 	    !handlers[reason])
 		return 0;

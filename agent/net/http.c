@@ -7,6 +7,7 @@
 #include "agent/net/file.h"
 #include "agent/net/reply.h"
 #include "agent/net/request.h"
+#include "agent/net/rest.h"
 #include "agent/net/server.h"
 #include "agent/net/sse.h"
 #include "agent/net/peer.h"
@@ -15,6 +16,7 @@
 #include "common/mem.h"
 
 #define BODY_TIME (10 * SECOND)
+#define METHOD_MAX 32u		/* that a record names */
 
 void http_submit(struct peer *p)
 {
@@ -23,9 +25,10 @@ void http_submit(struct peer *p)
 	p->call = NULL;
 	p->state = PEER_BUSY;
 	p->deadline = 0;
+	rest_mark(p);
 	lws_rx_flow_control(p->wsi, 0);
 	lws_set_timeout(p->wsi, NO_PENDING_TIMEOUT, 0);
-	if (!c->err.code && p->net->calls >= CALLS_MAX)
+	if (!c->err.code && net_full(p->net))
 		err_set(&c->err, ERR_overloaded,
 			"%u requests are being answered", CALLS_MAX);
 	net_submit(p->net, p, c);
@@ -49,7 +52,7 @@ static bool takes_file(const struct call *c)
 static int take_body(struct peer *p, bool expects)
 {
 	if (takes_file(p->call) && upload_begin(p)) {
-		p->close_after = true;	/* not from just anybody */
+		p->close_after = p->last = true; /* not from just anybody */
 		http_submit(p);
 		return 0;
 	}
@@ -68,6 +71,7 @@ int http_request(struct peer *p)
 	request_read(p->net, p->wsi, &rq);
 	p->call = rq.call;
 	p->close_after = rq.close;
+	p->last = rq.last;
 	p->want = rq.length;
 	p->got = 0;
 	if (!rq.now && (rq.length || takes_file(rq.call)))
@@ -80,7 +84,7 @@ static void give_up(struct peer *p, enum err_code code, const char *why)
 {
 	if (p->call->err.code == ERR_none)
 		err_set(&p->call->err, code, "%s", why);
-	p->close_after = true;
+	p->close_after = p->last = true;
 	upload_abort(p);
 	http_submit(p);
 }
@@ -162,6 +166,7 @@ int http_upgrade(struct peer *p)
 	if (p->state != PEER_IDLE)
 		return -1;
 	request_read(p->net, p->wsi, &rq);
+	p->last = true;
 	if (!rq.call->err.code)
 		err_set(&rq.call->err, ERR_bad_framing,
 			"HTTP/1.1 is upgraded to a websocket only");
@@ -169,22 +174,38 @@ int http_upgrade(struct peer *p)
 	return -1;
 }
 
+/* What lws does not read: another method, or not HTTP at all. */
+static void name_method(struct call *c, const char *data, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && n < METHOD_MAX &&
+	       ((data[n] >= 'A' && data[n] <= 'Z') || data[n] == '-'))
+		n++;
+	if (len > 1 && data[0] == 0x16 && data[1] == 3) {
+		err_set(&c->err, ERR_bad_framing,
+			"TLS is not spoken here; put it in front");
+	} else if (!n || n == len || data[n] != ' ') {
+		err_set(&c->err, ERR_bad_framing,
+			"the head cannot be read as HTTP/1.1");
+	} else if (len >= 5 && !memcmp(data, "PRI *", 5)) {
+		err_set(&c->err, ERR_bad_framing, "HTTP/2 is not spoken here");
+	} else {
+		c->method = xstrndup(data, n);
+		c->allow = xstrdup("GET, HEAD, POST, PATCH, OPTIONS");
+		err_set(&c->err, ERR_method_not_allowed,
+			"this method is not spoken here");
+	}
+}
+
 int http_raw(struct peer *p, const char *data, size_t len)
 {
-	size_t method = 0;
-
 	if (p->state != PEER_RAW)
 		return p->state == PEER_BUSY ? 0 : -1;
-	while (method < len && method < 16 && data[method] >= 'A' &&
-	       data[method] <= 'Z')
-		method++;
 	p->call = call_new(VIA_HTTP, NULL);
-	p->call->method = method ? xstrndup(data, method) : xstrdup("?");
-	p->call->path = xstrdup("*");
-	p->call->allow = xstrdup("GET, HEAD, POST, PATCH, OPTIONS");
-	err_set(&p->call->err, ERR_method_not_allowed,
-		"this method is not spoken here");
-	p->raw = p->close_after = true;
+	p->call->peer = p->address;
+	name_method(p->call, data, len);
+	p->raw = p->close_after = p->last = true;
 	http_submit(p);
 	return 0;
 }
@@ -207,4 +228,6 @@ void http_stop(struct peer *p)
 {
 	if (p->state == PEER_BODY)
 		give_up(p, ERR_stopping, "the agent stops");
+	else
+		rest_stop(p);
 }

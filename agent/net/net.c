@@ -90,6 +90,11 @@ void net_close(struct net *n)
 	free(n);
 }
 
+bool net_full(const struct net *n)
+{
+	return n->core && n->calls >= CALLS_MAX + core_folded(n->core);
+}
+
 void net_submit(struct net *n, struct peer *p, struct call *c)
 {
 	if (n->stopping) {

@@ -1,7 +1,7 @@
 /*
- * A connection: made with its first request, freed when lws destroys it. One
- * request is in flight at a time, and while it is, nothing is read. Every
- * state that waits for the other side has a deadline.
+ * A connection, from its beginning until lws destroys it. One request is in
+ * flight at a time, and while it is, nothing is read. Every state that waits
+ * for the other side has a deadline.
  */
 #pragma once
 #include <stdbool.h>
@@ -39,6 +39,12 @@ struct peer {
 	int64_t deadline;	/* monotonic; 0: none */
 	bool raw;		/* lws speaks raw with it */
 	bool close_after;	/* no further request on this connection */
+	uint32_t address;	/* IPv4, network order; 0: unknown */
+	uint64_t claimed;	/* bytes of requests that leave records, */
+	uint32_t segments;	/* and what they came in; see rest.h */
+	bool last;		/* what comes now is no other request */
+	bool piped;		/* more came before the answer was out */
+	bool over;		/* its end was told */
 	unsigned tries;		/* to send an answer that needs quiet */
 
 	struct call *call;	/* while its body comes in */

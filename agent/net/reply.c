@@ -140,13 +140,14 @@ void reply_send(struct peer *p, struct call *c)
 	struct net *n = p->net;
 	enum piped piped = peer_piped(p);
 
-	if (needs_quiet(c) && piped == PIPED_MAYBE && p->tries++ < TRIES) {
+	if (piped == PIPED_MAYBE && p->tries++ < TRIES) {
 		c->next = n->later;
 		n->later = c;
 		uv_async_send(&n->wake);
 		return;
 	}
 	p->tries = 0;
+	p->piped = piped == PIPED_YES;
 	if (!needs_quiet(c))
 		send_text(p, c, piped != PIPED_NO);
 	else if (piped == PIPED_NO)

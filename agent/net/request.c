@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/net/header.h"
+#include "agent/net/peer.h"
 #include "agent/net/route.h"
 #include "agent/net/server.h"
 #include "common/mem.h"
@@ -33,7 +34,7 @@ static bool brings_body(int method)
 
 static void must_close(struct request *rq)
 {
-	rq->close = rq->now = true;
+	rq->close = rq->last = rq->now = true;
 }
 
 static void check_length(struct lws *wsi, int method, struct request *rq)
@@ -43,7 +44,7 @@ static void check_length(struct lws *wsi, int method, struct request *rq)
 			     WSI_TOKEN_HTTP_CONTENT_LENGTH);
 
 	if (!lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH)) {
-		rq->close |= brings_body(method);
+		rq->last |= brings_body(method);
 		return;
 	}
 	if (n <= 0 || n > 15 || strspn(text, "0123456789") != (size_t)n) {
@@ -90,10 +91,10 @@ static void check_version(struct lws *wsi, struct request *rq)
 		must_close(rq);
 		return;
 	}
-	rq->close |= !strcmp(text, "HTTP/1.0");
+	rq->last |= !strcmp(text, "HTTP/1.0");
 	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_CONNECTION) < 0 ||
 	    strcasestr(text, "close"))
-		rq->close = true;
+		rq->last = true;
 	if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_EXPECT) > 0)
 		rq->expects = !strcasecmp(text, "100-continue");
 }
@@ -194,6 +195,7 @@ void request_read(struct net *n, struct lws *wsi, struct request *rq)
 
 	memset(rq, 0, sizeof(*rq));
 	rq->call = call_new(VIA_HTTP, NULL);
+	rq->call->peer = peer_of(wsi)->address;
 	if (method < 0 || method >= (int)ARRAY_LEN(methods)) {
 		method = LWSHUMETH_GET;
 		err_set(&rq->call->err, ERR_bad_framing, "no known method");
@@ -201,6 +203,7 @@ void request_read(struct net *n, struct lws *wsi, struct request *rq)
 	} else {
 		check_framing(wsi, method, rq);
 		check_version(wsi, rq);
+		rq->close = rq->last;
 	}
 	path = xstrndup(uri ? uri : "/", uri ? (size_t)len : 1);
 	header_check_host(n, wsi, rq->call);

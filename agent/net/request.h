@@ -14,6 +14,7 @@ struct request {
 	struct call *call;	/* owned by whoever asked */
 	uint64_t length;	/* of the body; UINT64_MAX: chunked */
 	bool close;		/* nothing may follow on this connection */
+	bool last;		/* because of how it is framed or says so */
 	bool now;		/* answer without reading the body */
 	bool expects;		/* 100-continue */
 };

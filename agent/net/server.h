@@ -43,6 +43,7 @@ struct net {
 
 	struct peer *peers[PEER_BUCKETS];	/* by id */
 	uint64_t last_id;
+	uint32_t accepted;		/* the address of who came last */
 	size_t n_peers, calls, body_bytes;
 	struct call *later;		/* answers that wait for a quiet loop */
 	char correlation_id[129];	/* of the upgrade being answered */
@@ -59,6 +60,8 @@ extern const struct lws_protocols net_protocols[];
 
 /* Bind and make the lws context; n->url, n->port. */
 int server_open(struct net *n, const char *listen_at, struct err *err);
+/* Are too many calls in flight? Refused ones that wait do not count. */
+bool net_full(const struct net *n);
 /* Into the core; the answer finds p (NULL: nobody waits) by its ticket. */
 void net_submit(struct net *n, struct peer *p, struct call *c);
 /* Slow work; run and done as core.h says. */

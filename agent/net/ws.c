@@ -88,7 +88,7 @@ int ws_established(struct peer *p)
 static bool full(const struct peer *p)
 {
 	return p->ws->calls + p->ws->waiting >= CALLS_EACH ||
-	       p->net->calls >= CALLS_MAX;
+	       net_full(p->net);
 }
 
 /* Read on or not, as there is room for one more call. */
@@ -103,14 +103,22 @@ static void steer(struct peer *p)
 	p->net->poke = true;
 }
 
-static void submit(struct peer *p)
+static struct call *new_call(struct peer *p)
 {
 	struct call *c = call_new(VIA_WEBSOCKET, NULL);
-	struct ws *w = p->ws;
 
 	c->method = xstrdup("WS");
 	c->path = xstrdup("/ws");
-	c->bearer = xstrdup(w->bearer);
+	c->bearer = xstrdup(p->ws->bearer);
+	c->peer = p->address;
+	return c;
+}
+
+static void submit(struct peer *p)
+{
+	struct call *c = new_call(p);
+	struct ws *w = p->ws;
+
 	c->body = buf_take(&w->rx, &c->body_len);
 	if (!c->body)
 		c->body = xstrdup("");
@@ -119,11 +127,36 @@ static void submit(struct peer *p)
 	steer(p);
 }
 
-static int refuse(struct peer *p, enum lws_close_status status,
-		  const char *why)
+static void say_why(struct peer *p, enum lws_close_status status,
+		    const char *why)
 {
 	lws_close_reason(p->wsi, status, (unsigned char *)why, strlen(why));
+}
+
+/* A message that is no call leaves a record like one. */
+static void leave(struct peer *p, enum err_code code, const char *why)
+{
+	struct call *c = new_call(p);
+
+	buf_fini(&p->ws->rx);
+	err_set(&c->err, code, "%s", why);
+	net_submit(p->net, NULL, c);
+}
+
+static int refuse(struct peer *p, enum lws_close_status status,
+		  enum err_code code, const char *why)
+{
+	leave(p, code, why);
+	say_why(p, status, why);
+	p->state = PEER_DEAD;
 	return -1;
+}
+
+void ws_cut(struct peer *p)
+{
+	if (p->ws && p->ws->rx.len)
+		leave(p, ERR_bad_framing,
+		      "the connection ended before the message did");
 }
 
 int ws_receive(struct peer *p, const void *data, size_t len)
@@ -134,11 +167,11 @@ int ws_receive(struct peer *p, const void *data, size_t len)
 		return -1;
 	if (lws_frame_is_binary(p->wsi))
 		return refuse(p, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
-			      "text only");
+			      ERR_bad_framing, "text only");
 	if (w->rx.len + len + lws_remaining_packet_payload(p->wsi) >
 	    MESSAGE_MAX)
 		return refuse(p, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE,
-			      "over 1 MiB");
+			      ERR_body_too_large, "over 1 MiB");
 	buf_add(&w->rx, data, len);
 	if (lws_is_final_fragment(p->wsi) &&
 	    !lws_remaining_packet_payload(p->wsi))
@@ -246,7 +279,7 @@ void ws_goodbye(struct peer *p)
 		peer_wants(p);
 		return;
 	}
-	refuse(p, LWS_CLOSE_STATUS_GOINGAWAY, "the agent stops");
+	say_why(p, LWS_CLOSE_STATUS_GOINGAWAY, "the agent stops");
 	peer_end(p, true);
 }
 

@@ -23,6 +23,8 @@ int ws_established(struct peer *p);
 int ws_receive(struct peer *p, const void *data, size_t len);
 int ws_writeable(struct peer *p);
 void ws_answer(struct peer *p, struct call *c);	/* takes c over */
+/* The connection ended; a message that was under way leaves its record. */
+void ws_cut(struct peer *p);
 void ws_tick(struct peer *p);
 /* Close it once everything has been said; asked again until then. */
 void ws_goodbye(struct peer *p);

@@ -111,6 +111,7 @@ int ws_upgrade(struct peer *p)
 	if (p->state != PEER_IDLE || p->net->stopping)
 		return -1;
 	request_read(p->net, p->wsi, &rq);
+	p->last = true;
 	check_handshake(p->wsi, rq.call);
 	if (flooded(p->net, rq.call)) {
 		net_submit(p->net, NULL, rq.call);

@@ -48,6 +48,7 @@ struct call {
 	char *idempotency_key, *if_match, *if_none_match, *range;
 	int64_t wait_us;		/* Prefer: wait=N */
 	bool head;			/* HEAD: the body is not sent */
+	uint32_t peer;			/* IPv4, network order; 0: unknown */
 	struct evidence_file *upload;	/* a raw body, already on disk */
 	int64_t began_us;		/* monotonic */
 	/* Instead of the queue back to the loop; on the writer; or NULL. */
@@ -57,6 +58,7 @@ struct call {
 	/* Set by the gate. */
 	struct actor who;
 	bool known;			/* who is authenticated */
+	bool own_id;			/* the correlation id is ours */
 	json_t *args;			/* checked against the op's table */
 	json_t *rpc_id;			/* websocket: the frame's id */
 	struct reader *reader;		/* of the worker, while it has it */

@@ -15,6 +15,7 @@ struct agent;
 struct draft;
 struct due;
 struct evidence;
+struct fold;
 struct home;
 struct journal;
 struct settings;
@@ -162,6 +163,7 @@ struct agent {
 	json_t *busy;			/* tasks and keys under proposal */
 	size_t proposed;		/* calls that wait for the remote */
 	struct due *due;
+	struct fold *fold;		/* refusals that wait, in the gate */
 	struct tools **old_tools;
 	size_t n_old_tools;
 	struct after *after, **after_tail;

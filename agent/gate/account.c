@@ -1,0 +1,164 @@
+/* See account.h. */
+#include "agent/gate/account.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/gate/fold.h"
+#include "agent/ops/op.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+/* Where it came from, and what was wrong with it. */
+static void put_stranger(json_t *data, uint32_t peer, const char *detail)
+{
+	char text[INET_ADDRSTRLEN], said[64];
+
+	if (detail && *detail)
+		json_object_set_new(data, "detail", json_lossy(detail));
+	if (!peer || !inet_ntop(AF_INET, &peer, text, sizeof(text)))
+		return;
+	snprintf(said, sizeof(said), "%s%s", text,
+		 ntohl(peer) >> 24 == IN_LOOPBACKNET ? " (loopback)" : "");
+	json_set_str(data, "peer", said);
+}
+
+void account_refusal(struct agent *a, struct call *c)
+{
+	struct fact fact = {.status = err_row(c->err.code)->status};
+
+	token_hide(c->err.detail);
+	if (c->err.code == ERR_unauthenticated) {
+		fact.type = "auth_failed";
+		fact.data = json_object();
+		put_stranger(fact.data, c->peer, "no valid token");
+	} else if (c->err.code == ERR_admin_field ||
+		   c->err.code == ERR_self_approval ||
+		   c->err.code == ERR_insufficient_scope) {
+		fact.type = "policy_denied";
+		fact.data = json_pack("{s:s,s:s}", "reason",
+				      err_row(c->err.code)->code, "operation",
+				      c->op->name);
+		json_object_set_new(fact.data, "detail",
+				    json_lossy(c->err.detail));
+	} else {
+		return;
+	}
+	agent_record(a, c, &fact, NULL);
+}
+
+/* The argument that names something of this kind, if the call has one. */
+static const char *named(const struct call *c, const char *kind)
+{
+	if (!c->op || !c->args)
+		return NULL;
+	for (const struct arg *g = c->op->args; g->name; g++)
+		if (g->kind == ARG_ID && !strcmp(g->of, kind))
+			return call_str(c, g->name);
+	return NULL;
+}
+
+static void put_once(json_t *data, const char *key, const char *text)
+{
+	if (text)
+		json_set_str(data, key, text);
+}
+
+void account_request(struct agent *a, struct call *c)
+{
+	struct fact fact = {.type = "request"};
+	struct err err = {0};
+
+	if (c->via == VIA_INTERNAL)
+		return;
+	fact.data = json_object();
+	fact.status = c->err.code ? err_row(c->err.code)->status :
+		      c->status ? c->status : 200;
+	fact.task_id = named(c, "task");
+	fact.run_id = named(c, "run");
+	put_once(fact.data, "operation", c->op ? c->op->name : NULL);
+	put_once(fact.data, "error_code",
+		 c->err.code ? err_row(c->err.code)->code : NULL);
+	if (c->op && c->op->route && c->path && strcmp(c->path, c->op->route))
+		put_once(fact.data, "path", c->path);
+	if (c->err.code)
+		put_stranger(fact.data, c->peer,
+			     c->known ? NULL : c->err.detail);
+	json_set_int(fact.data, "us", clock_mono_us() - c->began_us);
+	if (agent_record(a, c, &fact, &err)) {
+		err_fini(&c->err);
+		c->err = err;
+	}
+}
+
+
+bool account_holds(struct agent *a, struct call *c)
+{
+	token_hide(c->err.detail);
+	return !c->known && c->via != VIA_INTERNAL &&
+	       fold_hold(a->fold, c, clock_mono_us(), clock_wall_us());
+}
+
+static json_t *folded_data(const struct folded *d)
+{
+	char first[CLOCK_TEXT], last[CLOCK_TEXT];
+	json_t *data = json_object();
+
+	clock_text(d->first, first);
+	clock_text(d->last, last);
+	json_set_str(data, "error_code", err_row(d->code)->code);
+	put_stranger(data, d->peer, NULL);
+	json_object_set_new(data, "folded", json_pack("{s:I,s:s,s:s}",
+		"count", (json_int_t)d->count, "first", first, "last", last));
+	return data;
+}
+
+static int record_folded(struct agent *a, const struct folded *d,
+			 const char *type, struct err *err)
+{
+	struct call *like = call_new(VIA_HTTP, NULL);
+	struct fact fact = {.type = type, .data = folded_data(d),
+			    .status = err_row(d->code)->status};
+	int rc;
+
+	strcpy(like->correlation_id, d->correlation_id);
+	rc = agent_record(a, like, &fact, err);
+	call_free(like);
+	return rc;
+}
+
+static void render_folded(const struct folded *d, const struct err *err)
+{
+	for (struct call *c = d->calls; c; c = c->next) {
+		if (err->code) {
+			err_fini(&c->err);
+			err_set(&c->err, err->code, "%s", err->detail);
+		}
+		call_render(c);
+	}
+}
+
+struct call *account_release(struct agent *a)
+{
+	struct call *first = NULL, **last = &first;
+	struct folded d;
+
+	if (fold_due(a->fold) > clock_mono_us())
+		return NULL;
+	while (fold_take(a->fold, &d)) {
+		struct err err = {0};
+
+		if (d.code == ERR_unauthenticated)
+			record_folded(a, &d, "auth_failed", NULL);
+		record_folded(a, &d, "request", &err);
+		render_folded(&d, &err);
+		err_fini(&err);
+		*last = d.calls;
+		if (d.calls)
+			last = &d.calls_last->next;
+	}
+	return first;
+}

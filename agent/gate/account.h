@@ -1,0 +1,22 @@
+/*
+ * What is recorded of requests: one record for each, whatever its fate,
+ * before its answer; and one for many where strangers are refused in floods.
+ * Writer only.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct agent;
+struct call;
+
+/* The record of this request; if it cannot be made, c->err says so. */
+void account_request(struct agent *a, struct call *c);
+/* What else a refusal leaves: that somebody tried what they may not. */
+void account_refusal(struct agent *a, struct call *c);
+/* Is this refusal one of a flood? Then it is held, c with it. */
+bool account_holds(struct agent *a, struct call *c);
+/*
+ * Record what has been held long enough (see fold_due) and return the calls
+ * to be answered once that is durable; linked by next.
+ */
+struct call *account_release(struct agent *a);

@@ -1,0 +1,163 @@
+/* See fold.h. */
+#include "agent/gate/fold.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/call.h"
+#include "common/mem.h"
+
+#define SECOND 1000000
+#define EACH 20u		/* a second that are recorded one by one, */
+#define ALL 200u		/* and over all addresses */
+#define LOTS 256u		/* kinds of refusal at once */
+
+struct lot {
+	struct folded folded;		/* count 0: nothing is held */
+	int64_t window;			/* when its second began */
+	unsigned singles;		/* recorded in it */
+};
+
+struct fold {
+	struct lot lots[LOTS];
+	struct lot many[ERR_count];	/* where there are too many kinds */
+	size_t n_lots;			/* that were ever used */
+	int64_t window, due;
+	unsigned singles, held;
+};
+
+struct fold *fold_new(void)
+{
+	struct fold *f = xcalloc(1, sizeof(*f));
+
+	f->due = INT64_MAX;
+	return f;
+}
+
+void fold_free(struct fold *f)
+{
+	free(f);
+}
+
+int64_t fold_due(const struct fold *f)
+{
+	return f->due;
+}
+
+void fold_hurry(struct fold *f)
+{
+	if (f->due != INT64_MAX)
+		f->due = 0;
+}
+
+unsigned fold_held(const struct fold *f)
+{
+	return f->held;
+}
+
+static bool idle(const struct lot *l, int64_t now)
+{
+	return !l->folded.count && now - l->window > SECOND;
+}
+
+static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
+{
+	struct lot *unused = NULL, *l;
+
+	for (size_t i = 0; i < f->n_lots; i++) {
+		l = &f->lots[i];
+		if (l->folded.peer == c->peer &&
+		    l->folded.code == c->err.code)
+			return l;
+		if (!unused && idle(l, now))
+			unused = l;
+	}
+	if (!unused && f->n_lots < LOTS)
+		unused = &f->lots[f->n_lots++];
+	if (!unused) {
+		l = &f->many[c->err.code];
+		l->folded.code = c->err.code;
+		return l;
+	}
+	memset(unused, 0, sizeof(*unused));
+	unused->folded.peer = c->peer;
+	unused->folded.code = c->err.code;
+	return unused;
+}
+
+/* One of those that are recorded by themselves? */
+static bool single(struct fold *f, struct lot *l, int64_t now)
+{
+	if (now - f->window > SECOND) {
+		f->window = now;
+		f->singles = 0;
+	}
+	if (now - l->window > SECOND) {
+		l->window = now;
+		l->singles = 0;
+	}
+	if (l->singles >= EACH || f->singles >= ALL)
+		return false;
+	l->singles++;
+	f->singles++;
+	return true;
+}
+
+static void add(struct fold *f, struct folded *d, struct call *c)
+{
+	if (c->own_id)
+		strcpy(c->correlation_id, d->correlation_id);
+	c->next = NULL;
+	if (d->calls)
+		d->calls_last->next = c;
+	else
+		d->calls = c;
+	d->calls_last = c;
+	f->held++;
+}
+
+bool fold_hold(struct fold *f, struct call *c, int64_t now, int64_t wall)
+{
+	struct lot *l = lot_of(f, c, now);
+	struct folded *d = &l->folded;
+
+	/* where libwebsockets waits for the answer it has to come at once */
+	if (single(f, l, now) || c->answered)
+		return false;
+	if (!d->count++) {
+		d->first = wall;
+		id_make('c', d->correlation_id);
+	}
+	d->last = wall;
+	if (f->due == INT64_MAX)
+		f->due = now + FOLD_US;
+	if (c->ticket)
+		add(f, d, c);
+	else
+		call_free(c);
+	return true;
+}
+
+static bool take(struct fold *f, struct lot *l, struct folded *out)
+{
+	if (!l->folded.count)
+		return false;
+	*out = l->folded;
+	for (struct call *c = out->calls; c; c = c->next)
+		f->held--;
+	l->folded.count = 0;
+	l->folded.calls = l->folded.calls_last = NULL;
+	return true;
+}
+
+bool fold_take(struct fold *f, struct folded *out)
+{
+	for (size_t i = 0; i < f->n_lots; i++)
+		if (take(f, &f->lots[i], out))
+			return true;
+	for (size_t i = 0; i < ERR_count; i++)
+		if (take(f, &f->many[i], out))
+			return true;
+	f->due = INT64_MAX;
+	return false;
+}
