@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/core/checkpoints.h"
 #include "agent/core/expiry.h"
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
@@ -52,6 +53,7 @@ static int begin(struct core *k, struct err *err)
 		core_service(k, "log_repaired", repair_data(a->repair));
 	intake_resume(k);
 	core_service(k, "agent_started", started_data(a));
+	checkpoints_begin(k->checkpoints);
 	queue_put(&k->applying, internal_call("recover", NULL));
 	calls = queue_drain(&k->applying, 0);
 	writer_batch(k, calls);
@@ -142,6 +144,7 @@ void core_stop(struct core *k, const char *why)
 	remote_rest(k->remote);		/* it looks at the followers */
 	upkeep_stop(k->upkeep);
 	k->upkeep = NULL;
+	checkpoints_stop(k->checkpoints, STOP_US);
 	follower_stop(k->follow_ssot, STOP_US);
 	follower_stop(k->follow_index, STOP_US);
 	k->follow_ssot = k->follow_index = NULL;

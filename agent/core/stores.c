@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/core/checkpoints.h"
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
 #include "agent/core/share.h"
@@ -51,6 +52,18 @@ static void history_wait(void *core)
 	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
 }
 
+static int checkpoint(void *core, uint64_t covers, struct buf *note,
+		      struct err *err)
+{
+	return checkpoints_note(((struct core *)core)->checkpoints, covers,
+				note, err);
+}
+
+static int tree_wait(void *core, uint64_t size, struct err *err)
+{
+	return checkpoints_wait(((struct core *)core)->checkpoints, size, err);
+}
+
 static json_t *followers(void *core)
 {
 	struct core *k = core;
@@ -58,8 +71,9 @@ static json_t *followers(void *core)
 	json_t *ssot = follower_json(k->follow_ssot, head);
 
 	upkeep_json(k->upkeep, ssot);
-	return json_pack("{s:o,s:o}", "index",
-			 follower_json(k->follow_index, head), "ssot", ssot);
+	return json_pack("{s:o,s:o,s:o}", "index",
+			 follower_json(k->follow_index, head), "ssot", ssot,
+			 "tree", checkpoints_json(k->checkpoints));
 }
 
 static int apply_index(void *core, struct record *const *records, size_t n,
@@ -124,9 +138,8 @@ static int apply_ssot(void *core, struct record *const *records, size_t n,
 }
 
 /* The index knows where a record lies; from the start where it does not. */
-static uint64_t place_ssot(void *core, uint64_t seq)
+uint64_t core_place(struct core *k, uint64_t seq)
 {
-	struct core *k = core;
 	struct record_filter f = {.types = "*", .after_seq = seq, .limit = 1};
 	struct record_place p = {0};
 	struct reader *r;
@@ -139,6 +152,11 @@ static uint64_t place_ssot(void *core, uint64_t seq)
 		n = 0;
 	reader_close(r);
 	return n ? p.off : 0;
+}
+
+static uint64_t place_ssot(void *core, uint64_t seq)
+{
+	return core_place(core, seq);
 }
 
 /* Recorded when it begins and when it is over, not for every try. */
@@ -272,9 +290,8 @@ static int follow_index(struct core *k, struct err *err)
 	return 0;
 }
 
-/* The leaf hash of the record with this seq, as the journal has it now. */
-static int leaf_at(struct core *k, struct reader *r, uint64_t seq,
-		   char hex[SHA256_HEX], struct err *err)
+int core_leaf(struct core *k, struct reader *r, uint64_t seq,
+	      char hex[SHA256_HEX], struct err *err)
 {
 	struct record_filter f = {.types = "*", .after_seq = seq - 1,
 				  .limit = 1};
@@ -307,7 +324,7 @@ static int ssot_match(struct core *k, struct err *err)
 
 	if (!seq)
 		return 0;
-	if (leaf_at(k, k->reader, seq, hex, err))
+	if (core_leaf(k, k->reader, seq, hex, err))
 		return -1;
 	if (!strcmp(hex, ssot_leaf(k->ssot)))
 		return 0;
@@ -364,7 +381,7 @@ int stores_anchor(struct core *k, struct anchor *out, struct err *err)
 		return 0;
 	if (reader_open(&r, k->agent->home->index, err))
 		return -1;
-	rc = leaf_at(k, r, out->seq, out->leaf, err);
+	rc = core_leaf(k, r, out->seq, out->leaf, err);
 	reader_close(r);
 	return rc;
 }
@@ -377,9 +394,13 @@ int stores_open(struct core *k, struct err *err)
 	a->read_wait = read_wait;
 	a->history_wait = history_wait;
 	a->followers = followers;
+	a->checkpoint = checkpoint;
+	a->tree_wait = tree_wait;
 	a->remote = remote_row;
-	if (open_stores(k, err) || follow_index(k, err) || ssot_match(k, err))
+	if (open_stores(k, err) || follow_index(k, err) ||
+	    ssot_match(k, err) || checkpoints_open(&k->checkpoints, k, err))
 		return -1;
+	checkpoints_follow(k->checkpoints);
 	note_tip(k);
 	follow_ssot(k);			/* not before it is known to be ours */
 	keep_ssot(k);
@@ -390,6 +411,7 @@ void stores_close(struct core *k)
 {
 	upkeep_stop(k->upkeep);
 	follower_stop(k->follow_ssot, 0);
+	checkpoints_close(k->checkpoints);
 	follower_stop(k->follow_index, 0);
 	state_free(k->agent->state);
 	for (int i = 0; i < WORKERS; i++)

@@ -13,6 +13,7 @@
 #define WORKERS 4			/* and for what reads whole files */
 
 struct expiry;
+struct checkpoints;
 struct index;
 struct share;
 struct ssot;
@@ -40,6 +41,7 @@ struct core {
 	struct reader *reader;		/* the writer's */
 	struct ssot *ssot;
 	struct follower *follow_index, *follow_ssot;
+	struct checkpoints *checkpoints;
 	struct upkeep *upkeep;
 	struct remote *remote;		/* NULL: none is configured */
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */
@@ -73,6 +75,11 @@ struct call *core_apply_list(struct core *k, struct call *c,
 			     struct call *last);
 /* Queue a record of what the agent itself does; data is taken over. */
 void core_service(struct core *k, const char *type, json_t *data);
+/* Where the first record after seq lies, for who catches up from there. */
+uint64_t core_place(struct core *k, uint64_t seq);
+/* The leaf hash of the record with this seq, as the journal has it now. */
+int core_leaf(struct core *k, struct reader *r, uint64_t seq,
+	      char hex[SHA256_HEX], struct err *err);
 /* The name of the journal, 16 hex digits; "" while it is empty. */
 int core_log_id(struct core *k, char out[SSOT_LOG], struct err *err);
 /* Open what follows the journal, whole and of this journal. See stores.c. */

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "agent/core/checkpoints.h"
 #include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/gate/account.h"
@@ -191,6 +192,7 @@ static void publish(struct core *k, struct record **records, size_t n)
 			atomic_store(&k->doc_seq, records[i]->seq);
 	follower_feed(k->follow_index, records, n);
 	follower_feed(k->follow_ssot, records, n);
+	checkpoints_feed(k->checkpoints, records, n);
 	d = xcalloc(1, sizeof(*d));
 	d->records = records;
 	d->n_records = n;

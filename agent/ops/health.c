@@ -93,6 +93,14 @@ static void probe_ssot(struct agent *a, const json_t *followers,
 		upkeep_row(json_object_get(followers, "ssot"), row);
 }
 
+static void probe_checkpoint(struct agent *a, const json_t *followers,
+			     struct row *row)
+{
+	(void)a;
+	follower_row(followers, "tree", "checkpoint_failed",
+		     "what is new is not signed; nothing is lost", row);
+}
+
 static void probe_evidence(struct agent *a, const json_t *followers,
 			   struct row *row)
 {
@@ -160,7 +168,8 @@ static void probe_youtube(struct agent *a, const json_t *followers,
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
-	{"ssot", probe_ssot, true}, {"evidence", probe_evidence, true},
+	{"ssot", probe_ssot, true}, {"checkpoint", probe_checkpoint, true},
+	{"evidence", probe_evidence, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false},
 };

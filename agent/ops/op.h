@@ -12,17 +12,20 @@
 #include "agent/ops/call.h"
 
 struct agent;
+struct buf;
 struct draft;
 struct due;
 struct evidence;
 struct fold;
 struct home;
 struct journal;
+struct note_key;
 struct settings;
 struct state;
 struct supervisor;
 struct tokens;
 struct tools;
+struct tree;
 
 /* What an operation does to the world: a column of the policy matrix. */
 enum effect {
@@ -149,6 +152,16 @@ struct agent {
 	json_t *(*followers)(void *core);
 	/* Frees the bytes of files that were removed, soon; or NULL. Any thread. */
 	void (*sweep)(void *core);
+	/*
+	 * The newest signed checkpoint into note, of at least that many
+	 * records: where it has fewer a new one is made. And waits until the
+	 * tree has that many. ERR_not_found: the journal has not. Any thread.
+	 */
+	int (*checkpoint)(void *core, uint64_t covers, struct buf *note,
+			  struct err *err);
+	int (*tree_wait)(void *core, uint64_t size, struct err *err);
+	struct tree *tree;
+	const struct note_key *journal_key;	/* checkpoints are signed by */
 	/* The remote's row of health, or NULL: none is configured. */
 	json_t *(*remote)(void *core);
 	/* Shared mode, else NULL: can the remote be asked, and if not, why. */

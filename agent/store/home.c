@@ -26,6 +26,8 @@ static const struct { size_t offset; const char *name; } parts[] = {
 	{offsetof(struct home, journal_vkey), "keys/journal.vkey"},
 	{offsetof(struct home, redact_key), "keys/redact.key"},
 	{offsetof(struct home, audit), "audit"},
+	{offsetof(struct home, checkpoint), "audit/checkpoint"},
+	{offsetof(struct home, tree), "tree"},
 	{offsetof(struct home, index), "index.db"},
 	{offsetof(struct home, evidence), "evidence"},
 	{offsetof(struct home, ssot), "ssot.git"},

@@ -7,6 +7,7 @@
  *   keys/          journal.key .vkey,      ssot.git/  the tasks
  *                  redact.key              spool/     folders of runs
  *   lock           of the running agent    tools.d/   your tools
+ *   tree/          the journal's hashes
  */
 #pragma once
 #include <stdint.h>
@@ -20,7 +21,7 @@ struct err;
 struct home {			/* paths, all owned, all absolute */
 	char *dir, *conf, *admin_token, *tokens, *lock_file;
 	char *keys, *journal_key, *journal_vkey, *redact_key;
-	char *audit, *index, *evidence, *ssot, *spool, *tools_d;
+	char *audit, *checkpoint, *tree, *index, *evidence, *ssot, *spool, *tools_d;
 	int lock;		/* descriptor, or -1 */
 };
 
