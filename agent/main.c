@@ -42,6 +42,10 @@ static const struct command commands[] = {
 	 "checkpoint: print the newest one. export: print records.\n"
 	 "compress: the files that are no longer written to, but the newest N",
 	 cmd_audit},
+	{"evidence", "verify [DIR] [--json]\n| gc [--dry-run]",
+	 "verify: hash every file, and name what is corrupt, missing or in no\n"
+	 "record. gc: remove what no record has, on the record, while the\n"
+	 "agent is stopped", cmd_evidence},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };

@@ -9,9 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/store/evidence_inner.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/id.h"
@@ -26,14 +25,6 @@
 #include "common/mem.h"
 
 #define CHUNK (1 << 18)
-
-struct evidence {		/* but for held never changes after open */
-	char *path;
-	char *guarded;		/* real path, or NULL */
-	int dir, tmp;
-	pthread_mutex_t lock;
-	json_t *held;		/* sha256: commits that are not recorded */
-};
 
 struct evidence_file {
 	struct evidence *store;
@@ -144,6 +135,17 @@ static int new_file(struct evidence *e, char *name)
 	}
 }
 
+int evidence_scratch(struct evidence *e, struct err *err)
+{
+	char name[24];
+	int fd = new_file(e, name);
+
+	if (fd < 0)
+		return err_sys(err, ERR_io, "a new file in %s/tmp", e->path);
+	unlinkat(e->tmp, name, 0);
+	return fd;
+}
+
 struct evidence_file *evidence_begin(struct evidence *e, struct err *err)
 {
 	struct evidence_file *f = xcalloc(1, sizeof(*f));
@@ -177,8 +179,7 @@ size_t evidence_head(const struct evidence_file *f, void *out, size_t len)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* The folder of a hash: "ab" of "abcd..."; -1 and errno. */
-static int open_shelf(struct evidence *e, const char *sha256, bool make)
+int evidence_shelf(struct evidence *e, const char *sha256, bool make)
 {
 	char name[3] = {sha256[0], sha256[1], 0};
 	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
@@ -242,7 +243,7 @@ static int place(struct evidence_file *f, const char *sha256, struct err *err)
 	int shelf = -1, rc = -1;
 
 	if (!fchmod(f->fd, 0400) && !fsync(f->fd))
-		shelf = open_shelf(e, sha256, true);
+		shelf = evidence_shelf(e, sha256, true);
 	if (shelf < 0)
 		return err_sys(err, ERR_io, "storing evidence %s", sha256);
 	if (!linkat(e->tmp, f->name, shelf, sha256, 0))
@@ -336,7 +337,7 @@ int evidence_store(struct evidence *e, const void *data, size_t len,
 /* Out of its shelf; nobody waits for the bytes of a large file to be freed. */
 static int take_away(struct evidence *e, const char *sha256, struct err *err)
 {
-	int shelf = open_shelf(e, sha256, false), rc = 0;
+	int shelf = evidence_shelf(e, sha256, false), rc = 0;
 	char name[24];
 
 	random_base62(name, 20);
@@ -358,117 +359,5 @@ int evidence_remove(struct evidence *e, const char *sha256, struct err *err)
 	pthread_mutex_lock(&e->lock);
 	rc = json_object_get(e->held, sha256) ? 1 : take_away(e, sha256, err);
 	pthread_mutex_unlock(&e->lock);
-	return rc;
-}
-
-/* An open regular file of that name, unread. */
-static int open_named(struct evidence *e, const char *sha256, struct err *err)
-{
-	struct stat st;
-	int shelf, fd = -1;
-
-	if (!is_hex(sha256, SHA256_HEX - 1))
-		return err_set(err, ERR_not_found, "no SHA-256 in hex");
-	shelf = open_shelf(e, sha256, false);
-	if (shelf >= 0)
-		fd = openat(shelf, sha256,
-			    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		err_set(err, ERR_not_found, "no evidence %s", sha256);
-	else if (fd < 0 && errno != ELOOP && errno != ENOTDIR)
-		err_sys(err, ERR_io, "evidence %s", sha256);
-	else if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		err_set(err, ERR_evidence_corrupt, "%s is no file", sha256);
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	if (shelf >= 0)
-		close(shelf);
-	return fd;
-}
-
-bool evidence_has(struct evidence *e, const char *sha256)
-{
-	int fd = open_named(e, sha256, NULL);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
-static int not_what_it_says(const char *sha256, const char *is,
-			    struct err *err)
-{
-	return err_set(err, ERR_evidence_corrupt,
-		       "what is stored as %s has the SHA-256 %s", sha256, is);
-}
-
-int evidence_get(struct evidence *e, const char *sha256, int *fd,
-		 uint64_t *size, struct err *err)
-{
-	int in = open_named(e, sha256, err);
-	char is[SHA256_HEX];
-	uint64_t n;
-
-	if (in < 0)
-		return -1;
-	if (sha256_fd(in, is, &n, err) ||
-	    (strcmp(is, sha256) && not_what_it_says(sha256, is, err))) {
-		close(in);
-		return -1;
-	}
-	*fd = in;
-	if (size)
-		*size = n;
-	return 0;
-}
-
-/* Copy in to out, both open; *is gets the hash of what was copied. */
-static int copy(int in, int out, char is[SHA256_HEX], const char *path,
-		struct err *err)
-{
-	struct sha256 *hash = sha256_new();
-	char *chunk = xmalloc(CHUNK);
-	uint8_t raw[SHA256_RAW];
-	ssize_t n;
-	int rc = 0;
-
-	do {
-		n = read(in, chunk, CHUNK);
-		if (n > 0) {
-			sha256_add(hash, chunk, (size_t)n);
-			rc = fs_write_all(out, chunk, (size_t)n);
-		}
-	} while (!rc && (n > 0 || (n < 0 && errno == EINTR)));
-	if (rc || n < 0)
-		rc = err_sys(err, ERR_io, "copying evidence to %s", path);
-	sha256_end(hash, raw);
-	hex_of(raw, sizeof(raw), is);
-	free(chunk);
-	return rc;
-}
-
-int evidence_copy_out(struct evidence *e, const char *sha256,
-		      const char *path, struct err *err)
-{
-	int in = open_named(e, sha256, err), out, rc;
-	char is[SHA256_HEX];
-
-	if (in < 0)
-		return -1;
-	out = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		   0600);
-	if (out < 0) {
-		close(in);
-		return err_sys(err, ERR_io, "%s", path);
-	}
-	rc = copy(in, out, is, path, err);
-	if (!rc && strcmp(is, sha256))
-		rc = not_what_it_says(sha256, is, err);
-	if (rc)
-		unlink(path);
-	close(out);
-	close(in);
 	return rc;
 }

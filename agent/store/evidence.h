@@ -64,6 +64,11 @@ bool evidence_has(struct evidence *e, const char *sha256);
  */
 int evidence_get(struct evidence *e, const char *sha256, int *fd,
 		 uint64_t *size, struct err *err);
+/* The same, unread: who hashes it on the way. */
+int evidence_peek(struct evidence *e, const char *sha256, int *fd,
+		  uint64_t *size, struct err *err);
+/* A file without a name, beside the store; -1 and *err. Caller closes. */
+int evidence_scratch(struct evidence *e, struct err *err);
 /*
  * Copy the bytes named by sha256 to path (new file, 0600), hashing what is
  * copied. -1 as evidence_get.

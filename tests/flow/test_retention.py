@@ -214,4 +214,91 @@ def test_a_removal_is_told_to_whoever_listens(agent):
     assert hashlib.sha256(b"watched").hexdigest() == sha
 
 
+def offline(agent, *args, code):
+    done = agent.cli("evidence", *args, check=False)
+    assert done.returncode == code, done
+    return done.stdout
+
+
+def test_verify_names_what_is_corrupt_missing_and_foreign():
+    agent = kc.Agent()
+    good, bad, lost, gone = (store(agent, w)["sha256"] for w in (
+        b"good", b"bad", b"lost", b"gone"))
+    assert remove(agent, gone).status == 200
+    said = offline(agent, "verify", code=0)
+    assert said == "ok: 3 files, 11 bytes hashed; 1 removed on the record\n"
+    agent.stop()
+    assert json.loads(offline(agent, "verify", "--json", code=0))["ok"]
+    file_of(agent, bad).chmod(0o600)
+    file_of(agent, bad).write_bytes(b"BAD")
+    file_of(agent, lost).unlink()
+    foreign = hashlib.sha256(b"foreign").hexdigest()
+    file_of(agent, foreign).parent.mkdir(exist_ok=True)
+    file_of(agent, foreign).write_bytes(b"foreign")
+    (agent.home / "evidence" / "notes.txt").write_text("mine")
+    (agent.home / "evidence" / good[:2] / ("f" * 64)).touch()
+    lines = offline(agent, "verify", code=6).splitlines()
+    assert f"FOREIGN: {foreign[:2]}/{foreign}: no record has it" in lines
+    assert "FOREIGN: notes.txt: no record has it" in lines, lines
+    assert f"FOREIGN: {good[:2]}/{'f' * 64}: no record has it" in lines, lines
+    found, = (x for x in lines if x.startswith("CORRUPT"))
+    assert bad in found and hashlib.sha256(b"BAD").hexdigest() in found
+    found, = (x for x in lines if x.startswith("MISSING"))
+    assert lost in found and "record" in found, found
+    assert lines[-1].startswith("NOT OK: "), lines
+    told = json.loads(offline(agent, "verify", "--json", code=6))
+    assert [len(told[k]) for k in ("corrupt", "missing", "foreign")] == \
+        [1, 1, 3], told
+    copy = agent.dir / "copy"
+    shutil.copytree(agent.home, copy)
+    assert offline(agent, "verify", str(copy), "--json", code=6)
+    agent.close()
+
+
+def test_gc_removes_what_no_record_has_and_says_so_on_the_record():
+    agent = kc.Agent()
+    kept, back = (store(agent, w)["sha256"] for w in (b"kept", b"back"))
+    assert remove(agent, back).status == 200
+    foreign = hashlib.sha256(b"foreign").hexdigest()
+    done = agent.cli("evidence", "gc", check=False)
+    assert done.returncode == 1, "an agent is at work"
+    agent.stop()
+    for sha, data in (foreign, b"foreign"), (back, b"back"):
+        file_of(agent, sha).parent.mkdir(exist_ok=True)
+        file_of(agent, sha).write_bytes(data)
+    said = offline(agent, "gc", "--dry-run", code=0)
+    assert "2 of 3 files would go" in said, said
+    assert file_of(agent, foreign).exists()
+    before = len(agent.lines())
+    said = offline(agent, "gc", code=0)
+    assert "2 of 3 files removed" in said, said
+    assert not file_of(agent, foreign).exists()
+    assert not file_of(agent, back).exists()
+    assert len(agent.lines()) == before + 1 and agent.chained()
+    record, = agent.journal("evidence_removed", sha256=foreign)
+    assert record["actor"] == "operator", record
+    assert "0 of 1 files removed" in offline(agent, "gc", code=0)
+    offline(agent, "verify", code=0)
+    agent.start()
+    assert agent.get(f"/api/evidence/{kept}").body == b"kept"
+    problem = refused(agent.get(f"/api/evidence/{foreign}"), 404, "not_found")
+    assert "evidence gc" in problem["detail"], problem
+    agent.close()
+
+
+def test_gc_removes_nothing_by_an_older_copy_of_the_journal():
+    agent = kc.Agent()
+    agent.stop()
+    shutil.copytree(agent.home / "audit", agent.dir / "old")
+    agent.start()
+    sha = store(agent, b"newer")["sha256"]
+    agent.stop()
+    shutil.rmtree(agent.home / "audit")
+    shutil.copytree(agent.dir / "old", agent.home / "audit")
+    done = agent.cli("evidence", "gc", check=False)
+    assert done.returncode == 1 and "not whole" in done.stderr, done
+    assert file_of(agent, sha).exists()
+    agent.close()
+
+
 kc.main()
