@@ -44,12 +44,13 @@ static inline struct reader *reader_ok(const struct place *p)
 }
 
 /* Records as a journal would give them, without one. */
-struct log { struct record *r[4000]; size_t n; uint64_t off; };
+struct log { struct record *r[4000]; size_t n; uint64_t off, base; };
 
 static inline void log_add(struct log *l, struct entry e, int64_t ts)
 {
 	static const uint8_t prev[SHA256_RAW];
-	struct record *r = record_make(&e, l->n + 1, ts, prev, NULL);
+	struct record *r = record_make(&e, l->base + l->n + 1, ts,
+				       prev, NULL);
 
 	ck_assert_ptr_nonnull(r);
 	r->off = l->off;
@@ -108,9 +109,18 @@ static const int statuses[] = {0, 200, 200, 403};
 
 #define PICK(a) a[next(seed) % ARRAY_LEN(a)]
 
-static inline struct log *many_records(size_t n)
+static const char *const said[] = {"the Export dialog", "an exporter",
+				   "nothing at all", "dialog of two"};
+
+static inline json_t *some_data(unsigned *seed)
 {
-	struct log *l = xcalloc(1, sizeof(*l));
+	return next(seed) % 2 ? NULL : json_pack("{s:s,s:{s:[{s:s}]}}",
+		next(seed) % 2 ? "reason" : "unread", PICK(said), "put",
+		"deep", "title", PICK(said));
+}
+
+static inline void add_many(struct log *l, size_t n)
+{
 	unsigned s = 1, *seed = &s;
 	int64_t ts = 1000;
 
@@ -119,8 +129,16 @@ static inline struct log *many_records(size_t n)
 		log_add(l, (struct entry){.type = PICK(types),
 			.actor = PICK(actors), .task_id = PICK(tasks),
 			.run_id = PICK(tasks), .correlation_id = PICK(chains),
-			.status = PICK(statuses)}, ts);
+			.status = PICK(statuses), .data = some_data(seed)},
+			ts);
 	}
+}
+
+static inline struct log *many_records(size_t n)
+{
+	struct log *l = xcalloc(1, sizeof(*l));
+
+	add_many(l, n);
 	return l;
 }
 
