@@ -20,6 +20,7 @@ static const struct command commands[] = {
 	{"checkpoint", AUDIT_CHECKPOINT, "", cmd_audit_checkpoint},
 	{"export", AUDIT_EXPORT, "", cmd_audit_export},
 	{"compress", AUDIT_COMPRESS, "", cmd_audit_compress},
+	{"reindex", "", "", cmd_audit_reindex},
 };
 
 int cmd_audit(const struct globals *g, int argc, char **argv)

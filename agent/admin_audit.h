@@ -26,6 +26,7 @@ int cmd_audit_verify(const struct globals *g, int argc, char **argv);
 int cmd_audit_checkpoint(const struct globals *g, int argc, char **argv);
 int cmd_audit_export(const struct globals *g, int argc, char **argv);
 int cmd_audit_compress(const struct globals *g, int argc, char **argv);
+int cmd_audit_reindex(const struct globals *g, int argc, char **argv);
 
 /*
  * Where the journal is: dir (NULL: the home that g names), which is a home or

@@ -34,13 +34,15 @@ static const struct command commands[] = {
 	 "| checkpoint [DIR]\n"
 	 "| export [DIR] [--since T] [--until T] [--task ID] "
 	 "[--format jsonl|csv]\n"
-	 "| compress [DIR] [--keep N]",
+	 "| compress [DIR] [--keep N]\n"
+	 "| reindex",
 	 "verify: check every record, every link and every signed checkpoint,\n"
 	 "in the home or in a copy of the files; --since: a checkpoint that you\n"
 	 "kept; --key: the verifier key that you kept; --with-ssot compares the\n"
 	 "task repository, and tells which records its history vouches for.\n"
 	 "checkpoint: print the newest one. export: print records.\n"
-	 "compress: the files that are no longer written to, but the newest N",
+	 "compress: the files that are no longer written to, but the newest N.\n"
+	 "reindex: make index.db anew from the journal; the agent is stopped",
 	 cmd_audit},
 	{"evidence", "verify [DIR] [--json]\n| gc [--dry-run]",
 	 "verify: hash every file, and name what is corrupt, missing or in no\n"

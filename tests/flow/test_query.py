@@ -141,4 +141,45 @@ def test_an_answer_has_the_very_bytes_of_the_journal(agent):
     assert line in answer.body, answer.body
 
 
+def test_the_index_is_made_anew_from_the_journal(fresh):
+    done = fresh.cli("audit", "reindex", check=False)
+    assert done.returncode == 1 and "an agent runs" in done.stderr, done
+    task = fresh.task("made anew")
+    fresh.stop()
+    before = len(fresh.journal())
+    index = fresh.home / "index.db"
+    for damage in (lambda: None, index.unlink,
+                   lambda: index.write_bytes(b"nonsense" * 1000)):
+        damage()
+        done = fresh.cli("audit", "reindex")
+        assert f"{before} records" in done.stdout, done
+        assert not list(fresh.home.glob("index.db?*")), "left behind"
+        fresh.start()
+        found = ask(fresh, q="made anew", type="task_created")["items"]
+        assert [r["task_id"] for r in found] == [task["id"]], found
+        assert seqs(ask(fresh, limit=before)["items"]) == \
+            list(range(1, before + 1))
+        fresh.stop()
+        before = len(fresh.journal())
+
+
+def test_an_index_that_has_seen_more_is_not_made_anew(fresh):
+    fresh.task("seen")
+    fresh.stop()
+    file, = (fresh.home / "audit").glob("*.jsonl")
+    whole, index = file.read_bytes(), fresh.home / "index.db"
+    seen = index.read_bytes()
+    lines = whole.rstrip(b"\n").split(b"\n")
+    for part, what in ((b"\n".join(lines[:-1]), "has seen record"),
+                       (whole.replace(b'"seen"', b'"SEEN"', 1), "record ")):
+        file.write_bytes(part.rstrip(b"\n") + b"\n")
+        done = fresh.cli("audit", "reindex", check=False)
+        assert done.returncode and what in done.stderr, done
+        assert index.read_bytes() == seen
+        assert not list(fresh.home.glob("index.db.new*"))
+    file.write_bytes(whole)
+    fresh.cli("audit", "reindex")
+    fresh.start()
+
+
 kc.main()
