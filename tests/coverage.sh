@@ -7,7 +7,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 build=${1:?usage: tests/coverage.sh BUILD_DIR}
-sources=(agent/store/{journal*,merkle,tree,note*,checkpoint*}.c)
+sources=(agent/store/{journal,merkle,tree,note,checkpoint}*.c)
 programs=("$build"/tests/unit/test_{journal,merkle,tree,note,checkpoint}*)
 
 find "$build" -name '*.gcda' -delete
