@@ -170,19 +170,6 @@ static json_t *record_json(const struct proof *p)
 		hashes_json((hashes_of)p->hashes, p->n)), p);
 }
 
-/* C2SP tlog-proof. */
-static void proof_text(const struct proof *p, struct buf *out)
-{
-	buf_addf(out, "c2sp.org/tlog-proof@v1\nindex %llu\n",
-		 (unsigned long long)p->from);
-	for (size_t i = 0; i < p->n; i++) {
-		base64_add(out, p->hashes[i], SHA256_RAW);
-		buf_adds(out, "\n");
-	}
-	buf_adds(out, "\n");
-	buf_add(out, p->note.data, p->note.len);
-}
-
 static int one_record(struct agent *a, struct call *c, struct proof *p,
 		      struct err *err)
 {
@@ -195,7 +182,8 @@ static int one_record(struct agent *a, struct call *c, struct proof *p,
 		return -1;
 	if (!noted)
 		return call_answer(c, record_json(p));
-	proof_text(p, &b);
+	checkpoint_proof(p->from, (hashes_of)p->hashes, p->n, p->note.data,
+			 p->note.len, &b);
 	return answer_text(c, "proof", &b);
 }
 

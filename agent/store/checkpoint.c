@@ -82,6 +82,20 @@ int checkpoint_open(struct checkpoint *out, const char *note, size_t len,
 	return 0;
 }
 
+void checkpoint_proof(uint64_t index, const uint8_t (*hashes)[SHA256_RAW],
+		      size_t n, const char *note, size_t len,
+		      struct buf *out)
+{
+	buf_addf(out, "c2sp.org/tlog-proof@v1\nindex %llu\n",
+		 (unsigned long long)index);
+	for (size_t i = 0; i < n; i++) {
+		base64_add(out, hashes[i], SHA256_RAW);
+		buf_adds(out, "\n");
+	}
+	buf_adds(out, "\n");
+	buf_add(out, note, len);
+}
+
 int checkpoint_sign(struct note_signer *s, uint64_t size,
 		    const uint8_t root[SHA256_RAW], struct buf *out,
 		    struct err *err)

@@ -27,6 +27,13 @@ int checkpoint_parse(struct checkpoint *out, const char *text, size_t len,
  */
 int checkpoint_open(struct checkpoint *out, const char *note, size_t len,
 		    const struct note_key *key, struct err *err);
+/*
+ * Add a proof that stands alone (C2SP tlog-proof): the record's index, the
+ * hashes of its inclusion (see merkle.h), and the note of the checkpoint.
+ */
+void checkpoint_proof(uint64_t index, const uint8_t (*hashes)[SHA256_RAW],
+		      size_t n, const char *note, size_t len,
+		      struct buf *out);
 /* Add the whole note, signed. The origin is the key's name. */
 int checkpoint_sign(struct note_signer *s, uint64_t size,
 		    const uint8_t root[SHA256_RAW], struct buf *out,

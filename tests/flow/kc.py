@@ -89,6 +89,7 @@ class Agent:
         self.tokens = {}
         _agents.append(self)
         self.cli("init")
+        self.conf("audit.checkpoint-interval", "1d")  # by records alone
         for key, value in (conf or {}).items():
             self.conf(key, value)
         if start:
