@@ -33,8 +33,9 @@ struct export {
 
 static int flush(struct export *x, struct err *err)
 {
-	if (fwrite(x->out.data, 1, x->out.len, stdout) < x->out.len ||
-	    fflush(stdout))
+	if (x->out.len &&
+	    (fwrite(x->out.data, 1, x->out.len, stdout) < x->out.len ||
+	     fflush(stdout)))
 		return err_sys(err, ERR_io, "writing the records");
 	buf_reset(&x->out);
 	return 0;
