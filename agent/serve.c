@@ -97,7 +97,7 @@ static int build(struct parts *p, const struct globals *g,
 	if (load_redact_key(a, err) || load_tools(a, p->built_in, err) ||
 	    tokens_open(&a->tokens, p->home.tokens, err) ||
 	    evidence_open(&a->evidence, p->home.evidence, err) ||
-	    journal_open(&a->journal, p->home.audit, &p->repair, err))
+	    journal_open(&a->journal, p->home.audit, NULL, &p->repair, err))
 		return -1;
 	evidence_guard(a->evidence, p->home.dir);
 	return net_open(&p->net, a, listen_at ? listen_at :

@@ -2,112 +2,22 @@
  * See journal.h. The head is what was synced and checked; it is the one thing
  * that threads share. What is being added belongs to the appending thread.
  */
-#include "agent/store/journal.h"
+#include "agent/store/journal_inner.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/store/journal_lines.h"
-#include "agent/store/journal_segments.h"
+#include "agent/store/journal_live.h"
+#include "agent/store/journal_map.h"
 #include "agent/store/journal_tail.h"
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/mem.h"
-
-struct journal {
-	char *path;
-	int fd;
-	pthread_mutex_t mutex;
-	struct journal_head head;	/* behind the mutex */
-	atomic_bool sealed;
-
-	struct link last;		/* of what was added */
-	struct record **added;
-	size_t n_added, cap;
-	struct buf bytes;		/* of what was added, for one write */
-	char why[256];			/* it was sealed */
-	void (*hook)(void *);
-	void *hook_data;
-};
 
 static uint64_t committed(const struct journal *j)
 {
 	return j->head.off;	/* only the appending thread changes it */
-}
-
-/* One agent per journal: a second one would break the chain. */
-static int open_file(struct journal *j, const char *dir, struct err *err)
-{
-	if (fs_mkdir(dir, 0700, err) || segment_alone(dir, err))
-		return -1;
-	j->fd = open(j->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC |
-			      O_NOFOLLOW, 0600);
-	if (j->fd < 0)
-		return err_sys(err, ERR_audit_unavailable, "%s", j->path);
-	if (flock(j->fd, LOCK_EX | LOCK_NB)) {
-		err_sys(err, ERR_audit_unavailable, "%s is in use", j->path);
-		return err_hint(err, "Another agent runs on this home; stop "
-				"it, or give this one another --home.");
-	}
-	if (fsync(j->fd))
-		return err_sys(err, ERR_audit_unavailable, "syncing %s",
-			       j->path);
-	return fs_sync_dir(dir, err);
-}
-
-static int cut(struct journal *j, const struct tail *t,
-	       struct journal_repair *repair, struct err *err)
-{
-	*repair = (struct journal_repair){.done = true, .off = t->end,
-					  .len = t->torn};
-	memcpy(repair->sha256, t->torn_sha256, SHA256_HEX);
-	if (ftruncate(j->fd, (off_t)t->end) || fsync(j->fd))
-		return err_sys(err, ERR_audit_unavailable,
-			       "cutting the torn end off %s", j->path);
-	return 0;
-}
-
-static int read_tail(struct journal *j, struct journal_repair *repair,
-		     struct err *err)
-{
-	struct stat st;
-	struct tail t;
-
-	if (fstat(j->fd, &st))
-		return err_sys(err, ERR_audit_unavailable, "%s", j->path);
-	if (tail_read(j->fd, (uint64_t)st.st_size, &t, err) ||
-	    (t.torn && cut(j, &t, repair, err)))
-		return -1;
-	j->last = t.last;
-	j->head = (struct journal_head){.seq = t.last.seq, .off = t.end};
-	memcpy(j->head.leaf, t.last.leaf, SHA256_RAW);
-	return 0;
-}
-
-int journal_open(struct journal **out, const char *dir,
-		 struct journal_repair *repair, struct err *err)
-{
-	struct journal *j = xcalloc(1, sizeof(*j));
-
-	*repair = (struct journal_repair){0};
-	j->path = segment_path(dir, 1, false);
-	j->fd = -1;
-	pthread_mutex_init(&j->mutex, NULL);
-	if (open_file(j, dir, err) || read_tail(j, repair, err)) {
-		journal_close(j);
-		return -1;
-	}
-	*out = j;
-	return 0;
 }
 
 static void drop_added(struct journal *j)
@@ -125,10 +35,12 @@ void journal_close(struct journal *j)
 		return;
 	drop_added(j);
 	buf_fini(&j->bytes);
-	if (j->fd >= 0)
-		close(j->fd);
+	live_free(j->live);
+	map_free(j->map);
+	if (j->lock >= 0)
+		close(j->lock);
 	pthread_mutex_destroy(&j->mutex);
-	free(j->path);
+	free(j->dir);
 	free(j);
 }
 
@@ -137,9 +49,49 @@ bool journal_sealed(const struct journal *j)
 	return atomic_load(&j->sealed);
 }
 
+bool journal_full(struct journal *j)
+{
+	struct journal_trouble t;
+
+	return journal_trouble(j, &t) && !t.sealed;
+}
+
+bool journal_trouble(struct journal *j, struct journal_trouble *t)
+{
+	*t = (struct journal_trouble){.sealed = journal_sealed(j)};
+	if (!t->sealed)
+		return live_full(j->live, &t->since_us, t->why,
+				 sizeof(t->why));
+	t->since_us = j->sealed_us;
+	memcpy(t->why, j->why, sizeof(t->why));
+	return true;
+}
+
+void journal_release(struct journal *j)
+{
+	live_release(j->live);
+}
+
 static int refuse(const struct journal *j, struct err *err)
 {
 	return err_set(err, ERR_audit_unavailable, "%s", j->why);
+}
+
+static int refuse_full(struct journal *j, struct err *err)
+{
+	struct journal_trouble t;
+
+	journal_trouble(j, &t);
+	err_set(err, ERR_audit_unavailable, "%s",
+		*t.why ? t.why : "the disk is full");
+	return err_hint(err, "Free disk space; it goes on by itself.");
+}
+
+int journal_ready(struct journal *j, struct err *err)
+{
+	if (journal_sealed(j))
+		return refuse(j, err);
+	return live_ready(j->live, j->bytes.len) ? 0 : refuse_full(j, err);
 }
 
 struct record *journal_append(struct journal *j, const struct entry *e,
@@ -157,6 +109,11 @@ struct record *journal_append(struct journal *j, const struct entry *e,
 			j->last.leaf, err);
 	if (!r)
 		return NULL;
+	if (!live_fits(j->live, j->bytes.len, r->len + 1, e->own)) {
+		record_unref(r);
+		refuse_full(j, err);
+		return NULL;
+	}
 	r->off = committed(j) + j->bytes.len;
 	j->last = (struct link){true, r->seq, r->ts_us, {0}};
 	memcpy(j->last.leaf, r->leaf, SHA256_RAW);
@@ -169,66 +126,51 @@ struct record *journal_append(struct journal *j, const struct entry *e,
 	return j->added[j->n_added++] = r;
 }
 
-/* The file we hold is the one on the path, and as long as we made it. */
-static int still_ours(struct journal *j, struct err *err)
+/* How many bytes of whole lines, from byte from on, go into one write. */
+static size_t one_write(const struct buf *b, size_t from)
 {
-	const uint64_t size = committed(j) + j->bytes.len;
-	struct stat own, path;
+	const char *lf;
 
-	if (fstat(j->fd, &own))
-		return err_sys(err, ERR_audit_unavailable, "%s", j->path);
-	if (!own.st_nlink)
-		return err_set(err, ERR_audit_unavailable,
-			       "%s was deleted", j->path);
-	if (stat(j->path, &path))
-		return err_sys(err, ERR_audit_unavailable, "%s", j->path);
-	if (path.st_ino != own.st_ino || path.st_dev != own.st_dev)
-		return err_set(err, ERR_audit_unavailable,
-			       "another file was put at %s", j->path);
-	if ((uint64_t)own.st_size != size)
-		return err_set(err, ERR_audit_unavailable, "%s has %lld bytes"
-			       " where %llu were written", j->path,
-			       (long long)own.st_size,
-			       (unsigned long long)size);
-	return 0;
+	if (b->len - from <= TAIL_BATCH)
+		return b->len - from;
+	lf = memrchr(b->data + from, '\n', TAIL_BATCH);
+	return (size_t)(lf + 1 - b->data) - from;
 }
 
 static int write_added(struct journal *j, struct err *err)
 {
-	if (fs_write_all(j->fd, j->bytes.data, j->bytes.len))
-		return err_sys(err, ERR_audit_unavailable, "writing %s",
-			       j->path);
-	if (j->hook)
-		j->hook(j->hook_data);
-	if (fdatasync(j->fd))
-		return err_sys(err, ERR_audit_unavailable, "syncing %s",
-			       j->path);
-	return still_ours(j, err);
+	int rc = 0;
+
+	for (size_t done = 0, n; done < j->bytes.len && !rc; done += n) {
+		n = one_write(&j->bytes, done);
+		rc = live_write(j->live, j->bytes.data + done, n, done,
+				j->hook, j->hook_data, err);
+	}
+	return rc;
+}
+
+/* The next segment begins with what was added. */
+static int rotate(struct journal *j, struct err *err)
+{
+	const uint64_t first = j->head.seq + 1;
+	int rc = live_rotate(j->live, first, j->bytes.len, j->step,
+			     j->step_data, err);
+
+	if (rc == 1)
+		map_add(j->map, first, committed(j), live_piece(j->live));
+	return rc < 0 ? -1 : 0;
 }
 
 /*
  * Nothing was acknowledged of what is behind the head, so it should not be
- * found there after a restart either. That is tried, never relied upon, and
- * only where nobody else has touched the file.
+ * found there after a restart either. That is tried, never relied upon.
  */
-static void take_back(struct journal *j)
-{
-	const uint64_t most = committed(j) + j->bytes.len;
-	struct stat own, path;
-
-	if (!fstat(j->fd, &own) && !stat(j->path, &path) &&
-	    own.st_ino == path.st_ino && own.st_dev == path.st_dev &&
-	    (uint64_t)own.st_size > committed(j) &&
-	    (uint64_t)own.st_size <= most &&
-	    !ftruncate(j->fd, (off_t)committed(j)))
-		fsync(j->fd);
-}
-
 static void seal(struct journal *j, const struct err *why)
 {
-	atomic_store(&j->sealed, true);
 	memccpy(j->why, why->detail, 0, sizeof(j->why) - 1);
-	take_back(j);
+	j->sealed_us = clock_wall_us();
+	atomic_store(&j->sealed, true);
+	live_take_back(j->live, j->bytes.len);
 	drop_added(j);
 }
 
@@ -243,10 +185,11 @@ int journal_commit(struct journal *j, struct record ***batch, size_t *n,
 		return refuse(j, err);
 	if (!j->n_added)
 		return 0;
-	if (write_added(j, &why)) {
+	if (rotate(j, &why) || write_added(j, &why)) {
 		seal(j, &why);
 		return refuse(j, err);
 	}
+	live_wrote(j->live, j->bytes.len);
 	pthread_mutex_lock(&j->mutex);
 	j->head.seq = j->last.seq;
 	j->head.off += j->bytes.len;
@@ -278,21 +221,7 @@ int journal_read(struct journal *j, uint64_t off, size_t len, char *out,
 	if (off > end || len > end - off)
 		return err_set(err, ERR_io, "byte %llu of the journal is not "
 			       "committed", (unsigned long long)(off + len));
-	while (len) {
-		ssize_t n = pread(j->fd, out, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_sys(err, ERR_io, "reading %s", j->path);
-		if (!n)
-			return err_set(err, ERR_io, "%s was cut at byte %llu",
-				       j->path, (unsigned long long)off);
-		out += n;
-		off += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return map_read(j->map, off, len, out, err);
 }
 
 int journal_has(struct journal *j, const struct journal_head *point,
@@ -318,6 +247,12 @@ int journal_has(struct journal *j, const struct journal_head *point,
 	return rc;
 }
 
+static int read_map(void *map, uint64_t off, size_t len, char *out,
+		    struct err *err)
+{
+	return map_read(map, off, len, out, err);
+}
+
 int journal_replay(struct journal *j, uint64_t off, journal_each *each,
 		   void *data, struct err *err)
 {
@@ -334,11 +269,18 @@ int journal_replay(struct journal *j, uint64_t off, journal_each *each,
 		return err_set(err, ERR_io, "no record of the journal starts "
 			       "at byte %llu", (unsigned long long)off);
 	at.known = off == 0;
-	return link_walk(&at, j->fd, off, end, each, data, err);
+	return link_walk(&at, lines_new(read_map, j->map, off, end), each,
+			 data, err);
 }
 
 void journal_on_sync(struct journal *j, void (*hook)(void *), void *data)
 {
 	j->hook = hook;
 	j->hook_data = data;
+}
+
+void journal_on_rotate(struct journal *j, void (*step)(void *), void *data)
+{
+	j->step = step;
+	j->step_data = data;
 }

@@ -1,7 +1,9 @@
 /*
  * The journal: JSONL, append-only, each line naming the hash of the line
  * before. It is the write-ahead log: what is not here did not happen. One
- * thread appends; any thread may read what is committed.
+ * thread appends; any thread may read what is committed. It lies in several
+ * files, of which nobody else has to know: offsets count the lines of all of
+ * them as if they were one.
  */
 #pragma once
 #include <stdbool.h>
@@ -21,29 +23,43 @@ struct journal_head {		/* after the last committed record */
 	uint8_t leaf[SHA256_RAW];	/* zeros if empty */
 };
 
-struct journal_repair {		/* a torn last line that was cut off */
+struct journal_repair {		/* what a write cut short has left */
 	bool done;
 	uint64_t off, len;
-	char sha256[SHA256_HEX];	/* of the bytes that were cut */
+	char sha256[SHA256_HEX];	/* of the bytes that were overwritten */
 };
 
+struct journal_options {
+	uint64_t segment;	/* bytes from which on a new file begins */
+};
+#define JOURNAL_SEGMENT (64u << 20)
+
 /*
- * Open or create DIR/N.jsonl. A torn last line (no LF) is cut and told in
- * *repair; the caller records log_repaired. The chain of the last records is
- * checked; anything else that is wrong is an error and nothing is changed.
+ * Open or create the journal in DIR; o may be NULL. A torn end is overwritten
+ * and told in *repair; the caller records log_repaired. The last records are
+ * checked, and that no segment is missing; anything else that is wrong is an
+ * error and nothing is changed.
  */
 int journal_open(struct journal **out, const char *dir,
+		 const struct journal_options *o,
 		 struct journal_repair *repair, struct err *err);
 void journal_close(struct journal *j);
 
 /*
+ * Can one more call say all it may have to? Asked before it is begun, as
+ * nothing should fail for want of room halfway. -1: sealed or full,
+ * ERR_audit_unavailable. The appending thread.
+ */
+int journal_ready(struct journal *j, struct err *err);
+/*
  * Add a record to the batch. Returns it (borrowed until the next commit;
- * record_ref to keep). NULL: too long, or sealed (ERR_audit_unavailable).
+ * record_ref to keep). NULL: too long; or sealed, or the disk is full, and
+ * then not the last room is taken but for e->own (ERR_audit_unavailable).
  */
 struct record *journal_append(struct journal *j, const struct entry *e,
 			      struct err *err);
 /*
- * One write and one fdatasync for all that was appended. On success gives
+ * One write and one fdatasync for all that was appended (one for each MiB). On success gives
  * the batch (owned array of references, *n of them; may be NULL when n is
  * 0). The first failure seals the journal for good: -1 now and ever after.
  * Before it succeeds, the live file is checked to be the one on the path,
@@ -52,6 +68,22 @@ struct record *journal_append(struct journal *j, const struct entry *e,
 int journal_commit(struct journal *j, struct record ***batch, size_t *n,
 		   struct err *err);
 bool journal_sealed(const struct journal *j);	/* any thread */
+/*
+ * Full: the disk has no room for more. Nothing was lost; it is tried again,
+ * and it ends by itself. Any thread.
+ */
+bool journal_full(struct journal *j);
+struct journal_trouble {
+	bool sealed;			/* else full */
+	int64_t since_us;		/* wall */
+	char why[256];
+};
+bool journal_trouble(struct journal *j, struct journal_trouble *t);
+/*
+ * Before stopping: where the disk is full, give up the file that was kept so
+ * that the end can be written. Any thread.
+ */
+void journal_release(struct journal *j);
 
 /* The newest committed record; any thread. */
 struct journal_head journal_head(struct journal *j);
@@ -86,7 +118,9 @@ struct journal_report {
 	uint64_t records, bytes;
 	uint8_t head[SHA256_RAW];
 	bool ok;
-	uint64_t bad_seq, bad_line, bad_off;	/* where, if not ok */
+	size_t segments;
+	uint64_t bad_seq, bad_line, bad_off;	/* where, if not ok; the */
+	char bad_file[40];			/* line is one of this file */
 	char what[320];				/* and how */
 };
 /*
@@ -127,3 +161,5 @@ bool journal_in_use(const char *dir);
 
 /* For tests only: called between the write and the sync of every commit. */
 void journal_on_sync(struct journal *j, void (*hook)(void *), void *data);
+/* And before each step of beginning a new file, and after the last. */
+void journal_on_rotate(struct journal *j, void (*step)(void *), void *data);

@@ -1,50 +1,30 @@
 /* See journal_lines.h. */
 #include "agent/store/journal_lines.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "agent/store/journal_segments.h"
 #include "common/err.h"
 #include "common/mem.h"
 
 #define CHUNK (1u << 20)
 
-int segment_alone(const char *dir, struct err *err)
-{
-	struct segments s;
-	char *path;
-	int rc = segments_read(&s, dir, err);
-
-	if (rc)
-		return -1;
-	for (size_t i = 0; i < s.n && !rc; i++) {
-		path = segment_path(dir, s.at[i].first, s.at[i].packed);
-		if (s.at[i].first != 1 || s.at[i].packed)
-			rc = err_set(err, ERR_audit_unavailable, "%s is no "
-				     "part of this journal", path);
-		free(path);
-	}
-	segments_fini(&s);
-	return rc;
-}
-
 struct lines {
-	int fd;
-	uint64_t next, end;	/* what is still to be read from the file */
+	bytes_read *read;
+	void *from;
+	uint64_t next, end;	/* what is still to be read */
 	size_t start, fill;	/* what is in mem and not yet given */
 	char mem[CHUNK];
 };
 
-struct lines *lines_new(int fd, uint64_t off, uint64_t end)
+struct lines *lines_new(bytes_read *read, void *from, uint64_t off,
+			uint64_t end)
 {
 	struct lines *l = xmalloc(sizeof(*l));
 
-	l->fd = fd;
+	l->read = read;
+	l->from = from;
 	l->next = off;
 	l->end = end;
 	l->start = l->fill = 0;
@@ -59,7 +39,6 @@ void lines_free(struct lines *l)
 static int more(struct lines *l, struct err *err)
 {
 	size_t want = CHUNK;
-	ssize_t n;
 
 	memmove(l->mem, l->mem + l->start, l->fill - l->start);
 	l->fill -= l->start;
@@ -67,17 +46,10 @@ static int more(struct lines *l, struct err *err)
 	want -= l->fill;
 	if (want > l->end - l->next)
 		want = l->end - l->next;
-	do {
-		n = pread(l->fd, l->mem + l->fill, want, (off_t)l->next);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return err_sys(err, ERR_io, "reading the journal");
-	if (!n)
-		return err_set(err, ERR_io, "the journal ends at byte %llu, "
-			       "before byte %llu", (unsigned long long)l->next,
-			       (unsigned long long)l->end);
-	l->fill += (size_t)n;
-	l->next += (uint64_t)n;
+	if (l->read(l->from, l->next, want, l->mem + l->fill, err))
+		return -1;
+	l->fill += want;
+	l->next += want;
 	return 0;
 }
 
@@ -106,8 +78,8 @@ enum lines_got lines_next(struct lines *l, struct span *line, uint64_t *off,
 
 const struct link link_first = {.known = true};
 
-static int broken(const struct link *at, uint64_t off, const char *how,
-		  struct err *err)
+int link_broken(const struct link *at, uint64_t off, const char *how,
+		struct err *err)
 {
 	char who[32] = "the record";
 
@@ -120,9 +92,8 @@ static int broken(const struct link *at, uint64_t off, const char *how,
 			"verify` tells more; restore the journal from a copy.");
 }
 
-/* Does r, which names prev, come next? Then *at is moved to it. */
-static int follow(struct link *at, const struct record *r,
-		  const uint8_t prev[SHA256_RAW], struct err *err)
+int link_follow(struct link *at, const struct record *r,
+		const uint8_t prev[SHA256_RAW], struct err *err)
 {
 	const char *how = at->known && r->seq != at->seq + 1 ?
 				  "has the number of another" :
@@ -132,7 +103,7 @@ static int follow(struct link *at, const struct record *r,
 				  "is older than the one before" : NULL;
 
 	if (how)
-		return broken(at, r->off, how, err);
+		return link_broken(at, r->off, how, err);
 	*at = (struct link){true, r->seq, r->ts_us, {0}};
 	memcpy(at->leaf, r->leaf, SHA256_RAW);
 	return 0;
@@ -146,32 +117,32 @@ static int walk_line(struct link *at, struct span line, uint64_t off,
 	int rc;
 
 	if (!r)
-		return broken(at, off, "is no record", err);
+		return link_broken(at, off, "is no record", err);
 	r->off = off;
-	rc = follow(at, r, prev, err);
+	rc = link_follow(at, r, prev, err);
 	if (!rc && each)
 		rc = each(r, data, err);
 	record_unref(r);
 	return rc;
 }
 
-int link_walk(struct link *at, int fd, uint64_t off, uint64_t end,
-	      journal_each *each, void *data, struct err *err)
+int link_walk(struct link *at, struct lines *l, journal_each *each,
+	      void *data, struct err *err)
 {
-	struct lines *lines = lines_new(fd, off, end);
 	enum lines_got got;
 	struct span line;
+	uint64_t off;
 	int rc = 0;
 
 	do {
-		got = lines_next(lines, &line, &off, err);
+		got = lines_next(l, &line, &off, err);
 		if (got == LINES_LINE)
 			rc = walk_line(at, line, off, each, data, err);
 		else if (got == LINES_FAILED)
 			rc = -1;
 		else if (got != LINES_END)
-			rc = broken(at, off, "has no end", err);
+			rc = link_broken(at, off, "has no end", err);
 	} while (!rc && got == LINES_LINE);
-	lines_free(lines);
+	lines_free(l);
 	return rc;
 }

@@ -1,6 +1,6 @@
 /*
- * What opening, replaying and verifying share: the journal's file, its lines
- * one after the other, and whether a record follows the one before.
+ * What opening, replaying and verifying share: lines one after the other, and
+ * whether a record follows the one before.
  */
 #pragma once
 #include <stdbool.h>
@@ -10,10 +10,11 @@
 #include "common/json_span.h"
 
 struct err;
-struct lines;			/* a walk over part of an open file */
+struct lines;			/* a walk over part of the journal */
 
-/* Another segment than the first is nothing we wrote. -1 names it. */
-int segment_alone(const char *dir, struct err *err);
+/* Exactly len bytes at off of what from is, or -1. */
+typedef int bytes_read(void *from, uint64_t off, size_t len, char *out,
+		       struct err *err);
 
 enum lines_got {
 	LINES_LINE,		/* *line, without its LF */
@@ -23,10 +24,11 @@ enum lines_got {
 	LINES_FAILED,		/* cannot be read, or ends early: *err */
 };
 
-/* The bytes from off to end of fd, which stays the caller's. */
-struct lines *lines_new(int fd, uint64_t off, uint64_t end);
+/* The bytes from off to end. */
+struct lines *lines_new(bytes_read *read, void *from, uint64_t off,
+			uint64_t end);
 void lines_free(struct lines *l);
-/* *line is good until the next call; *off is where it starts in the file. */
+/* *line is good until the next call; *off is where it starts. */
 enum lines_got lines_next(struct lines *l, struct span *line, uint64_t *off,
 			  struct err *err);
 
@@ -40,10 +42,19 @@ struct link {			/* the end of the chain so far */
 extern const struct link link_first;	/* before the first record */
 
 /*
- * Give each the records from byte off of fd to byte end, in order, while
- * every one of them follows the one before; *at goes along. each may be NULL;
- * what it returns other than 0 ends the walk and is returned. A line that is
- * no record or does not follow is -1 and ERR_audit_unavailable with a hint.
+ * Does r, which names prev, come next? Then *at is moved to it. Else -1 and
+ * ERR_audit_unavailable with a hint.
  */
-int link_walk(struct link *at, int fd, uint64_t off, uint64_t end,
-	      journal_each *each, void *data, struct err *err);
+int link_follow(struct link *at, const struct record *r,
+		const uint8_t prev[SHA256_RAW], struct err *err);
+/* The same for what is wrong with the line after *at. -1. */
+int link_broken(const struct link *at, uint64_t off, const char *how,
+		struct err *err);
+/*
+ * Give each the lines that are left of l, which is freed, while every one of
+ * them follows the one before; *at goes along. each may be NULL; what it
+ * returns other than 0 ends the walk and is returned. A line that is no
+ * record or does not follow is -1.
+ */
+int link_walk(struct link *at, struct lines *l, journal_each *each,
+	      void *data, struct err *err);

@@ -1,76 +1,54 @@
-/* See journal_tail.h. Reads only; the caller decides to cut. */
+/* See journal_tail.h. Reads only; the caller decides to repair. */
 #include "agent/store/journal_tail.h"
 
-#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "agent/store/journal_torn.h"
 #include "common/err.h"
 #include "common/mem.h"
 
-/* Four lines of any length, and some 650 usual ones, fit into it. */
-#define WINDOW (4u * (RECORD_LINE_MAX + 1))
+/* A batch, and before it four lines of any length or some 650 usual ones. */
+#define WINDOW (TAIL_BATCH + 4u * (RECORD_LINE_MAX + 1))
 
-/* len bytes at off, all of them or an error. */
-static int get(int fd, uint64_t off, char *out, size_t len, struct err *err)
+struct reading {
+	bytes_read *read;
+	void *from;
+	uint64_t start;
+	char *window;		/* the bytes from at on, len of them */
+	uint64_t at;
+	size_t len;
+	bool cut;		/* no fill is behind the text */
+};
+
+/* The WINDOW bytes before end, or as many as there are. */
+static int get_before(struct reading *g, uint64_t end, struct err *err)
 {
-	while (len) {
-		ssize_t n = pread(fd, out, len, (off_t)off);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return err_sys(err, ERR_audit_unavailable,
-				       "reading the journal");
-		out += n;
-		len -= (size_t)n;
-		off += (uint64_t)n;
-	}
-	return 0;
+	g->len = end < WINDOW ? (size_t)end : WINDOW;
+	g->at = end - g->len;
+	return g->read(g->from, g->at, g->len, g->window, err);
 }
 
-/* The WINDOW bytes before end, or as many as there are; *len of them. */
-static int get_before(int fd, uint64_t end, char *out, size_t *len,
-		      struct err *err)
+/* *end moves back over line feeds, and over NULs too where asked. */
+static int skip_fill(struct reading *g, bool nuls, uint64_t *end,
+		     struct err *err)
 {
-	*len = end < WINDOW ? (size_t)end : WINDOW;
-	return get(fd, end - *len, out, *len, err);
-}
-
-/* *end moves back over NULs. */
-static int skip_nuls(int fd, char *window, uint64_t *end, struct err *err)
-{
-	size_t len, n;
+	size_t n;
 
 	do {
-		if (get_before(fd, *end, window, &len, err))
+		if (get_before(g, *end, err))
 			return -1;
-		for (n = len; n && !window[n - 1]; n--)
-			;
-		*end -= len - n;
+		for (n = g->len; n; n--)
+			if (g->window[n - 1] != '\n' &&
+			    (!nuls || g->window[n - 1]))
+				break;
+		*end -= g->len - n;
 	} while (*end && !n);
 	return 0;
 }
 
-/* *end moves back to behind the last LF, at most over one line. */
-static int skip_part(int fd, char *window, uint64_t *end, struct err *err)
-{
-	const char *lf;
-	size_t len, part;
-
-	if (get_before(fd, *end, window, &len, err))
-		return -1;
-	lf = memrchr(window, '\n', len);
-	part = lf ? len - (size_t)(lf + 1 - window) : len;
-	if (part > RECORD_LINE_MAX)
-		return err_set(err, ERR_audit_unavailable, "the last %zu bytes"
-			       " of the journal hold no record", part);
-	*end -= part;
-	return 0;
-}
-
-static int hash_torn(int fd, char *window, struct tail *t, struct err *err)
+static int hash_torn(struct reading *g, struct tail *t, struct err *err)
 {
 	struct sha256 *h = sha256_new();
 	uint8_t raw[SHA256_RAW];
@@ -78,53 +56,92 @@ static int hash_torn(int fd, char *window, struct tail *t, struct err *err)
 
 	for (uint64_t done = 0, n; done < t->torn && !rc; done += n) {
 		n = t->torn - done < WINDOW ? t->torn - done : WINDOW;
-		rc = get(fd, t->end + done, window, (size_t)n, err);
+		rc = g->read(g->from, t->end + done, (size_t)n, g->window,
+			     err);
 		if (!rc)
-			sha256_add(h, window, (size_t)n);
+			sha256_add(h, g->window, (size_t)n);
 	}
 	sha256_end(h, raw);
 	hex_of(raw, sizeof(raw), t->torn_sha256);
 	return rc;
 }
 
-/* Where the first whole line of the last WINDOW bytes starts. */
-static int window_start(int fd, char *window, uint64_t end, uint64_t *start,
-			struct err *err)
+/*
+ * One line from *pos of the window on. 1: it follows. 0: the records end
+ * before it, which may be right. -1: it is one that does not follow.
+ */
+static int step(struct reading *g, size_t *pos, struct tail *t,
+		struct err *err)
 {
-	const char *lf;
-	size_t len;
+	const char *at = g->window + *pos;
+	const char *lf = memchr(at, '\n', g->len - *pos);
+	uint8_t prev[SHA256_RAW];
+	struct record *r;
+	int rc;
 
-	*start = 0;
-	if (end <= WINDOW)
+	if (!lf)
 		return 0;
-	if (get_before(fd, end, window, &len, err))
+	r = record_parse(at, (size_t)(lf - at), prev, NULL);
+	if (!r)
+		return 0;
+	r->off = g->start + g->at + *pos;
+	rc = link_follow(&t->last, r, prev, err);
+	record_unref(r);
+	if (rc)
 		return -1;
-	lf = memchr(window, '\n', len);
-	*start = end - len + (size_t)(lf + 1 - window);
-	return *start < end ? 0 :
-	       err_set(err, ERR_audit_unavailable, "the last %zu bytes of the "
-		       "journal hold no record", len);
+	*pos += (size_t)(lf + 1 - at);
+	t->end = g->at + *pos;
+	return 1;
 }
 
-int tail_read(int fd, uint64_t size, struct tail *t, struct err *err)
+/* Where the first whole line of the window starts. */
+static size_t first_line(const struct reading *g)
 {
-	char *window = xmalloc(WINDOW);
-	uint64_t start;
-	int rc = -1;
+	const char *lf = g->at ? memchr(g->window, '\n', g->len) : NULL;
 
-	*t = (struct tail){.last = link_first, .end = size};
-	if (skip_nuls(fd, window, &t->end, err) ||
-	    skip_part(fd, window, &t->end, err))
-		goto done;
-	t->torn = size - t->end;
-	if (window_start(fd, window, t->end, &start, err))
-		goto done;
-	t->last.known = start == 0;
-	if (link_walk(&t->last, fd, start, t->end, NULL, NULL, err) ||
-	    (t->torn && hash_torn(fd, window, t, err)))
-		goto done;
-	rc = 0;
-done:
-	free(window);
-	return rc;
+	return !g->at ? 0 : lf ? (size_t)(lf + 1 - g->window) : g->len;
+}
+
+/* The records of the window, and what the rest of it is. */
+static int walk(struct reading *g, const struct link *before, struct tail *t,
+		struct err *err)
+{
+	size_t pos = first_line(g);
+	int rc;
+
+	t->last = g->at ? (struct link){0} : *before;
+	t->end = 0;
+	while ((rc = step(g, &pos, t, err)) == 1)
+		;
+	if (rc)
+		return -1;
+	if (g->at && !t->end)
+		return err_set(err, ERR_audit_unavailable, "the last %zu bytes"
+			       " of the journal hold no record", g->len);
+	return torn_judge(&(struct torn_text){
+		.at = g->window + pos, .len = g->len - pos,
+		.off = g->at + pos, .start = g->start,
+		.cut = g->cut}, &t->last, err);
+}
+
+int tail_read(bytes_read *read, void *from, uint64_t size, uint64_t start,
+	      const struct link *before, struct tail *t, struct err *err)
+{
+	struct reading g = {.read = read, .from = from, .start = start,
+			    .window = xmalloc(WINDOW)};
+	uint64_t text = size, dirty = size;
+	int rc;
+
+	*t = (struct tail){.last = *before};
+	rc = skip_fill(&g, true, &text, err);
+	g.cut = text == size;
+	rc = rc || get_before(&g, text + !g.cut, err) ||
+	     walk(&g, before, t, err) ||
+	     skip_fill(&g, false, &dirty, err);
+	if (!rc && dirty > t->end) {
+		t->torn = dirty - t->end;
+		rc = hash_torn(&g, t, err);
+	}
+	free(g.window);
+	return rc ? -1 : 0;
 }

@@ -1,6 +1,12 @@
 /*
- * The end of a journal file, read when it is opened: where the chain ends,
- * and what a write that was cut short has left behind it.
+ * The end of a segment, read when it is opened: where the chain ends, and
+ * what a write that was cut short has left behind it.
+ *
+ * A segment is lines, then fill: line feeds that were written beforehand. A
+ * batch goes over the fill with one write, of which a crash of the machine
+ * keeps any of its sectors. So torn is what can be such a write: a line that
+ * breaks off, or records with a hole of whole sectors before them. All else
+ * that is wrong is damage, and for a person to look at.
  */
 #pragma once
 #include <stdint.h>
@@ -10,16 +16,20 @@
 
 struct err;
 
+#define TAIL_BATCH (1u << 20)	/* the most that is written between syncs */
+
 struct tail {
-	struct link last;	/* link_first if there is no record */
-	uint64_t end;		/* after the last whole line */
-	uint64_t torn;		/* bytes behind it; 0: none */
+	struct link last;	/* the chain's end */
+	uint64_t end;		/* after the last whole line; 0: there is none */
+	uint64_t torn;		/* bytes behind it that were not fill */
 	char torn_sha256[SHA256_HEX];
 };
 
 /*
- * Read the tail of the size bytes of fd and check the chain over its last
- * records, without reading the rest. Torn is what has no LF, or is NULs that
- * a crash of the machine has left; anything else that is wrong is -1.
+ * Read the tail of the size bytes of a segment, of which start are before it
+ * in the journal, and check the chain over its last records without reading
+ * the rest; before is the chain's end in the segment before. Changes
+ * nothing. -1 for damage: ERR_audit_unavailable, with a hint.
  */
-int tail_read(int fd, uint64_t size, struct tail *t, struct err *err);
+int tail_read(bytes_read *read, void *from, uint64_t size, uint64_t start,
+	      const struct link *before, struct tail *t, struct err *err);

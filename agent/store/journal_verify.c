@@ -8,27 +8,24 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/store/journal.h"
-#include "agent/store/journal_lines.h"
-#include "agent/store/journal_segments.h"
+#include "agent/store/journal_walk.h"
 #include "agent/store/record_line.h"
 #include "common/err.h"
 
 struct seen {			/* a record, and where it stands */
-	uint64_t seq, line, off;
+	struct walk_at at;
+	uint64_t seq;
 	int64_t ts_us;
 	uint8_t prev[SHA256_RAW], leaf[SHA256_RAW];
 };
 
 struct verify {
-	int fd;
-	struct lines *lines;
+	struct walk *walk;
 	struct seen last, now;
 	struct span text;	/* of now */
 	struct line parts;	/* of text */
@@ -51,8 +48,9 @@ static int bad(struct verify *v, uint64_t seq, const struct seen *where,
 
 	report->ok = false;
 	report->bad_seq = seq;
-	report->bad_line = where->line;
-	report->bad_off = where->off;
+	report->bad_line = where->at.line;
+	report->bad_off = where->at.off;
+	memcpy(report->bad_file, where->at.file, sizeof(report->bad_file));
 	va_start(ap, fmt);
 	vsnprintf(report->what, sizeof(report->what), fmt, ap);
 	va_end(ap);
@@ -61,8 +59,7 @@ static int bad(struct verify *v, uint64_t seq, const struct seen *where,
 
 static enum lines_got next_line(struct verify *v, struct err *err)
 {
-	v->now.line++;
-	return lines_next(v->lines, &v->text, &v->now.off, err);
+	return walk_next(v->walk, &v->text, &v->now.at, err);
 }
 
 /* Read v->text into v->now without building anything. */
@@ -127,7 +124,7 @@ static int explain_gap(struct verify *v, struct err *err)
 		if (scan(v, NULL))
 			continue;
 		if (v->now.seq == want && !found)
-			found = v->now.line;
+			found = v->now.at.line;
 		again |= v->now.seq == odd.seq;
 		if (v->now.seq > highest)
 			highest = v->now.seq;
@@ -171,12 +168,27 @@ static int judge(struct verify *v, struct err *err)
 static int give(struct verify *v, struct err *err)
 {
 	const struct journal_line l = {
-		.seq = v->now.seq, .off = v->now.off, .ts_us = v->now.ts_us,
+		.seq = v->now.seq, .off = v->now.at.off, .ts_us = v->now.ts_us,
 		.text = v->text, .parts = &v->parts, .leaf = v->now.leaf,
 	};
 	int rc = v->each ? v->each(&l, v->data, err) : 0;
 
 	return rc || !v->report->ok ? rc : 1;
+}
+
+/* An empty line has something behind it: fill was written over records. */
+static int no_record(struct verify *v, const char *why)
+{
+	const uint64_t want = v->last.seq + 1;
+
+	if (!v->text.len)
+		return bad(v, want, &v->now, "missing: record %llu, in the "
+			   "place of which are empty lines", LLU(want));
+	if (walk_at_end(v->walk))
+		return bad(v, want, &v->now, "torn or edited: the last line, "
+			   "in the place of record %llu: %s", LLU(want), why);
+	return bad(v, want, &v->now, "not a record: line %llu, in the place "
+		   "of record %llu: %s", LLU(v->now.at.line), LLU(want), why);
 }
 
 /* One line. 1: go on. 0: something is wrong with it. Else the answer. */
@@ -187,10 +199,12 @@ static int step(struct verify *v, struct err *err)
 	int rc;
 
 	if (scan(v, &why))
-		return bad(v, want, &v->now, "not a record: line %llu, in the "
-			   "place of record %llu: %s", LLU(v->now.line),
-			   LLU(want), why.detail);
+		return walk_again(v->walk) ? 1 : no_record(v, why.detail);
 	rc = judge(v, err);
+	if (rc == 1 && v->now.at.line == 1 && v->now.at.first != want)
+		return bad(v, want, &v->now, "misnamed: record %llu begins a "
+			   "file that is named after record %llu", LLU(want),
+			   LLU(v->now.at.first));
 	if (rc == 1)
 		rc = give(v, err);
 	if (rc != 1)
@@ -201,73 +215,53 @@ static int step(struct verify *v, struct err *err)
 	return 1;
 }
 
-/* By the agent, which may be in the middle of a write. */
-static bool locked(int fd)
-{
-	bool is = flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
-
-	if (!is)
-		flock(fd, LOCK_UN);
-	return is;
-}
-
 bool journal_in_use(const char *dir)
 {
-	char *path = segment_path(dir, 1, false);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool is = fd >= 0 && locked(fd);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
+		  errno == EWOULDBLOCK;
 
 	if (fd >= 0)
 		close(fd);
-	free(path);
 	return is;
 }
 
 static int walk(struct verify *v, struct err *err)
 {
+	struct err why = {0};
 	enum lines_got got;
 	int rc;
 
-	while ((got = next_line(v, err)) == LINES_LINE) {
-		rc = step(v, err);
+	do {
+		got = next_line(v, &why);
+		rc = got == LINES_LINE ? step(v, err) : 1;
 		if (rc != 1)
 			return rc;
-	}
-	if (got == LINES_TORN && locked(v->fd))
-		return 0;
+	} while (got == LINES_LINE ||
+		 (got != LINES_END && walk_again(v->walk)));
 	if (got == LINES_TORN)
 		bad(v, v->last.seq + 1, &v->now, "torn: the last %zu bytes "
 		    "have no line feed", v->text.len);
 	else if (got == LINES_LONG)
 		bad(v, v->last.seq + 1, &v->now, "not a record: line %llu is "
-		    "over %d bytes", LLU(v->now.line), RECORD_LINE_MAX);
-	return got == LINES_FAILED ? -1 : 0;
+		    "over %d bytes", LLU(v->now.at.line), RECORD_LINE_MAX);
+	else if (got == LINES_FAILED)
+		bad(v, v->last.seq + 1, &v->now, "not to be read: %.250s",
+		    why.detail);
+	return 0;
 }
 
 static int verify(struct verify *v, const char *dir, struct err *err)
 {
-	char *path = segment_path(dir, 1, false);
-	struct stat st;
-	int fd = -1, rc = -1;
+	int rc;
 
 	*v->report = (struct journal_report){.ok = true};
-	if (segment_alone(dir, err))
-		goto done;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st)) {
-		err_sys(err, ERR_io, "%s", path);
-		goto done;
-	}
-	posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	v->fd = fd;
-	v->lines = lines_new(fd, 0, (uint64_t)st.st_size);
+	if (walk_open(&v->walk, dir, err))
+		return -1;
+	v->report->segments = walk_segments(v->walk);
 	rc = walk(v, err);
 	memcpy(v->report->head, v->last.leaf, SHA256_RAW);
-	lines_free(v->lines);
-done:
-	if (fd >= 0)
-		close(fd);
-	free(path);
+	walk_close(v->walk);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct entry {
 	int status;			/* 0: null */
 	const char *correlation_id, *task_id, *run_id;
 	json_t *data;			/* object or NULL; not changed later */
+	bool own;			/* the agent's: may take the last room */
 };
 
 /*

@@ -284,7 +284,7 @@ static void reopen(const char *dir)
 	struct journal *j;
 	struct err err = {0};
 
-	if (journal_open(&j, dir, &repair, &err))
+	if (journal_open(&j, dir, NULL, &repair, &err))
 		die(&err);
 	printf("journal_open %.2f ms\n",
 	       (double)(clock_mono_us() - start) / 1e3);
@@ -303,7 +303,7 @@ int main(int argc, char **argv)
 
 	json_setup();
 	w.samples = samples_new();
-	if (!mkdtemp(dir) || journal_open(&w.j, dir, &repair, &err))
+	if (!mkdtemp(dir) || journal_open(&w.j, dir, NULL, &repair, &err))
 		die(&err);
 	while (w.i < INDEXED)
 		append(&w);

@@ -72,7 +72,7 @@ static void open_journal(struct bench *b)
 	struct journal_repair repair;
 	struct err err = {0};
 
-	check(journal_open(&b->j, b->audit, &repair, &err), &err);
+	check(journal_open(&b->j, b->audit, NULL, &repair, &err), &err);
 }
 
 static void fill(struct bench *b)

@@ -42,7 +42,7 @@ static void world_open(struct world *w, const char *dir, unsigned tasks)
 
 	*w = (struct world){.tasks = tasks};
 	check(fs_mkdir(audit, 0700, &err), &err);
-	check(journal_open(&w->j, audit, &repair, &err), &err);
+	check(journal_open(&w->j, audit, NULL, &repair, &err), &err);
 	check(ssot_open(&w->s, path, &o, &err), &err);
 	free(audit);
 	free(path);

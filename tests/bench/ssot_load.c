@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	upto = strtoull(argv[3], NULL, 10);
 	json_setup();
 	dir = xasprintf("%s/audit", argv[1]);
-	check(journal_open(&j, dir, &repair, &err), &err);
+	check(journal_open(&j, dir, NULL, &repair, &err), &err);
 	for (uint64_t i = 0; i < upto; i++) {
 		unsigned n = i < tasks ? (unsigned)i : next_random() % tasks;
 		struct change c;

@@ -39,7 +39,7 @@ static inline struct journal *open_ok(const struct place *p)
 	struct journal *j = NULL;
 	struct err err = {0};
 
-	ck_assert_msg(!journal_open(&j, p->dir, &repair, &err), "%s",
+	ck_assert_msg(!journal_open(&j, p->dir, NULL, &repair, &err), "%s",
 		      err.detail);
 	return j;
 }
@@ -93,11 +93,15 @@ static inline void fill(const struct place *p, int records)
 	journal_close(j);
 }
 
+/* The file without its fill. */
 static inline char *slurp(const struct place *p, size_t *len)
 {
 	char *text = fs_read(p->file, 1 << 24, len, NULL);
 
 	ck_assert_ptr_nonnull(text);
+	while (*len && text[*len - 1] == '\n' &&
+	       (*len == 1 || text[*len - 2] == '\n'))
+		text[--*len] = 0;
 	return text;
 }
 

@@ -38,7 +38,7 @@ static void begin(struct world *w)
 	a->settings = &w->settings;
 	a->state = state_new(w->reader);
 	a->after_tail = &a->after;
-	ck_assert_int_eq(journal_open(&a->journal, w->dir, &w->repair, NULL), 0);
+	ck_assert_int_eq(journal_open(&a->journal, w->dir, NULL, &w->repair, NULL), 0);
 	w->call = call_new(VIA_INTERNAL, NULL);
 	strcpy(w->call->correlation_id, "c-1");
 }

@@ -161,7 +161,7 @@ START_TEST(a_journal_has_one_writer)
 	struct journal_repair repair;
 	struct err err = {0};
 
-	ck_assert_int_eq(journal_open(&other, p.dir, &repair, &err), -1);
+	ck_assert_int_eq(journal_open(&other, p.dir, NULL, &repair, &err), -1);
 	ck_assert_msg(strstr(err.detail, "in use") != NULL, "%s", err.detail);
 	journal_close(j);
 	journal_close(open_ok(&p));

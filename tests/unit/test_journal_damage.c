@@ -162,7 +162,7 @@ START_TEST(only_a_torn_last_line_is_cut_and_told)
 			;
 		spill(&p, text, cut);
 		ck_assert_int_eq(verify(&p).ok, !torn);
-		ck_assert_int_eq(journal_open(&j, p.dir, &repair, NULL), 0);
+		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, NULL), 0);
 		ck_assert_int_eq(repair.done, torn);
 		ck_assert_int_eq(journal_head(j).off, end);
 		if (torn) {
@@ -203,7 +203,7 @@ START_TEST(what_a_power_cut_leaves_as_nuls_is_cut_too)
 		memset(buf_room(&b, cases[i].nuls), 0, cases[i].nuls);
 		b.len += cases[i].nuls;
 		spill(&p, b.data, b.len);
-		ck_assert_int_eq(journal_open(&j, p.dir, &repair, NULL), 0);
+		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, NULL), 0);
 		ck_assert(repair.done && repair.off == whole);
 		ck_assert_int_eq(repair.len, b.len - whole);
 		ck_assert_int_eq(journal_head(j).seq, 3);
@@ -241,7 +241,7 @@ START_TEST(any_other_damage_at_the_end_is_refused_and_left_alone)
 		buf_adds(&b, at + strlen(cases[i].from));
 		buf_adds(&b, "{\"seq\"");	/* a torn tail beside it */
 		spill(&p, b.data, b.len);
-		ck_assert_int_eq(journal_open(&j, p.dir, &repair, &err), -1);
+		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
 		ck_assert_int_eq(err.code, ERR_audit_unavailable);
 		ck_assert_msg(strstr(err.detail, cases[i].says) != NULL,
 			      "%zu: %s", i, err.detail);
@@ -267,12 +267,12 @@ START_TEST(a_file_that_is_not_ours_is_refused)
 	memset(noise, 'x', 300000);
 	spill(&p, noise, 300000);
 	free(noise);
-	ck_assert_int_eq(journal_open(&j, p.dir, &repair, &err), -1);
+	ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
 	unlink(p.file);
 	fill(&p, 1);
-	snprintf(path, sizeof(path), "%s/00000000000000000002.jsonl", p.dir);
+	snprintf(path, sizeof(path), "%s/00000000000000000003.jsonl", p.dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	ck_assert_int_eq(journal_open(&j, p.dir, &repair, &err), -1);
+	ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
 	ck_assert_msg(strstr(err.detail, path) != NULL, "%s", err.detail);
 	fs_remove_tree(p.dir);
 }
