@@ -31,6 +31,7 @@ struct journal_repair {		/* what a write cut short has left */
 
 struct journal_options {
 	uint64_t segment;	/* bytes from which on a new file begins */
+	bool alone;		/* for tests: no thread fills beforehand */
 };
 #define JOURNAL_SEGMENT (64u << 20)
 

@@ -84,6 +84,8 @@ static int grow(struct live *l, uint64_t to, struct err *err)
 
 	if (to <= end)
 		return 0;
+	if (end < atomic_load(&l->used))	/* never over records */
+		return err_set(err, ERR_internal, "the fill is too short");
 	fd = open_own(l, err);
 	if (fd >= 0) {
 		atomic_store(&l->target, to);

@@ -74,12 +74,18 @@ static void use(struct live *l, struct piece *p, uint64_t used, uint64_t size)
 	atomic_store(&l->target, size);
 }
 
-void live_use(struct live *l, struct piece *p, uint64_t used)
+int live_use(struct live *l, struct piece *p, uint64_t used,
+	     struct err *err)
 {
-	use(l, p, used, piece_size(p));
+	uint64_t size;
+
+	if (piece_size(p, &size, err))
+		return -1;
+	use(l, p, used, size);
 	live_grow(l, 0, 0);
-	if (atomic_load(&l->full))
-		live_release(l);
+	if (atomic_load(&l->full) || room_free(l->dir) < RESERVE)
+		reserve_release(l->dir);
+	return 0;
 }
 
 /*
@@ -115,12 +121,13 @@ int live_create(struct live *l, uint64_t first, struct err *err)
 {
 	struct piece *p = NULL;
 	bool stuck;
+	int rc;
 
 	if (create(l, first, 0, &p, &stuck, err))
 		return -1;
-	live_use(l, p, 0);
+	rc = live_use(l, p, 0, err);
 	piece_unref(p);
-	return 0;
+	return rc;
 }
 
 static int put(const struct live *l, const char *data, size_t len,
@@ -214,6 +221,7 @@ int live_rotate(struct live *l, uint64_t first, size_t waiting,
 		void (*step)(void *), void *step_data, struct err *err)
 {
 	const uint64_t used = live_used(l);
+	const uint64_t size = LIVE_KEEP + LIVE_CALL + LIVE_STEP + waiting;
 	struct piece *p = NULL, *old;
 	bool stuck;
 	int rc = 1;
@@ -221,15 +229,14 @@ int live_rotate(struct live *l, uint64_t first, size_t waiting,
 	if (used < l->segment || clock_mono_us() < l->rotate_at)
 		return 0;
 	now(step, step_data);
-	if (create(l, first, LIVE_KEEP + LIVE_CALL + LIVE_STEP + waiting, &p,
-		   &stuck, err)) {
+	if (create(l, first, size, &p, &stuck, err)) {
 		l->rotate_at = clock_mono_us() + ROTATE_AGAIN_US;
 		return stuck ? -1 : 0;
 	}
 	now(step, step_data);
 	pthread_mutex_lock(&l->lock);
 	old = piece_ref(l->piece);
-	use(l, p, 0, piece_size(p));
+	use(l, p, 0, size);
 	pthread_mutex_unlock(&l->lock);
 	if (ftruncate(piece_fd(old), (off_t)used))
 		rc = err_sys(err, ERR_audit_unavailable, "ending %s",

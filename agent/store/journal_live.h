@@ -22,10 +22,11 @@ struct live *live_new(const char *dir, uint64_t segment);
 void live_free(struct live *l);			/* NULL is fine */
 
 /*
- * Write in p from byte used on; its size is fill beyond that. Makes the
- * first fill, or is full, which is no error. Not after live_start.
+ * Write in p from byte used on; it is fill beyond that. Makes the first fill,
+ * or is full, which is no error. Not after live_start.
  */
-void live_use(struct live *l, struct piece *p, uint64_t used);
+int live_use(struct live *l, struct piece *p, uint64_t used,
+	     struct err *err);
 /* A segment for the record first; 0, or -1 with nothing left of it. */
 int live_create(struct live *l, uint64_t first, struct err *err);
 void live_start(struct live *l);		/* the thread */

@@ -143,8 +143,8 @@ static int load_sealed(struct loading *l, const struct segment *s,
 
 	if (piece_open(&p, l->j->dir, s->first, err))
 		return -1;
-	size = piece_size(p);
-	rc = last_line(l, p, size, FIRST_LOOK, err);
+	rc = piece_size(p, &size, err) ? -1 :
+	     last_line(l, p, size, FIRST_LOOK, err);
 	if (!rc)
 		rc = last_line(l, p, size, RECORD_LINE_MAX + 2, err);
 	rc = rc < 0 ? -1 : !rc ? measure(l, p, &size, err) : 0;
@@ -202,19 +202,21 @@ static int load_live(struct loading *l, const struct segment *s,
 	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), rc = -1;
 	struct piece *p = fd < 0 ? NULL : piece_of(fd, path);
 	struct tail t;
+	uint64_t size;
 
 	if (!p)
 		err_sys(err, ERR_audit_unavailable, "%s", path);
 	else
-		rc = tail_read(piece_read, p, piece_size(p), l->start,
-			       &l->last, &t, err) ||
+		rc = piece_size(p, &size, err) ||
+		     tail_read(piece_read, p, size, l->start, &l->last, &t,
+			       err) ||
 		     begins(l, s, p, &t, err) ||
 		     (t.torn && repair(l, p, &t, err));
 	if (!rc && fsync(fd))
 		rc = err_sys(err, ERR_audit_unavailable, "syncing %s", path);
+	rc = rc || live_use(l->j->live, p, t.end, err);
 	if (!rc) {
 		map_add(l->j->map, s->first, l->start, p);
-		live_use(l->j->live, p, t.end);
 		l->last = t.last;
 		l->start += t.end;
 	}
@@ -279,13 +281,15 @@ int journal_open(struct journal **out, const char *dir,
 	j->dir = xstrdup(dir);
 	j->lock = -1;
 	pthread_mutex_init(&j->mutex, NULL);
-	j->live = live_new(dir, o ? o->segment : JOURNAL_SEGMENT);
+	j->live = live_new(dir, o && o->segment ? o->segment :
+				JOURNAL_SEGMENT);
 	j->map = map_new(dir);
 	if (load_all(j, repaired, err)) {
 		journal_close(j);
 		return -1;
 	}
-	live_start(j->live);
+	if (!o || !o->alone)
+		live_start(j->live);
 	*out = j;
 	return 0;
 }

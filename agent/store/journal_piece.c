@@ -102,13 +102,14 @@ const char *piece_path(const struct piece *p)
 	return p->path;
 }
 
-uint64_t piece_size(const struct piece *p)
+int piece_size(const struct piece *p, uint64_t *size, struct err *err)
 {
 	struct stat st;
 
-	if (p->zst)
-		return zst_size(p->zst);
-	return fstat(p->fd, &st) ? 0 : (uint64_t)st.st_size;
+	if (!p->zst && fstat(p->fd, &st))
+		return err_sys(err, ERR_audit_unavailable, "%s", p->path);
+	*size = p->zst ? zst_size(p->zst) : (uint64_t)st.st_size;
+	return 0;
 }
 
 static int read_plain(const struct piece *p, uint64_t off, size_t len,

@@ -20,7 +20,7 @@ void piece_unref(struct piece *p);		/* NULL is fine */
 int piece_fd(const struct piece *p);
 const char *piece_path(const struct piece *p);
 /* Bytes of the file as they are read, with fill where it has some. */
-uint64_t piece_size(const struct piece *p);
+int piece_size(const struct piece *p, uint64_t *size, struct err *err);
 /* Exactly len bytes at off, or -1: a bytes_read. Any thread. */
 int piece_read(void *piece, uint64_t off, size_t len, char *out,
 	       struct err *err);

@@ -28,7 +28,8 @@ struct walk {
 	uint64_t end;		/* and where it ends */
 	char file[40];		/* the name of the segment */
 	bool in_use;		/* an agent may be at work on it */
-	unsigned again;
+	unsigned again;		/* how often the line at again_off was read */
+	uint64_t again_off;
 };
 
 int walk_open(struct walk **out, const char *dir, struct err *err)
@@ -71,20 +72,25 @@ static int read_piece(void *walk, uint64_t off, size_t len, char *out,
 		      struct err *err)
 {
 	struct walk *w = walk;
-	const uint64_t size = w->in_use ? piece_size(w->piece) : UINT64_MAX;
-	const uint64_t is = off < size ? size - off : 0;
-	const size_t n = is < len ? (size_t)is : len;
+	uint64_t size = UINT64_MAX, is;
+	size_t n;
 
+	if (w->in_use && piece_size(w->piece, &size, err))
+		return -1;
+	is = off < size ? size - off : 0;
+	n = is < len ? (size_t)is : len;
 	memset(out + n, '\n', len - n);
 	return n ? piece_read(w->piece, off, n, out, err) : 0;
 }
 
-static void read_from(struct walk *w, uint64_t off)
+static int read_from(struct walk *w, uint64_t off, struct err *err)
 {
+	if (piece_size(w->piece, &w->size, err))
+		return -1;
 	lines_free(w->lines);
-	w->size = piece_size(w->piece);
 	w->lines = lines_new(read_piece, w, off,
 			     off < w->size ? w->size : off);
+	return 0;
 }
 
 /* 1: the next segment is open. 0: there is none. */
@@ -100,9 +106,7 @@ static int open_next(struct walk *w, struct err *err)
 	snprintf(w->file, sizeof(w->file), "%020llu.jsonl%s",
 		 (unsigned long long)s->first, s->packed ? ".zst" : "");
 	w->line = w->off = w->end = 0;
-	w->again = 0;
-	read_from(w, 0);
-	return 1;
+	return read_from(w, 0, err) ? -1 : 1;
 }
 
 static void close_piece(struct walk *w, uint64_t bytes)
@@ -118,14 +122,11 @@ static void close_piece(struct walk *w, uint64_t bytes)
 static int rest_is_fill(struct walk *w, uint64_t off, struct err *err)
 {
 	char *text = xmalloc(CHUNK);
-	uint64_t size = piece_size(w->piece);
 	int is = 1;
 
-	if (size > w->size)
-		size = w->size;		/* as far as it was looked at */
-	while (is == 1 && off < size) {
-		const size_t n = size - off < CHUNK ? (size_t)(size - off) :
-				 CHUNK;
+	while (is == 1 && off < w->size) {
+		const uint64_t left = w->size - off;
+		const size_t n = left < CHUNK ? (size_t)left : CHUNK;
 
 		if (read_piece(w, off, n, text, err))
 			is = -1;
@@ -181,13 +182,15 @@ bool walk_again(struct walk *w)
 {
 	const struct timespec moment = {.tv_nsec = 10000000};
 
+	if (w->off != w->again_off)
+		w->again = 0;
+	w->again_off = w->off;
 	if (!w->in_use || w->next < w->segments.n || !w->piece ||
 	    w->again++ == AGAIN_MOST)
 		return false;
 	nanosleep(&moment, NULL);
 	w->line--;
-	read_from(w, w->off);
-	return true;
+	return !read_from(w, w->off, NULL);
 }
 
 bool walk_at_end(struct walk *w)
