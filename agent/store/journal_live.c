@@ -82,8 +82,7 @@ int live_use(struct live *l, struct piece *p, uint64_t used,
 	if (piece_size(p, &size, err))
 		return -1;
 	use(l, p, used, size);
-	live_grow(l, 0, 0);
-	if (atomic_load(&l->full) || room_free(l->dir) < RESERVE)
+	if (!live_ready(l, 0) || room_free(l->dir) < RESERVE)
 		reserve_release(l->dir);
 	return 0;
 }

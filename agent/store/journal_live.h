@@ -22,8 +22,8 @@ struct live *live_new(const char *dir, uint64_t segment);
 void live_free(struct live *l);			/* NULL is fine */
 
 /*
- * Write in p from byte used on; it is fill beyond that. Makes the first fill,
- * or is full, which is no error. Not after live_start.
+ * Write in p from byte used on; it is fill beyond that. Makes what fill it
+ * needs, or is full, which is no error. Not after live_start.
  */
 int live_use(struct live *l, struct piece *p, uint64_t used,
 	     struct err *err);

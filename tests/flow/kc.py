@@ -61,6 +61,14 @@ def wait_for(predicate, seconds=15, what="it"):
         select.select([], [], [], 0.02)
 
 
+def unfilled(file):
+    """Cuts the line feeds that were written beforehand off a segment of a
+    journal that nobody has open, so that it ends with a record."""
+    text = file.read_bytes().rstrip(b"\0\n")
+    file.write_bytes(text + b"\n" if text else b"")
+    return file
+
+
 def leaf(line):
     """The leaf hash of a journal line (RFC 6962), without its LF."""
     return hashlib.sha256(b"\0" + line).hexdigest()

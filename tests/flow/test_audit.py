@@ -109,7 +109,7 @@ def journal_file(agent):
 def test_a_changed_byte_of_any_line_is_found(fresh):
     whole(fresh, "c-flip")
     fresh.stop()
-    file, rng = journal_file(fresh), random.Random(1)
+    file, rng = kc.unfilled(journal_file(fresh)), random.Random(1)
     good = file.read_bytes()
     assert verify(fresh)[0] == 0, verify(fresh)
     places, start = [], 0
@@ -131,7 +131,7 @@ def test_a_changed_byte_of_any_line_is_found(fresh):
 def test_lines_added_lost_moved_or_doubled_are_found(fresh):
     whole(fresh, "c-lines")
     fresh.stop()
-    file = journal_file(fresh)
+    file = kc.unfilled(journal_file(fresh))
     good = file.read_bytes()
     lines = good.splitlines(keepends=True)
     n = len(lines) // 2
@@ -274,15 +274,18 @@ def test_a_journal_that_is_taken_away_stops_everything(fresh):
 
 def test_a_torn_last_line_is_cut_off_and_that_is_recorded(fresh):
     task = fresh.task("kept")
-    fresh.kill9()
     file = journal_file(fresh)
-    whole_lines = file.read_bytes().rstrip(b"\0")
     torn = b'{"seq":9999,"ts":"2030-01-01T00:00:00.000000Z","ty'
-    file.write_bytes(whole_lines + torn)
-    fresh.start()
-    record, = fresh.journal("log_repaired")
-    assert record["data"]["len"] == len(torn), record
-    assert record["data"]["sha256"] == sha256(torn), record
+    for n, fill in enumerate((b"", b"\n" * 5000, b"\0" * 700), 1):
+        fresh.kill9()
+        end = len(kc.unfilled(file).read_bytes())
+        with open(file, "ab") as f:
+            f.write(torn + fill)
+        fresh.start()
+        record = fresh.journal("log_repaired")[n - 1]["data"]
+        bad = torn + fill.rstrip(b"\n")
+        assert record == {"off": end, "len": len(bad),
+                          "sha256": sha256(bad)}, (n, record)
     assert fresh.get(f"/api/tasks/{task['id']}").json == task
     assert fresh.chained() and verify(fresh)[0] == 0
 

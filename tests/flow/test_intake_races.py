@@ -163,7 +163,7 @@ def test_a_batch_that_a_crash_tore_is_taken_again(fresh):
     kc.wait_for(lambda: ssot_row(fresh)["status"] == "ok", 5)
     fresh.kill9()
     journal, = (fresh.home / "audit").glob("*.jsonl")
-    whole = journal.read_bytes()
+    whole = kc.unfilled(journal).read_bytes()
     lines = whole.splitlines(keepends=True)
     merged = next(i for i, line in enumerate(lines)
                   if b'"type":"ssot_merged"' in line)

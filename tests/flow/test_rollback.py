@@ -8,7 +8,7 @@ def used(agent, tasks=3):
     for n in range(tasks):
         agent.task(f"task {n}")
     agent.stop()
-    return next((agent.home / "audit").glob("*.jsonl"))
+    return kc.unfilled(next((agent.home / "audit").glob("*.jsonl")))
 
 
 def forget_index(agent):
