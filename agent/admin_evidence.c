@@ -244,7 +244,7 @@ static int open_stores(struct check *k)
 {
 	struct journal_repair repair = {0};
 
-	if (journal_open(&k->journal, k->home.audit, &repair, &k->err))
+	if (journal_open(&k->journal, k->home.audit, NULL, &repair, &k->err))
 		return -1;
 	if (repair.done && record(k, "log_repaired", json_pack(
 			"{s:I,s:I,s:s}", "off", (json_int_t)repair.off, "len",
