@@ -60,13 +60,17 @@ def npm_folder():
             ["npm", "install", "--prefix", folder, "--cache",
              folder / "cache", "--no-save", "--no-package-lock",
              "--ignore-scripts", "--no-audit", "--no-fund",
-             "@sigstore/verify@3"], cwd=folder, capture_output=True,
-            text=True, timeout=60, stdin=subprocess.DEVNULL)
+             "--fetch-retries=1", "--fetch-retry-mintimeout=500",
+             "--fetch-retry-maxtimeout=1000",
+             "--fetch-timeout=8000", "@sigstore/verify@3"], cwd=folder,
+            capture_output=True, text=True, timeout=30,
+            stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return skipped("npm's registry did not answer")
     if done.returncode:
+        why = [line for line in done.stderr.splitlines() if " error " in line]
         return skipped("npm could not install @sigstore/verify: " +
-                       " ".join(done.stderr.split())[:200])
+                       "; ".join(why[:2]))
     return folder
 
 
