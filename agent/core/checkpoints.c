@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/core/checkpoints_inner.h"
+#include "agent/core/second.h"
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
@@ -97,6 +98,7 @@ static int sign(struct checkpoints *c, struct err *err)
 	c->on_record = !atomic_load(&c->stopping);
 	if (c->on_record)
 		core_service(c->core, "checkpoint", record_data(&next, &note));
+	seconds_new(atomic_load(&c->core->seconds));
 	return 0;
 }
 

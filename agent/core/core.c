@@ -9,6 +9,7 @@
 #include "agent/core/expiry.h"
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
+#include "agent/core/second.h"
 #include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
@@ -116,7 +117,8 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	}
 	begin_thread(&k->writer, "writer", writer_main, k);
 	k->expiry = expiry_start(k);
-	return remote_open(&k->remote, k, err);
+	return remote_open(&k->remote, k, err) || seconds_open(k, err) ?
+	       -1 : 0;
 }
 
 void core_stop(struct core *k, const char *why)
@@ -127,6 +129,7 @@ void core_stop(struct core *k, const char *why)
 		return;
 	expiry_stop(k->expiry);
 	remote_halt(k->remote);
+	seconds_halt(k->seconds);
 	share_stop(k->share);
 	queue_close(&k->todo);
 	for (int i = 0; i < WORKERS; i++) {
@@ -145,6 +148,8 @@ void core_stop(struct core *k, const char *why)
 	upkeep_stop(k->upkeep);
 	k->upkeep = NULL;
 	checkpoints_stop(k->checkpoints, STOP_US);
+	seconds_close(k->seconds);	/* who signs has told it last */
+	k->seconds = NULL;
 	follower_stop(k->follow_ssot, STOP_US);
 	follower_stop(k->follow_index, STOP_US);
 	k->follow_ssot = k->follow_index = NULL;
@@ -218,6 +223,7 @@ void core_reload(struct core *k)
 {
 	queue_put(&k->applying, internal_call("tools.reload", NULL));
 	remote_hurry(k->remote);
+	seconds_new(k->seconds);
 }
 
 struct done *core_take(struct core *k)

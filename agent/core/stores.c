@@ -9,6 +9,7 @@
 #include "agent/core/checkpoints.h"
 #include "agent/core/intake.h"
 #include "agent/core/remote.h"
+#include "agent/core/second.h"
 #include "agent/core/share.h"
 #include "agent/core/taken.h"
 #include "agent/core/threads.h"
@@ -50,6 +51,11 @@ static void history_wait(void *core)
 	struct core *k = core;
 
 	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
+}
+
+static bool seconds(void *core, json_t *rows)
+{
+	return seconds_rows(((struct core *)core)->seconds, rows);
 }
 
 static int checkpoint(void *core, uint64_t covers, struct buf *note,
@@ -395,6 +401,7 @@ int stores_open(struct core *k, struct err *err)
 	a->history_wait = history_wait;
 	a->followers = followers;
 	a->checkpoint = checkpoint;
+	a->seconds = seconds;
 	a->tree_wait = tree_wait;
 	a->remote = remote_row;
 	if (open_stores(k, err) || follow_index(k, err) ||

@@ -15,6 +15,7 @@
 struct expiry;
 struct checkpoints;
 struct index;
+struct seconds;
 struct share;
 struct ssot;
 struct upkeep;
@@ -42,6 +43,7 @@ struct core {
 	struct ssot *ssot;
 	struct follower *follow_index, *follow_ssot;
 	struct checkpoints *checkpoints;
+	struct seconds *_Atomic seconds;	/* NULL: none is configured */
 	struct upkeep *upkeep;
 	struct remote *remote;		/* NULL: none is configured */
 	atomic_uint_fast64_t doc_seq;	/* newest that carries documents */

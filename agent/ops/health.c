@@ -197,7 +197,7 @@ static const char *current_mode(struct call *c, char mode[32])
 	return mode;
 }
 
-/* What shares the tasks is not vital: the agent works on without it. */
+/* What shares the tasks, or vouches for the record, is not vital: the agent works on without it. */
 static int add_remote(struct agent *a, json_t *rows)
 {
 	json_t *row = a->remote(a->core);
@@ -227,6 +227,8 @@ int op_health(struct agent *a, struct call *c, struct err *err)
 			worst = row.status;
 	}
 	shared = add_remote(a, rows);
+	if (a->seconds(a->core, rows))
+		shared = DEGRADED;
 	worst = shared > worst ? shared : worst;
 	if (!c->known) {
 		json_decref(rows);

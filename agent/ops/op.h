@@ -164,6 +164,8 @@ struct agent {
 	const struct note_key *journal_key;	/* checkpoints are signed by */
 	/* The remote's row of health, or NULL: none is configured. */
 	json_t *(*remote)(void *core);
+	/* Rows of health of who is shown the checkpoints; is one not well? */
+	bool (*seconds)(void *core, json_t *rows);
 	/* Shared mode, else NULL: can the remote be asked, and if not, why. */
 	enum remote_state (*remote_state)(void *core, struct err *err);
 	void *core;
