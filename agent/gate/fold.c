@@ -107,6 +107,7 @@ static void add(struct fold *f, struct folded *d, struct call *c)
 {
 	if (c->own_id)
 		strcpy(c->correlation_id, d->correlation_id);
+	c->folded = true;
 	c->next = NULL;
 	if (d->calls)
 		d->calls_last->next = c;

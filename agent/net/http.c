@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/gate/gate.h"
 #include "agent/net/file.h"
 #include "agent/net/reply.h"
 #include "agent/net/request.h"
@@ -28,7 +29,8 @@ void http_submit(struct peer *p)
 	rest_mark(p);
 	lws_rx_flow_control(p->wsi, 0);
 	lws_set_timeout(p->wsi, NO_PENDING_TIMEOUT, 0);
-	if (!c->err.code && net_full(p->net))
+	if (!c->err.code && net_full(p->net, false) &&
+	    net_full(p->net, gate_may(p->net->agent, c)))
 		err_set(&c->err, ERR_overloaded,
 			"%u requests are being answered", CALLS_MAX);
 	net_submit(p->net, p, c);

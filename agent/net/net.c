@@ -16,6 +16,8 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#define REFUSALS_TURN 16u
+
 int net_open(struct net **out, struct agent *a, const char *listen_at,
 	     struct err *err)
 {
@@ -52,7 +54,9 @@ static void stop(struct net *n)
 	lws_context_deprecate(n->context, NULL);	/* listens no more */
 	n->stopping = true;
 	core_stop(n->core, "SIGTERM");
-	net_deliver(n);
+	do
+		net_deliver(n);
+	while (n->refusals);
 	loop_stop(n);
 }
 
@@ -90,9 +94,11 @@ void net_close(struct net *n)
 	free(n);
 }
 
-bool net_full(const struct net *n)
+bool net_full(const struct net *n, bool known)
 {
-	return n->core && n->calls >= CALLS_MAX + core_folded(n->core);
+	unsigned most = known ? 2 * CALLS_MAX : CALLS_MAX;
+
+	return n->core && n->calls >= most + core_folded(n->core);
 }
 
 void net_submit(struct net *n, struct peer *p, struct call *c)
@@ -151,6 +157,28 @@ static void deliver_later(struct net *n)
 	}
 }
 
+static void refuse_later(struct net *n, struct call *c)
+{
+	if (!n->refusals)
+		n->refusals_tail = &n->refusals;
+	c->next = NULL;
+	*n->refusals_tail = c;
+	n->refusals_tail = &c->next;
+}
+
+/* A flood's answers come in lots; between a few of them others get a turn. */
+static void refuse_some(struct net *n)
+{
+	struct call *c;
+
+	for (unsigned i = 0; i < REFUSALS_TURN && (c = n->refusals); i++) {
+		n->refusals = c->next;
+		answer(n, c);
+	}
+	if (n->refusals)
+		uv_async_send(&n->wake);
+}
+
 void net_deliver(struct net *n)
 {
 	struct done *next;
@@ -168,10 +196,14 @@ void net_deliver(struct net *n)
 			w->done(w);
 		if (c) {
 			n->calls -= c->ticket != 0;
-			answer(n, c);
+			if (c->folded)
+				refuse_later(n, c);
+			else
+				answer(n, c);
 		}
 		done_free(d);
 	}
+	refuse_some(n);
 }
 
 void net_leave(struct net *n)

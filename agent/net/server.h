@@ -46,6 +46,7 @@ struct net {
 	uint32_t accepted;		/* the address of who came last */
 	size_t n_peers, calls, body_bytes;
 	struct call *later;		/* answers that wait for a quiet loop */
+	struct call *refusals, **refusals_tail;	/* of floods, a few a turn */
 	char correlation_id[129];	/* of the upgrade being answered */
 	int64_t refused_at;		/* websocket refusals in this second */
 	unsigned refused;
@@ -60,8 +61,11 @@ extern const struct lws_protocols net_protocols[];
 
 /* Bind and make the lws context; n->url, n->port. */
 int server_open(struct net *n, const char *listen_at, struct err *err);
-/* Are too many calls in flight? Refused ones that wait do not count. */
-bool net_full(const struct net *n);
+/*
+ * Are too many calls in flight? Those of a flood that wait do not count, and
+ * who is known has as much room again, which no stranger can take.
+ */
+bool net_full(const struct net *n, bool known);
 /* Into the core; the answer finds p (NULL: nobody waits) by its ticket. */
 void net_submit(struct net *n, struct peer *p, struct call *c);
 /* Slow work; run and done as core.h says. */

@@ -88,7 +88,7 @@ int ws_established(struct peer *p)
 static bool full(const struct peer *p)
 {
 	return p->ws->calls + p->ws->waiting >= CALLS_EACH ||
-	       net_full(p->net);
+	       net_full(p->net, true);
 }
 
 /* Read on or not, as there is room for one more call. */

@@ -58,6 +58,7 @@ struct call {
 	/* Set by the gate. */
 	struct actor who;
 	bool known;			/* who is authenticated */
+	bool folded;			/* refused with many, in one record */
 	bool own_id;			/* the correlation id is ours */
 	json_t *args;			/* checked against the op's table */
 	json_t *rpc_id;			/* websocket: the frame's id */
