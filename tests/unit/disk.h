@@ -24,8 +24,8 @@
 #include "common/mem.h"
 
 struct disk_plan {
-	enum { DISK_WELL, DISK_FAILS, DISK_FAILS_ON, DISK_SHORT, DISK_STOPS,
-	       DISK_STOPS_AFTER } what;
+	enum { DISK_WELL, DISK_FAILS, DISK_FAILS_ON, DISK_SHORT, DISK_LIES,
+	       DISK_STOPS, DISK_STOPS_AFTER } what;
 	unsigned at;		/* the call, counted from 1 */
 	int error;		/* what it fails with */
 	unsigned lose;		/* seed of what is lost at the end; 0: none */

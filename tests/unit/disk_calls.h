@@ -15,7 +15,10 @@
 		return rc;						\
 	}
 
-/* Where a write would be short a file has been cut: there is no more. */
+/*
+ * Where a write would be short a file has been cut: there is no more. A disk
+ * that lies reads another bit.
+ */
 #define DISK_READ(name, params, args)					\
 	ssize_t __wrap_##name params;					\
 	ssize_t __wrap_##name params					\
@@ -25,6 +28,8 @@
 		if (disk_fails())					\
 			return -1;					\
 		n = disk_now(DISK_SHORT) ? 0 : __real_##name args;	\
+		if (n > 0 && disk_now(DISK_LIES))			\
+			((char *)data)[n / 2] ^= 4;			\
 		disk_did();						\
 		return n;						\
 	}

@@ -2,7 +2,7 @@
  * The files of the tree on a disk that fails at each call, and is cut while
  * it is read: what is given out is right, or an error.
  */
-#include "tests/unit/unit.h"
+#include "tests/unit/journals.h"
 
 #include <string.h>
 
@@ -66,6 +66,16 @@ static void ask(struct tree *t)
 				roots[size]))
 			_exit(DISK_WRONG);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		unsigned from = sizes[i] % LEAVES, size = sizes[(i + 3) % 7];
+
+		if (from <= size &&
+		    !tree_consistency(t, from, size, proof, &n, &err) &&
+		    !merkle_check_consistency(from, size, roots[from],
+				roots[size],
+				(const uint8_t (*)[SHA256_RAW])proof, n))
+			_exit(DISK_WRONG);
+	}
 	if (err.code && err.code != ERR_overloaded &&
 	    err.code != ERR_not_found)
 		_exit(DISK_WRONG);
@@ -105,7 +115,7 @@ static void place(char dir[64], bool filled)
 /* The first are all different; what follows them is reading. */
 static unsigned step(unsigned at)
 {
-	return at < 16 || getenv("KIRCERTA_SOAK") ? 1 : 23;
+	return at < 16 || getenv("KIRCERTA_SOAK") ? 1 : 61;
 }
 
 START_TEST(whichever_call_fails_nothing_wrong_is_given_out)
@@ -203,7 +213,101 @@ START_TEST(a_bit_of_its_files_that_is_flipped_is_never_given_out)
 }
 END_TEST
 
+static void only_ask(void *arg)
+{
+	struct tree *t;
+
+	disk.on = false;
+	ck_assert(!tree_open(&t, arg, NULL));
+	disk.on = true;
+	ask(t);
+	tree_close(t);
+}
+
+START_TEST(what_is_read_wrong_only_now_is_not_given_out_either)
+{
+	struct disk_plan plan = {.what = DISK_LIES};
+	enum disk_end end = DISK_DONE;
+	char dir[64];
+
+	make_leaves();
+	place(dir, true);
+	for (plan.at = 1; end != DISK_MISSED; plan.at++) {
+		end = disk_try(&plan, only_ask, dir);
+		ck_assert_msg(end != DISK_WRONG, "call %u", plan.at);
+	}
+	printf("      %u lies\n", plan.at - 2);
+	ck_assert_int_gt(plan.at, 100);
+	fs_remove_tree(dir);
+}
+END_TEST
+
+struct filling { struct place place; const char *dir; };
+
+static bool yes(void *data)
+{
+	(void)data;
+	return true;
+}
+
+static void fill_tree(void *arg)
+{
+	struct filling *f = arg;
+	struct journal *j;
+	struct tree *t;
+
+	disk.on = false;		/* opening is not what is tried */
+	j = open_ok(&f->place);
+	ck_assert(!tree_open(&t, f->dir, NULL));
+	disk.on = true;
+	if (tree_fill(t, j, journal_head(j).seq, yes, NULL, NULL) &&
+	    tree_size(t) == journal_head(j).seq)
+		_exit(DISK_WRONG);
+	tree_close(t);
+	journal_close(j);
+}
+
+START_TEST(a_tree_that_could_not_be_filled_is_filled_the_next_time)
+{
+	static const struct disk_plan plans[] = {
+		{DISK_FAILS, 0, EIO, 0}, {DISK_FAILS_ON, 0, ENOSPC, 0},
+		{DISK_SHORT, 0, 0, 0},
+	};
+	struct filling f = {.place = place_new()};
+	const int records = 5000;
+	unsigned cases = 0;
+	char dir[64];
+
+	fill(&f.place, records);
+	f.dir = dir;
+	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
+		struct disk_plan plan = plans[i];
+		enum disk_end end = DISK_DONE;
+
+		for (plan.at = 1; end != DISK_MISSED; plan.at++, cases++) {
+			struct journal *j;
+			struct tree *t;
+
+			place(dir, false);
+			end = disk_try(&plan, fill_tree, &f);
+			ck_assert_msg(end != DISK_WRONG, "call %u", plan.at);
+			j = open_ok(&f.place);
+			ck_assert(!tree_open(&t, dir, NULL));
+			ck_assert(!tree_fill(t, j, records, NULL, NULL, NULL));
+			ck_assert_uint_eq(tree_size(t), records);
+			tree_close(t);
+			fs_remove_tree(dir);
+			journal_close(j);
+		}
+	}
+	printf("      %u faults in filling\n", cases);
+	fs_remove_tree(f.place.dir);
+}
+END_TEST
+
 TESTS("tree on a bad disk",
+      what_is_read_wrong_only_now_is_not_given_out_either,
+      a_tree_that_could_not_be_filled_is_filled_the_next_time,
       whichever_call_fails_nothing_wrong_is_given_out,
       what_cannot_be_a_folder_or_a_file_of_it_is_refused,
       a_bit_of_its_files_that_is_flipped_is_never_given_out)
