@@ -8,6 +8,7 @@
 
 #include "agent/admin.h"
 #include "agent/net/net.h"
+#include "agent/net/ready.h"
 #include "agent/ops/op.h"
 #include "agent/run/tool.h"
 #include "agent/store/evidence.h"
@@ -90,7 +91,7 @@ static int build(struct parts *p, const struct globals *g,
 		log_setup(LOG_DEBUG);
 	*a = (struct agent){.home = &p->home, .settings = &p->settings,
 			    .version = KIRCERTA_VERSION,
-			    .repair = &p->repair,
+			    .repair = &p->repair, .tell = ready_tell,
 			    .accept_remote = a->accept_remote,
 			    .started_us = clock_mono_us()};
 	p->built_in = built_in_tools();

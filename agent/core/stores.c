@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/core/checkpoints.h"
 #include "agent/core/intake.h"
@@ -208,6 +209,51 @@ static int index_match(struct core *k, struct err *err)
 			"away and say so to whoever relies on the record.");
 }
 
+/* Is the index at path whole, and has it seen nothing but this journal? */
+static bool index_good(struct core *k, const char *path)
+{
+	struct index_cursor at;
+	struct journal_head point;
+	struct index *x;
+	bool rebuilt;
+
+	if (index_open(&x, path, &rebuilt, NULL))
+		return false;
+	at = index_cursor(x);
+	index_close(x);
+	point = (struct journal_head){.seq = at.seq, .off = at.off};
+	memcpy(point.leaf, at.leaf, SHA256_RAW);
+	return !rebuilt && at.seq &&
+	       journal_has(k->agent->journal, &point, NULL) == 1;
+}
+
+/* One that was made anew while the last agent was at work is taken over. */
+static int open_index(struct core *k, struct err *err)
+{
+	const char *path = k->agent->home->index;
+	char *anew = xasprintf("%s" INDEX_ANEW, path);
+	const bool there = !access(anew, F_OK);
+	bool good = there && index_good(k, anew), rebuilt;
+	int rc = index_open(&k->index, path, &rebuilt, err) ||
+		 index_match(k, err) ? -1 : 0;
+
+	if (there && !good)
+		log_warn("%s is not taken over: it is damaged or of another "
+			 "journal", anew);
+	if (!rc && good) {
+		index_close(k->index);
+		k->index = NULL;
+		rc = index_replace(path, anew, err) ||
+		     index_open(&k->index, path, &rebuilt, err) ||
+		     index_match(k, err) ? -1 : 0;
+		log_info("the index that was made anew counts from now on");
+	} else if (!rc && there) {
+		index_remove(anew);
+	}
+	free(anew);
+	return rc;
+}
+
 static int first_leaf(struct record *r, void *data, struct err *err)
 {
 	(void)err;
@@ -243,10 +289,8 @@ static int open_ssot(struct core *k, struct err *err)
 static int open_stores(struct core *k, struct err *err)
 {
 	const struct home *home = k->agent->home;
-	bool rebuilt;
 
-	if (index_open(&k->index, home->index, &rebuilt, err) ||
-	    index_match(k, err) || open_ssot(k, err))
+	if (open_index(k, err) || open_ssot(k, err))
 		return -1;
 	if (ssot_seq(k->ssot) > core_seq(k)) {
 		err_set(err, ERR_io, "%s has record %llu, the journal ends "
@@ -265,6 +309,20 @@ static int open_stores(struct core *k, struct err *err)
 	}
 	k->agent->state = state_new(k->reader);
 	return 0;
+}
+
+/* Nobody takes a start that is long for one that hangs. */
+static void say_left(struct core *k, json_int_t left)
+{
+	char state[160];
+
+	log_info("building the read model: %lld records left",
+		 (long long)left);
+	snprintf(state, sizeof(state), "STATUS=building the read model: %lld "
+		 "records left\nEXTEND_TIMEOUT_USEC=30000000",
+		 (long long)left);
+	if (k->agent->tell)
+		k->agent->tell(state);
 }
 
 /* The read model must be whole before anything is decided by it. */
@@ -287,8 +345,7 @@ static int follow_index(struct core *k, struct err *err)
 		if (why)
 			err_set(err, ERR_io, "index: %s", why);
 		else
-			log_info("building the read model: %lld records left",
-				 (long long)json_int(f, "lag", 0));
+			say_left(k, json_int(f, "lag", 0));
 		json_decref(f);
 		if (err->code)
 			return -1;

@@ -141,6 +141,8 @@ struct agent {
 	_Atomic(struct tools *) tools;
 	const char *tool_dirs[4];	/* NULL-terminated */
 	struct supervisor *runs;
+	/* Tell the service manager, as sd_notify(3) has it; may be NULL. */
+	void (*tell)(const char *state);
 	/*
 	 * Waits until the read model has all documents that are durable now,
 	 * or all records too; any thread.

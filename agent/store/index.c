@@ -13,6 +13,7 @@
 #include "agent/store/index_schema.h"
 #include "agent/store/index_write.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -80,9 +81,43 @@ static int try_open(struct index *x, const char *path, struct err *err)
 	return rc == 0 || db_damaged(code) || code == SQLITE_ERROR ? 0 : -1;
 }
 
+static void remove_beside(const char *path)
+{
+	static const char *const ends[] = {"-wal", "-shm"};
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		char *other = xasprintf("%s%s", path, ends[i]);
+
+		unlink(other);
+		free(other);
+	}
+}
+
+void index_remove(const char *path)
+{
+	unlink(path);
+	remove_beside(path);
+}
+
+/* The old one's log goes before its file, so that no file has another's. */
+int index_replace(const char *path, const char *anew, struct err *err)
+{
+	char *dir = xstrdup(path), *slash = strrchr(dir, '/');
+	int rc = 0;
+
+	remove_beside(path);
+	if (rename(anew, path))
+		rc = err_sys(err, ERR_io, "renaming %s", anew);
+	if (slash)
+		*slash = 0;
+	if (!rc)
+		rc = fs_sync_dir(slash ? dir : ".", err);
+	free(dir);
+	return rc;
+}
+
 static int set_aside(const char *path, struct err *err)
 {
-	static const char *const beside[] = {"-wal", "-shm"};
 	char *other = xasprintf("%s.damaged", path);
 	int rc = 0;
 
@@ -91,11 +126,7 @@ static int set_aside(const char *path, struct err *err)
 	if (rename(path, other))
 		rc = err_sys(err, ERR_io, "setting %s aside", path);
 	free(other);
-	for (size_t i = 0; i < ARRAY_LEN(beside); i++) {
-		other = xasprintf("%s%s", path, beside[i]);
-		unlink(other);
-		free(other);
-	}
+	remove_beside(path);
 	return rc;
 }
 

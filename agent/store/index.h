@@ -49,6 +49,16 @@ int index_commit(struct index *x, struct err *err);
 
 int reader_open(struct reader **out, const char *path, struct err *err);
 void reader_close(struct reader *r);
+/*
+ * One that was made anew while another is at work, complete and closed, lies
+ * beside it under this name, until who opens it next takes it over.
+ */
+#define INDEX_ANEW ".new"
+/* Put the file anew in the place of path. Nobody may have either open. */
+int index_replace(const char *path, const char *anew, struct err *err);
+/* Remove an index and what SQLite keeps beside it, if they are there. */
+void index_remove(const char *path);
+
 /* Where the index stands, as committed. */
 int reader_cursor(struct reader *r, struct index_cursor *at, struct err *err);
 
