@@ -113,6 +113,7 @@ $(B)/tests/screens/%: $(B)/tests/screens/%.o $(B)/libconsole.a \
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libagent.a $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT)
 
+$(B)/agent/ops/evidence_script.o: agent/ops/evidence_verify.sh
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<

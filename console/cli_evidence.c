@@ -92,6 +92,83 @@ static int evidence_get(struct cli *c)
 	return rc;
 }
 
+/* "evidence-ID.tar", where the id may be one of anybody's making. */
+static char *archive_name(const char *id)
+{
+	char *name = xasprintf("evidence-%s.tar", id);
+
+	for (char *at = name; *at; at++)
+		if (*at == '/' || *at == ':' || (unsigned char)*at <= ' ')
+			*at = '_';
+	return name;
+}
+
+/* The archive as it is: what is in it is verified by its own script. */
+static int download(struct cli *c, const char *id, FILE **out)
+{
+	char *escaped = http_escape(id);
+	char *path = xasprintf("/api/evidence/export?id=%s", escaped);
+	struct http_answer answer = {0};
+	struct err err = {0};
+	int rc = EXIT_OK;
+
+	*out = tmpfile();
+	if (!*out) {
+		err_sys(&err, ERR_io, "a temporary file");
+		rc = cli_error(c, &err);
+	} else if (http_download(&c->to, path, *out, &answer, &err)) {
+		rc = cli_error(c, &err);
+	} else if (answer.status != 200) {
+		rc = cli_problem(c, &answer);
+	} else if (fflush(*out)) {
+		err_sys(&err, ERR_io, "a temporary file");
+		rc = cli_error(c, &err);
+	}
+	if (rc && *out)
+		fclose(*out);
+	http_answer_fini(&answer);
+	err_fini(&err);
+	free(path);
+	free(escaped);
+	return rc;
+}
+
+static int say_exported(struct cli *c, const char *to, FILE *file)
+{
+	json_t *out = json_object();
+
+	json_set_str(out, "file", to);
+	json_set_int(out, "size", (json_int_t)ftello(file));
+	if (!cli_json(c, out))
+		printf("%s\nverify it with its verify.sh, here or elsewhere; "
+		       "--key VKEY if you know the journal's key\n", to);
+	json_decref(out);
+	return EXIT_OK;
+}
+
+static int evidence_export(struct cli *c)
+{
+	const char *to = c->opt[OPT_output];
+	char *own;
+	FILE *file;
+	int rc;
+
+	if (c->count != 2)
+		return cli_usage(c, "usage: kircerta evidence export "
+				 "TASK|RUN|CORRELATION [-o FILE]");
+	rc = download(c, c->args[1], &file);
+	if (rc)
+		return rc;
+	own = archive_name(c->args[1]);
+	to = to ? to : own;
+	rc = copy_out(c, file, to);
+	if (!rc && strcmp(to, "-"))
+		rc = say_exported(c, to, file);
+	fclose(file);
+	free(own);
+	return rc;
+}
+
 static int evidence_ls(struct cli *c)
 {
 	static const char *const titles[] = {"SHA256", "SIZE", "TYPE", "TASK",
@@ -144,8 +221,11 @@ int cli_evidence(struct cli *c)
 		return evidence_get(c);
 	if (!strcmp(c->args[0], "ls"))
 		return evidence_ls(c);
+	if (!strcmp(c->args[0], "export"))
+		return evidence_export(c);
 	return cli_usage(c, "usage: kircerta evidence ls [FILTER] | get "
-			 "SHA256 [-o FILE]");
+			 "SHA256 [-o FILE] | export TASK|RUN|CORRELATION "
+			 "[-o FILE]");
 }
 
 /* Hash what is at the path, then ask whether that hash is recorded. */

@@ -55,6 +55,8 @@ test     git                            reads the task repository
 test     zstd                           reads compressed segments back
 test     golang-go                      another reader of the record
 test     golang-golang-x-mod-dev        another reader of the record
+test     jq                             an archive's own verification
+test     openssl                        an archive's own verification
 test     strace                         delays and fails the journal's sync
 test     openssh-client                 a remote over ssh
 test     openssh-server                 a remote over ssh

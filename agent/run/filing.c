@@ -209,6 +209,47 @@ void filing_store(struct run *r, struct filed *f)
 	store_log(r, f);
 }
 
+/* A link to what a member names, where the package has one. */
+static void add_link(json_t *links, const char *name, const char *before,
+		     const json_t *from, const char *member)
+{
+	const char *id = json_str(from, member);
+	char *text = id ? xasprintf("%s%s", before, id) : NULL;
+
+	if (text)
+		json_set_str(links, name, text);
+	free(text);
+}
+
+/* Where all that the package speaks of is to be had. */
+static json_t *package_links(const json_t *p)
+{
+	json_t *links = json_object();
+
+	add_link(links, "run", "/api/runs/", p, "run_id");
+	add_link(links, "task", "/api/tasks/", p, "task_id");
+	add_link(links, "approval", "/api/approvals/", p, "approval_id");
+	add_link(links, "chain", "/api/audit/", p, "correlation_id");
+	add_link(links, "export", "/api/evidence/export?run_id=", p,
+		 "run_id");
+	return links;
+}
+
+/* The manifest: each file with its hash, and where to fetch it. */
+static json_t *package_artifacts(const json_t *artifacts)
+{
+	json_t *out = json_array(), *each;
+	size_t i;
+
+	json_array_foreach (artifacts, i, each) {
+		json_t *v = json_copy(each);
+
+		add_link(v, "link", "/api/evidence/", each, "sha256");
+		json_array_append_new(out, v);
+	}
+	return out;
+}
+
 static json_t *package_json(const struct run *r, const struct run_report *end)
 {
 	json_t *p = json_copy(r->package);
@@ -221,9 +262,11 @@ static json_t *package_json(const struct run *r, const struct run_report *end)
 	json_object_set(p, "result", end->result);
 	json_object_set_new(p, "error", end->error ? json_incref(end->error) :
 						     json_null());
-	json_object_set(p, "artifacts", end->artifacts);
+	json_object_set_new(p, "artifacts",
+			    package_artifacts(end->artifacts));
 	json_object_set(p, "files", r->files);
 	json_set_str(p, "finished_at", now);
+	json_object_set_new(p, "links", package_links(p));
 	return p;
 }
 
