@@ -21,7 +21,7 @@
 #include "common/mem.h"
 
 #define WAIT_US 5000000
-#define PAUSE_US 100000			/* so no more than ten in a second */
+#define PAUSE_US 100000			/* ten a second, but for who asks */
 #define IDLE_US 1000000			/* looks at the clock */
 #define BEHIND 20000			/* records; not before they are in */
 

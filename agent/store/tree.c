@@ -156,12 +156,24 @@ static int open_all(struct tree *t, struct err *err)
 	return 0;
 }
 
+/* Who adds is not kept waiting by ever more who read. */
+static void new_lock(pthread_rwlock_t *lock)
+{
+	pthread_rwlockattr_t attr;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr,
+			PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+}
+
 int tree_open(struct tree **out, const char *dir, struct err *err)
 {
 	struct tree *t = xcalloc(1, sizeof(*t));
 
 	t->dir = xstrdup(dir);
-	pthread_rwlock_init(&t->lock, NULL);
+	new_lock(&t->lock);
 	for (int l = 0; l < LEVELS; l++)
 		t->fd[l] = -1;
 	if (open_all(t, err)) {
