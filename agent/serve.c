@@ -80,6 +80,7 @@ static int build(struct parts *p, const struct globals *g,
 		 const char *listen_at, struct err *err)
 {
 	struct agent *a = &p->agent;
+	struct journal_options journal = {0};
 	char *dir = home_path(g->home, err);
 	int rc = dir ? home_open(&p->home, dir, err) : -1;
 
@@ -95,10 +96,11 @@ static int build(struct parts *p, const struct globals *g,
 			    .accept_remote = a->accept_remote,
 			    .started_us = clock_mono_us()};
 	p->built_in = built_in_tools();
+	journal.segment = (uint64_t)p->settings.segment_size;
 	if (load_redact_key(a, err) || load_tools(a, p->built_in, err) ||
 	    tokens_open(&a->tokens, p->home.tokens, err) ||
 	    evidence_open(&a->evidence, p->home.evidence, err) ||
-	    journal_open(&a->journal, p->home.audit, NULL, &p->repair, err))
+	    journal_open(&a->journal, p->home.audit, &journal, &p->repair, err))
 		return -1;
 	evidence_guard(a->evidence, p->home.dir);
 	return net_open(&p->net, a, listen_at ? listen_at :
@@ -131,6 +133,7 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	const char *listen_at = NULL;
 	bool accept_remote = false;
 	struct parts p = {0};
+	struct journal_trouble trouble;
 	struct err err = {0};
 	int opt, rc;
 
@@ -149,9 +152,11 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	rc = build(&p, g, listen_at, &err);
 	if (!rc)
 		rc = net_run(p.net, &err);
-	if (!rc && journal_sealed(p.agent.journal))
+	if (!rc && journal_trouble(p.agent.journal, &trouble) &&
+	    trouble.sealed)
 		rc = err_set(&err, ERR_audit_unavailable, "the journal could "
-			     "not be written; the stop is not on the record");
+			     "not be written (%s); the stop is not on the "
+			     "record", trouble.why);
 	tear_down(&p);
 	if (rc)
 		say_error(&err);

@@ -48,6 +48,7 @@ static json_t *repair_data(const struct journal_repair *r)
 static int begin(struct core *k, struct err *err)
 {
 	struct agent *a = k->agent;
+	const uint64_t before = core_seq(k);
 	struct call *calls;
 
 	if (a->repair && a->repair->done)
@@ -58,8 +59,8 @@ static int begin(struct core *k, struct err *err)
 	queue_put(&k->applying, internal_call("recover", NULL));
 	calls = queue_drain(&k->applying, 0);
 	writer_batch(k, calls);
-	return journal_sealed(a->journal) ? err_set(err, ERR_audit_unavailable,
-			"the start could not be recorded") : 0;
+	return core_seq(k) > before ? 0 : err_set(err, ERR_audit_unavailable,
+			"the start could not be recorded");
 }
 
 /* Named, so that top and perf say which one is busy. */
@@ -127,6 +128,7 @@ void core_stop(struct core *k, const char *why)
 
 	if (!k->writer)
 		return;
+	journal_release(a->journal);
 	expiry_stop(k->expiry);
 	remote_halt(k->remote);
 	seconds_halt(k->seconds);

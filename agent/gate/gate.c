@@ -165,10 +165,16 @@ static int weigh(struct agent *a, struct call *c)
 			  json_pack("{s:s}", "tool", w.tool) : NULL, &c->err);
 }
 
-/* The journal is sealed: marked reads answer, and say so; nothing else. */
+/*
+ * The journal is sealed or full: marked reads answer, and say so; nothing
+ * else. What the agent does itself goes on as long as it can be recorded.
+ */
 static bool sealed(struct agent *a, struct call *c)
 {
-	if (!journal_sealed(a->journal))
+	struct err why = {0};
+
+	if (c->via == VIA_INTERNAL ? !journal_sealed(a->journal) :
+				     !journal_ready(a->journal, &why))
 		return false;
 	if (c->op && c->op->flags & OP_MARKED && c->op->effect == EFFECT_READ &&
 	    !c->err.code) {
@@ -177,7 +183,10 @@ static bool sealed(struct agent *a, struct call *c)
 		err_fini(&c->err);
 		err_set(&c->err, ERR_audit_unavailable,
 			"the journal cannot be written");
+		if (*why.hint)
+			err_hint(&c->err, "%s", why.hint);
 	}
+	err_fini(&why);
 	call_render(c);
 	return true;
 }

@@ -46,7 +46,8 @@ static struct entry entry_of(const struct call *c, const struct fact *fact,
 		.data = fact->data, .transport = via_name(c->via),
 	};
 
-	if (c->via == VIA_INTERNAL)
+	e.own = c->via == VIA_INTERNAL;
+	if (e.own)
 		return e;
 	e.actor = c->known ? c->who.name : NULL;
 	if (c->known) {

@@ -34,14 +34,19 @@ typedef void probe_fn(struct agent *a, const json_t *followers,
 static void probe_audit(struct agent *a, const json_t *followers,
 			struct row *row)
 {
+	struct journal_trouble t;
+	char since[CLOCK_TEXT];
+
 	(void)followers;
-	if (!journal_sealed(a->journal))
+	if (!journal_trouble(a->journal, &t))
 		return;
-	*row = (struct row){DOWN, "audit_unavailable",
-		"Free disk space or repair the disk, then restart the agent.",
+	*row = (struct row){DOWN, "audit_unavailable", t.sealed ?
+		"Free disk space or repair the disk, then restart the agent." :
+		"Free disk space; it goes on by itself.",
 		"nothing happens any more; marked reads answer", ""};
-	snprintf(row->detail, sizeof(row->detail),
-		 "a write or sync of the journal failed");
+	clock_text(t.since_us, since);
+	snprintf(row->detail, sizeof(row->detail), "%s, since %s", t.why,
+		 since);
 }
 
 static void follower_row(const json_t *followers, const char *name,

@@ -16,8 +16,11 @@
 #include "agent/store/journal_room.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 
 #define AGAIN_US 200000
+#define LOOK_US 50000
+#define RESERVE_US 1000000	/* between tries to make it */
 #define BUSY_US 1000000		/* two fills in this: make larger ones */
 #define STEP_MAX (4u << 20)
 
@@ -33,8 +36,10 @@ static uint64_t left(const struct live *l, size_t waiting)
 static void say_full(struct live *l, const struct err *why)
 {
 	pthread_mutex_lock(&l->says);
-	if (!atomic_load(&l->full))
+	if (!atomic_load(&l->full)) {
 		l->since_us = clock_wall_us();
+		log_error("the journal has no room: %s", why->detail);
+	}
 	snprintf(l->why, sizeof(l->why), "%.150s", why->detail);
 	atomic_store(&l->full, true);
 	pthread_mutex_unlock(&l->says);
@@ -118,13 +123,13 @@ static bool is_ready(const struct live *l, size_t waiting)
 void live_grow(struct live *l, size_t waiting, uint64_t need)
 {
 	const uint64_t want = live_wanted(l, waiting);
-	struct err why = {0};
+	struct err why = {.detail = "the disk is full"};
 
-	if (grow(l, want > need ? want : need, &why) &&
-	    !is_ready(l, waiting))
+	grow(l, want > need ? want : need, &why);
+	if (!is_ready(l, waiting) || room_low(l->dir))
 		say_full(l, &why);
-	else
-		atomic_store(&l->full, false);
+	else if (atomic_exchange(&l->full, false))
+		log_info("the journal has room again");
 }
 
 void live_release(struct live *l)
@@ -151,16 +156,27 @@ bool live_fits(struct live *l, size_t waiting, size_t len, bool own)
 	return left(l, waiting) >= need;
 }
 
+/* Others may have filled the disk: what follows us would not get far. */
+static bool look_around(struct live *l)
+{
+	const int64_t now = clock_mono_us();
+
+	if (now < l->look_at)
+		return true;
+	l->look_at = now + LOOK_US;
+	return !room_low(l->dir);
+}
+
 bool live_ready(struct live *l, size_t waiting)
 {
-	if (is_ready(l, waiting))
-		return true;
 	if (atomic_load(&l->full))
 		return false;
+	if (is_ready(l, waiting) && look_around(l))
+		return true;
 	pthread_mutex_lock(&l->lock);
 	live_grow(l, waiting, 0);
 	pthread_mutex_unlock(&l->lock);
-	return is_ready(l, waiting);
+	return !atomic_load(&l->full);
 }
 
 /* Time for more fill? */
@@ -181,12 +197,14 @@ static void pace(struct live *l)
 }
 
 /* Until somebody has something, or it is time to try again. */
-static void rest(struct live *l)
+static void rest(struct live *l, bool reserved)
 {
-	struct timespec t = {l->again_us / 1000000,
-			     l->again_us % 1000000 * 1000};
+	const bool soon = atomic_load(&l->full) || is_low(l);
+	const int64_t at = soon ? l->again_us :
+			   clock_mono_us() + RESERVE_US;
+	struct timespec t = {at / 1000000, at % 1000000 * 1000};
 
-	if (atomic_load(&l->full) || is_low(l))
+	if (soon || !reserved)
 		pthread_cond_timedwait(&l->changed, &l->lock, &t);
 	else
 		pthread_cond_wait(&l->changed, &l->lock);
@@ -195,21 +213,21 @@ static void rest(struct live *l)
 static void *keep_filled(void *live)
 {
 	struct live *l = live;
-	bool was_full = true;		/* the reserve may be missing */
+	bool reserved = false, full;
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->stopping) {
-		if (was_full && !atomic_load(&l->full) && !l->released)
-			reserve_make(l->dir);
-		was_full = atomic_load(&l->full);
-		if ((was_full || is_low(l)) &&
+		full = atomic_load(&l->full);
+		if (!full && !reserved)
+			reserved = l->released || reserve_make(l->dir);
+		if ((full || is_low(l)) &&
 		    clock_mono_us() >= l->again_us) {
 			pace(l);
 			live_grow(l, 0, 0);
-			if (!is_low(l))
+			if (!is_low(l) && !atomic_load(&l->full))
 				l->again_us = 0;
 		} else {
-			rest(l);
+			rest(l, reserved);
 		}
 	}
 	pthread_mutex_unlock(&l->lock);

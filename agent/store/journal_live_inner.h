@@ -17,7 +17,7 @@ struct live {
 	struct piece *piece;		/* changed behind the lock */
 	atomic_uint_fast64_t used, room, target;
 	atomic_bool full;
-	int64_t rotate_at;		/* the appender's: not before */
+	int64_t rotate_at, look_at;	/* the appender's: not before */
 
 	pthread_mutex_t lock;		/* held while fill is made */
 	pthread_cond_t changed;

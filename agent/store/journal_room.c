@@ -16,17 +16,33 @@
 #define CHUNK (256u << 10)
 #define PAGE 4096u
 
-uint64_t room_free(const char *dir)
+struct room { uint64_t free, floor; };
+
+static struct room look(const char *dir)
 {
 	struct statvfs v;
-	uint64_t free_bytes, floor;
+	struct room r = {UINT64_MAX, 0};	/* the write will tell */
 
 	if (statvfs(dir, &v))
-		return UINT64_MAX;	/* the write will tell */
-	free_bytes = (uint64_t)v.f_bavail * v.f_frsize;
-	floor = (uint64_t)v.f_blocks * v.f_frsize / 16;
-	floor = floor < RESERVE ? floor : RESERVE;
-	return free_bytes > floor ? free_bytes - floor : 0;
+		return r;
+	r.free = (uint64_t)v.f_bavail * v.f_frsize;
+	r.floor = (uint64_t)v.f_blocks * v.f_frsize / 16;
+	r.floor = r.floor < RESERVE ? r.floor : RESERVE;
+	return r;
+}
+
+uint64_t room_free(const char *dir)
+{
+	const struct room r = look(dir);
+
+	return r.free > r.floor ? r.free - r.floor : 0;
+}
+
+bool room_low(const char *dir)
+{
+	const struct room r = look(dir);
+
+	return r.free < r.floor / 2;
 }
 
 static int no_room(struct err *err)
@@ -93,23 +109,25 @@ static int write_reserve(int fd)
 	return fsync(fd);
 }
 
-void reserve_make(const char *dir)
+bool reserve_make(const char *dir)
 {
 	char *path = reserve_path(dir);
 	struct stat st;
+	bool there = !stat(path, &st) && st.st_size == RESERVE;
 	int fd = -1;
 
-	if ((stat(path, &st) || st.st_size != RESERVE) &&
-	    room_free(dir) >= 8 * (uint64_t)RESERVE) {
+	if (!there && room_free(dir) >= 8 * (uint64_t)RESERVE) {
 		unlink(path);
 		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	}
 	if (fd >= 0) {
-		if (write_reserve(fd))
-			unlink(path);
+		there = !write_reserve(fd);
 		close(fd);
 	}
+	if (fd >= 0 && !there)
+		unlink(path);
 	free(path);
+	return there;
 }
 
 void reserve_release(const char *dir)

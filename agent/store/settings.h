@@ -43,6 +43,7 @@ struct settings {
 	int64_t stamp_every, stamp_timeout;
 	struct witness_conf *witnesses;
 	size_t n_witnesses;
+	int64_t segment_size;	/* bytes */
 	int64_t checkpoint_records, checkpoint_interval;
 	struct policy policy;
 	struct policy *tool_policies;	/* per tool; whole, merged */

@@ -1,0 +1,169 @@
+"""A disk without room: refused at once and without effect, started and
+stopped all the same, and back by itself as soon as there is room."""
+import subprocess
+import time
+
+import kc
+from expect import refused
+
+MIB = 1 << 20
+
+
+def mounted(folder, size):
+    """A file system of this size there; False where that is not allowed."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o",
+                           f"size={size},mode=700", "tmpfs", folder],
+                          capture_output=True)
+    return done.returncode == 0
+
+
+def resize(folder, size):
+    subprocess.run(["mount", "-o", f"remount,size={size}", folder],
+                   check=True)
+
+
+def unmount(folder):
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill_disk(folder):
+    """Takes all the room there is; returns the file."""
+    filler = folder / "filler"
+    with open(filler, "wb", buffering=0) as f:
+        for size in (MIB, 4096, 1):
+            try:
+                while True:
+                    f.write(b"x" * size)
+            except OSError:
+                pass
+    return filler
+
+
+def until_full(agent):
+    """Creates tasks until that is refused; the ids of those made."""
+    made = []
+    while True:
+        answer = agent.post("/api/tasks", {"title": "t" * 200,
+                                           "request_text": "r" * 20000})
+        if answer.status != 201:
+            refused(answer, 503, "audit_unavailable", retryable=True)
+            return made
+        made.append(answer.json["id"])
+        assert len(made) < 10000
+
+
+def is_full(agent, made):
+    """Refused soon and for a reason, nothing happened, and reads answer."""
+    took = []
+    before = len(agent.lines())
+    for n in range(20):
+        began = time.monotonic()
+        refused(agent.post("/api/tasks", {"title": "lost"}), 503,
+                "audit_unavailable")
+        refused(agent.get("/nowhere"), 503, "audit_unavailable")
+        took.append((time.monotonic() - began) / 2)
+    assert sorted(took)[10] < 0.05, took    # the median: others run too
+    read = agent.get("/api/tasks?limit=1")
+    assert read.status == 200, read
+    assert read.headers["kircerta-audit"] == "unavailable"
+    assert not agent.get("/api/tasks?q=lost").json["items"]
+    health = agent.get("/api/health").json
+    row, = [r for r in health["components"] if r["name"] == "audit"]
+    assert health["status"] == "failing" and row["status"] == "down", health
+    assert "full" in row["detail"] and "since 20" in row["detail"], row
+    for task in made[-3:]:
+        assert agent.get(f"/api/tasks/{task}").status == 200
+    assert len(agent.lines()) == before
+
+
+def goes_on(agent, began):
+    kc.wait_for(lambda: agent.post("/api/tasks", {"title": "again"}).status
+                == 201, 10, "room again")
+    return time.monotonic() - began
+
+
+def small_journal():
+    """An agent whose journal alone has a disk of 1 MiB; or None."""
+    agent = kc.Agent(start=False)
+    audit = agent.home / "audit"
+    audit.mkdir(exist_ok=True, mode=0o700)
+    if mounted(audit, MIB):
+        return agent
+    print("      no file system may be mounted here")
+    agent.close()
+    return None
+
+
+def test_a_full_disk_refuses_at_once_and_goes_on_with_room():
+    agent = small_journal()
+    if not agent:
+        return
+    audit = agent.home / "audit"
+    try:
+        agent.start()
+        made = until_full(agent)
+        assert made
+        is_full(agent, made)
+        for again in range(3):
+            agent.stop()
+            assert agent.cli("audit", "verify").returncode == 0
+            agent.start()
+            is_full(agent, made)
+        resize(audit, 2 * MIB)
+        took = goes_on(agent, time.monotonic())
+        made += until_full(agent)
+        agent.kill9()
+        agent.start()
+        is_full(agent, made)
+        resize(audit, 3 * MIB)
+        goes_on(agent, time.monotonic())
+        assert agent.chained()
+        kinds = [r["type"] for r in agent.journal("agent_started",
+                                                  "agent_stopped")]
+        assert kinds == ["agent_started", "agent_stopped"] * 3 + \
+            ["agent_started"] * 2, kinds
+        print(f"      {len(made)} tasks in a disk of 1 and 2 MiB, back "
+              f"after {took:.2f} s")
+        agent.stop()
+    finally:
+        if agent.running:
+            agent.kill9()
+        unmount(audit)
+        agent.close()
+
+
+def test_it_stops_and_starts_on_a_disk_without_a_free_byte():
+    agent = kc.Agent(start=False)
+    if not mounted(agent.home, 32 * MIB):
+        print("      no file system may be mounted here")
+        return
+    try:
+        agent.cli("init")
+        agent.start()
+        task = agent.task("kept")
+        reserve = agent.home / "audit" / "reserve"
+        kc.wait_for(reserve.exists)
+        kc.wait_for(lambda: reserve.stat().st_size == MIB)
+        for again in range(2):
+            filler = fill_disk(agent.home)
+            until_full(agent)
+            agent.stop()
+            assert not reserve.exists()
+            agent.start()
+            assert agent.get(f"/api/tasks/{task['id']}").json["title"] == \
+                "kept"
+            began = time.monotonic()
+            filler.unlink()
+            goes_on(agent, began)
+            kc.wait_for(reserve.exists, what="the reserve")
+        assert agent.chained()
+        agent.stop()
+        assert agent.cli("audit", "verify").returncode == 0
+    finally:
+        if agent.running:
+            agent.kill9()
+        unmount(agent.home)
+        agent.close()
+
+
+kc.main()
