@@ -52,6 +52,7 @@ test     xvfb                           a display for the capture tests
 test     x11-apps                       something to capture
 test     ffmpeg                         reads recordings back
 test     git                            reads the task repository
+test     openssl                        a witness and an authority for time stamps
 test     zstd                           reads compressed segments back
 test     golang-go                      another reader of the record
 test     golang-golang-x-mod-dev        another reader of the record

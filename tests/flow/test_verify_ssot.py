@@ -62,8 +62,10 @@ def rechain(agent, change):
     journal_file(agent).write_bytes(b"\n".join(out) + b"\n")
 
 
-def forget_index(agent):
-    for file in agent.home.glob("index.db*"):
+def forget(agent):
+    """What else remembers: the read model, the tree and the checkpoint."""
+    for file in [*agent.home.glob("index.db*"), *agent.home.glob("tree/*"),
+                 agent.home / "audit/checkpoint"]:
         file.unlink()
 
 
@@ -183,7 +185,7 @@ def test_a_journal_that_lost_its_end_is_told_by_the_commits(fresh):
     newest = verify(fresh)[2]["anchored"]["to"]
     file.write_bytes(b"\n".join(lines[:newest - 5]) + b"\n")
     assert fresh.cli("audit", "verify", check=False).returncode == 6
-    forget_index(fresh)
+    forget(fresh)
     assert fresh.cli("audit", "verify").returncode == 0, "nobody remembers"
     said, problem = wrong(fresh, "journal_cut")
     assert f"git has seen record {newest}" in said, said
@@ -201,7 +203,7 @@ def test_a_record_changed_with_all_links_is_told_by_the_commits(fresh):
     before = max(a for a in anchors if a < victim)
     rechain(fresh, lambda n, text: text.replace(
         '"actor":"codex"', '"actor":"admin"') if n == victim else text)
-    forget_index(fresh)
+    forget(fresh)
     assert fresh.cli("audit", "verify").returncode == 0, "the links hold"
     said, problem = wrong(fresh, "journal_changed")
     assert f"changed between records {before + 1} and {after}" in said, said
@@ -212,7 +214,7 @@ def test_a_journal_of_another_agent_is_no_journal_of_this_repository(fresh):
     other = new_agent()
     shutil.copyfile(journal_file(other), journal_file(fresh))
     other.close()
-    forget_index(fresh)
+    forget(fresh)
     assert fresh.cli("audit", "verify").returncode == 0
     said, problem = wrong(fresh, "other_journal")
     assert "another agent's, or the journal was replaced" in said, said
