@@ -124,7 +124,7 @@ static int measure(struct loading *l, struct piece *p, uint64_t *size,
 
 	if (tail_read(piece_read, p, *size, l->start, &l->last, &t, err))
 		return -1;
-	if (t.torn || !t.end || l->long_one)
+	if (t.text || !t.end || l->long_one)
 		return err_set(err, ERR_audit_unavailable, "the journal is "
 			       "damaged: %s does not end with a record",
 			       piece_path(p));

@@ -140,6 +140,7 @@ int tail_read(bytes_read *read, void *from, uint64_t size, uint64_t start,
 	     skip_fill(&g, false, &dirty, err);
 	if (!rc && dirty > t->end) {
 		t->torn = dirty - t->end;
+		t->text = text > t->end;
 		rc = hash_torn(&g, t, err);
 	}
 	free(g.window);

@@ -9,6 +9,7 @@
  * that is wrong is damage, and for a person to look at.
  */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/store/journal_lines.h"
@@ -22,6 +23,7 @@ struct tail {
 	struct link last;	/* the chain's end */
 	uint64_t end;		/* after the last whole line; 0: there is none */
 	uint64_t torn;		/* bytes behind it that were not fill */
+	bool text;		/* and not only NULs, where blocks were empty */
 	char torn_sha256[SHA256_HEX];
 };
 

@@ -227,7 +227,7 @@ static inline void disk_mix(const struct disk_file *f)
 		size_t old = at >= f->size ? 0 :
 			     f->size - at < len ? f->size - at : len;
 
-		if (disk_random(2))
+		if (at < size && disk_random(2))
 			continue;
 		memset(now + at, 0, len);
 		if (old)
@@ -268,8 +268,11 @@ static inline void disk_stop(void)
 	_exit(DISK_STOPPED);
 }
 
-/* Before each call: is it to fail? Holds the lock if not. */
-static inline bool disk_fails(void)
+/*
+ * Before each call: is it to fail? Holds the lock if not. Which they are is
+ * printed where KIRCERTA_TRACE is set.
+ */
+static inline bool disk_fails(const char *name)
 {
 	unsigned n;
 
@@ -281,6 +284,8 @@ static inline bool disk_fails(void)
 	    (n > disk.plan.at && disk.plan.what != DISK_FAILS_ON))
 		return false;
 	disk.hit = true;
+	if (getenv("KIRCERTA_TRACE"))
+		fprintf(stderr, "call %u is %s\n", n, name);
 	if (disk.plan.what == DISK_STOPS)
 		disk_stop();
 	if (disk.plan.what != DISK_FAILS && disk.plan.what != DISK_FAILS_ON)

@@ -8,7 +8,7 @@
 	{								\
 		type rc;						\
 									\
-		if (disk_fails())					\
+		if (disk_fails(__func__))					\
 			return -1;					\
 		rc = __real_##name args;				\
 		disk_did();						\
@@ -25,7 +25,7 @@
 	{								\
 		ssize_t n;						\
 									\
-		if (disk_fails())					\
+		if (disk_fails(__func__))					\
 			return -1;					\
 		n = disk_now(DISK_SHORT) ? 0 : __real_##name args;	\
 		if (n > 0 && disk_now(DISK_LIES))			\
@@ -52,7 +52,7 @@ int __wrap_openat(int dir, const char *path, int flags, ...)
 	va_start(ap, flags);
 	mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
 	va_end(ap);
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	disk_path(dir, path, full);
 	new = flags & O_CREAT && access(full, F_OK);
@@ -82,7 +82,7 @@ int __wrap_mkostemp(char *path, int flags)
 {
 	int fd;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	fd = __real_mkostemp(path, flags);
 	if (disk.on && fd >= 0) {
@@ -105,7 +105,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t len)
 {
 	ssize_t n;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	if (disk.on)
 		disk_file(fd, false);
@@ -119,7 +119,7 @@ ssize_t __wrap_pwrite(int fd, const void *data, size_t len, off_t at)
 {
 	ssize_t n;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	if (disk.on)
 		disk_file(fd, false);
@@ -133,7 +133,7 @@ int __wrap_ftruncate(int fd, off_t size)
 {
 	int rc;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	if (disk.on)
 		disk_file(fd, false);
@@ -148,7 +148,7 @@ int __wrap_ftruncate(int fd, off_t size)
 	{								\
 		int rc;							\
 									\
-		if (disk_fails())					\
+		if (disk_fails(__func__))					\
 			return -1;					\
 		rc = __real_##name(fd);					\
 		if (disk.on && !rc)					\
@@ -165,7 +165,7 @@ int __wrap_rename(const char *from, const char *to)
 {
 	int rc;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	if (disk.on)
 		disk_name(NAME_MOVED, to, from, true);
@@ -187,7 +187,7 @@ int __wrap_linkat(int from_dir, const char *from, int to_dir, const char *to,
 	char full[PATH_MAX];
 	int rc;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	disk_path(to_dir, to, full);
 	rc = __real_linkat(from_dir, from, to_dir, to, flags);
@@ -203,7 +203,7 @@ int __wrap_unlinkat(int dir, const char *path, int flags)
 	char full[PATH_MAX];
 	int rc;
 
-	if (disk_fails())
+	if (disk_fails(__func__))
 		return -1;
 	disk_path(dir, path, full);
 	if (disk.on)

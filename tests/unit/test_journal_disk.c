@@ -1,8 +1,9 @@
 /*
  * The journal on a disk that fails at every single call it makes, once and
  * from then on, or stops there with the power lost; and again while it is
- * being repaired. Acknowledged is durable, or the answer was an error. All
- * the seeds of what gets lost with KIRCERTA_SOAK=1.
+ * being repaired. Acknowledged is durable, or the answer was an error. Every
+ * call with KIRCERTA_EVERY=1, many ways of losing the power with
+ * KIRCERTA_SOAK=1.
  */
 #include "tests/unit/journals.h"
 
@@ -47,12 +48,13 @@ static void wipe(struct trial *t)
 /* One batch; false if it was not acknowledged. */
 static bool batch(struct trial *t, struct journal *j, int records, int size)
 {
+	static char text[RECORD_LINE_MAX];
 	struct record **made;
 	size_t n;
 
+	memset(text, 'x', (size_t)size);
 	for (int i = 0; i < records; i++) {
-		json_t *data = json_pack("{s:s+}", "text", "what was done ",
-			size > 100 ? "and much more, which takes room" : "");
+		json_t *data = json_pack("{s:s#}", "text", text, size);
 		struct entry e = {.type = "heartbeat", .actor = "tester",
 				  .data = data};
 		struct record *r = journal_append(j, &e, NULL);
@@ -83,7 +85,8 @@ static void stays_sealed(struct trial *t, struct journal *j)
 		_exit(DISK_WRONG);
 }
 
-static const struct journal_options alone = {.alone = true};
+/* No thread beside, for the calls to have numbers; and soon a next file. */
+static const struct journal_options alone = {.segment = 65536, .alone = true};
 
 static void work(void *arg)
 {
@@ -96,7 +99,7 @@ static void work(void *arg)
 		return;
 	}
 	for (int i = 0; i < ROUNDS && !t->failed; i++)
-		t->failed = !batch(t, j, 1 + i % 3, i % 2 ? 200 : 1);
+		t->failed = !batch(t, j, 1 + i % 3, i % 3 ? 17000 : 1);
 	if (t->failed)
 		stays_sealed(t, j);
 	journal_close(j);
@@ -129,17 +132,26 @@ static const struct disk_plan plans[] = {
 	{DISK_FAILS, 0, ENOSPC, 0}, {DISK_FAILS_ON, 0, ENOSPC, 0},
 	{DISK_FAILS, 0, EINTR, 0}, {DISK_SHORT, 0, 0, 0},
 	{DISK_STOPS, 0, 0, 0}, {DISK_STOPS_AFTER, 0, 0, 0},
+	{DISK_FAILS, 0, EIO, 1}, {DISK_FAILS_ON, 0, EIO, 2},
+	{DISK_STOPS, 0, 0, 3}, {DISK_STOPS_AFTER, 0, 0, 4},
 };
 
 static unsigned seeds(void)
 {
-	return getenv("KIRCERTA_SOAK") ? 200 : 2;
+	return getenv("KIRCERTA_SOAK") ? 100 : 1;
+}
+
+/* Each plan tries others of the calls, but for KIRCERTA_EVERY. */
+static unsigned step(void)
+{
+	return getenv("KIRCERTA_SOAK") || getenv("KIRCERTA_EVERY") ? 1 : 4;
 }
 
 static void describe(const struct disk_plan *p, const char *of, char out[160])
 {
-	static const char *const names[] = {"well", "fails", "fails on",
-					    "short", "stops", "stops after"};
+	static const char *const names[] = {
+		"well", "fails", "fails on", "short", "lies", "stops",
+		"stops after"};
 
 	snprintf(out, 160, "call %u %s %s (%s), seed %u", p->at, of,
 		 names[p->what], strerror(p->error), p->lose);
@@ -158,8 +170,9 @@ START_TEST(whichever_call_fails_or_is_the_last_nothing_acknowledged_is_lost)
 			struct disk_plan plan = plans[i];
 
 			if (plan.lose)
-				plan.lose += 2 * seed;
-			for (plan.at = 1; plan.at < CALLS_MOST; plan.at++) {
+				plan.lose += 4 * seed;
+			for (plan.at = 1 + i % step(); plan.at < CALLS_MOST;
+			     plan.at += step()) {
 				wipe(t);
 				end = disk_try(&plan, work, t);
 				describe(&plan, "", when);
@@ -175,7 +188,7 @@ START_TEST(whichever_call_fails_or_is_the_last_nothing_acknowledged_is_lost)
 		}
 	printf("      %u faults: %u stops, %u told as errors\n", cases, stopped,
 	       errors);
-	ck_assert(stopped > 60 && errors > 60);
+	ck_assert(stopped > 30 && errors > 50);
 	trial_free(t);
 }
 END_TEST
@@ -208,7 +221,8 @@ START_TEST(a_repair_that_fails_or_stops_is_done_again)
 	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
 		struct disk_plan plan = plans[i];
 
-		for (plan.at = 1; plan.at < CALLS_MOST; plan.at++) {
+		for (plan.at = 1 + i % step(); plan.at < CALLS_MOST;
+		     plan.at += step()) {
 			tear(t);
 			end = disk_try(&plan, work, t);
 			describe(&plan, "of the repair", when);
