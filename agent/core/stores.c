@@ -40,11 +40,14 @@
 static int read_wait(void *core, bool records, struct err *err)
 {
 	struct core *k = core;
-	uint64_t seq = records ? core_seq(k) : atomic_load(&k->doc_seq);
+	uint64_t seq = records ? core_seq(k) : atomic_load(&k->doc_seq), at;
 
 	if (!follower_wait(k->follow_index, seq, READ_WAIT_US))
 		return 0;
-	return err_set(err, ERR_overloaded, "the read model is behind");
+	at = follower_seq(k->follow_index);
+	return err_set(err, ERR_overloaded, "the read model is at record %llu "
+		       "of %llu", (unsigned long long)at,
+		       (unsigned long long)core_seq(k));
 }
 
 static void history_wait(void *core)

@@ -17,6 +17,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+/* KiB; and while many are taken: a part's links, and more. */
+#define CACHE "PRAGMA cache_size=-16384"
+#define CACHE_MANY "PRAGMA cache_size=-98304"
+
 #define LAST(table)							\
 	"SELECT * FROM (SELECT seq,off+len+1 AS end FROM " table	\
 	" ORDER BY seq DESC LIMIT 1)"
@@ -62,8 +66,7 @@ static int try_open(struct index *x, const char *path, struct err *err)
 		return -1;
 	/* A page lost with the power is found in the journal again. */
 	rc = db_run(&x->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-		    "PRAGMA wal_autocheckpoint=8000; PRAGMA cache_size=-16384",
-		    err);
+		    "PRAGMA wal_autocheckpoint=8000;" CACHE, err);
 	if (!rc)
 		rc = db_number(&x->db, "SELECT count(*) FROM sqlite_master",
 			       &tables, err);
@@ -248,12 +251,28 @@ static int store_cursor(struct index *x, const struct index_cursor *at,
 	return db_step(&x->db, s, err);
 }
 
-int index_take(struct index *x, struct record *const *records, size_t n,
-	       struct err *err)
+static int cache(struct index *x, bool many, struct err *err)
+{
+	if (many == x->many)
+		return 0;
+	x->many = many;
+	if (!many)
+		sqlite3_db_release_memory(x->db.handle);
+	return db_run(&x->db, many ? CACHE_MANY : CACHE, err);
+}
+
+static int take(struct index *x, struct record *const *records, size_t n,
+		struct err *err)
 {
 	if (!x->open && begin(x, err))
 		return -1;
 	return add(x, records, n, err) ? give_up(x) : 0;
+}
+
+int index_take(struct index *x, struct record *const *records, size_t n,
+	       struct err *err)
+{
+	return cache(x, true, err) ? -1 : take(x, records, n, err);
 }
 
 int index_commit(struct index *x, struct err *err)
@@ -265,7 +284,7 @@ int index_commit(struct index *x, struct err *err)
 		return give_up(x);
 	x->open = false;
 	x->cursor = x->taken;
-	return 0;
+	return cache(x, false, NULL);	/* who takes more asks for it again */
 }
 
 int index_apply(struct index *x, struct record *const *records, size_t n,
@@ -275,5 +294,5 @@ int index_apply(struct index *x, struct record *const *records, size_t n,
 		give_up(x);
 	if (!n || records[n - 1]->seq <= x->cursor.seq)
 		return 0;
-	return index_take(x, records, n, err) ? -1 : index_commit(x, err);
+	return take(x, records, n, err) ? -1 : index_commit(x, err);
 }

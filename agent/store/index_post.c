@@ -1,7 +1,6 @@
 /* See index_post.h. */
 #include "agent/store/index_post.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,13 +30,13 @@ void post_drop(struct post *p)
 }
 
 static void add_link(struct post *p, const struct record *r, bool request,
-		     const char *id)
+		     const struct id_hash *id)
 {
-	if (id)
-		buf_add(&p->links, &(struct link){
-			(int64_t)PART_OF(r->seq), hash64(id),
-			(int64_t)(r->seq << 1 | request)},
-			sizeof(struct link));
+	const struct link row = {(int64_t)PART_OF(r->seq), id->hash,
+				 (int64_t)(r->seq << 1 | request)};
+
+	if (id->there)
+		buf_add(&p->links, &row, sizeof(row));
 }
 
 static void add_facet(struct post *p, const struct record *r, int64_t key)
@@ -64,14 +63,13 @@ static void add_words(struct post *p, const struct record *r)
 	}
 }
 
-void post_add(struct post *p, const struct record *r, int64_t type,
-	      int64_t actor)
+void post_add(struct post *p, const struct record *r,
+	      const struct id_hash ids[POST_IDS], int64_t type, int64_t actor)
 {
 	const bool request = type == NAME_REQUEST;
 
-	add_link(p, r, request, r->correlation_id);
-	add_link(p, r, request, r->task_id);
-	add_link(p, r, request, r->run_id);
+	for (int i = 0; i < POST_IDS; i++)
+		add_link(p, r, request, &ids[i]);
 	if (!request)
 		add_facet(p, r, facet_key(FACET_TYPE, type, 0));
 	if (!request && actor)

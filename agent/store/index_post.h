@@ -3,6 +3,7 @@
  * the tables in their order, so that each page is written once.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,9 +28,13 @@ static inline int64_t facet_key(enum facet kind, int64_t a, int64_t b)
 struct post { struct buf links, facets, words, text; };
 
 void post_fini(struct post *p);
+/* Correlation, task and run: the hash of each that there is. */
+enum { POST_IDS = 3 };
+struct id_hash { bool there; int64_t hash; };
+
 /* Note a record; type and actor are its numbers, actor 0: none. */
-void post_add(struct post *p, const struct record *r, int64_t type,
-	      int64_t actor);
+void post_add(struct post *p, const struct record *r,
+	      const struct id_hash ids[POST_IDS], int64_t type, int64_t actor);
 /* Put what was noted into the tables, and forget it. 0, or -1 and *err. */
 int post_flush(struct post *p, struct db *db, struct err *err);
 /* Forget it. */

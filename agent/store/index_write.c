@@ -55,11 +55,22 @@ static void bind_name(sqlite3_stmt *s, int at, int64_t id)
 		sqlite3_bind_null(s, at);
 }
 
+static void bind_id(sqlite3_stmt *s, int at, const struct id_hash *id)
+{
+	if (id->there)
+		sqlite3_bind_int64(s, at, id->hash);
+	else
+		sqlite3_bind_null(s, at);
+}
+
 int index_add_record(struct index *x, const struct record *r,
 		     struct err *err)
 {
 	int64_t type = name_id(x, r->type, err);
 	int64_t actor = name_id(x, r->actor, err);
+	const char *const texts[POST_IDS] = {r->correlation_id, r->task_id,
+					     r->run_id};
+	struct id_hash ids[POST_IDS] = {0};
 	sqlite3_stmt *s;
 
 	if (type < 0 || actor < 0)
@@ -75,11 +86,13 @@ int index_add_record(struct index *x, const struct record *r,
 	sqlite3_bind_int64(s, 4, r->ts_us);
 	sqlite3_bind_int64(s, 5, type);
 	bind_name(s, 6, actor);
-	db_bind_hash(s, 7, r->correlation_id);
-	db_bind_hash(s, 8, r->task_id);
-	db_bind_hash(s, 9, r->run_id);
+	for (int i = 0; i < POST_IDS; i++) {
+		if (texts[i])
+			ids[i] = (struct id_hash){true, hash64(texts[i])};
+		bind_id(s, 7 + i, &ids[i]);
+	}
 	bind_name(s, 10, r->status);
-	post_add(&x->post, r, type, actor);
+	post_add(&x->post, r, ids, type, actor);
 	return db_step(&x->db, s, err);
 }
 

@@ -19,6 +19,7 @@ struct index {
 	struct index_cursor cursor;	/* as committed */
 	struct index_cursor taken;	/* where the open transaction is */
 	bool open;			/* there is one */
+	bool many;			/* are taken: with more memory */
 	json_t *names;			/* the table, in memory */
 	struct buf folded, back, pretty;	/* for one document */
 	struct post post;		/* of the records that were taken */
