@@ -12,6 +12,7 @@
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/sha256.h"
 
 /* What the index remembers of the journal: the second place to ask. */
@@ -134,8 +135,11 @@ static void say_json(const struct audit *a)
 		      "bytes", (json_int_t)r->bytes, "head", head,
 		      "bad_seq", (json_int_t)r->bad_seq,
 		      "bad_line", (json_int_t)r->bad_line);
+	json_set_int(v, "segments", (json_int_t)r->segments);
 	if (!r->ok)
-		json_object_set_new(v, "bad", json_string(r->what));
+		json_object_set_new(v, "bad_file", json_lossy(r->bad_file));
+	if (!r->ok)
+		json_object_set_new(v, "bad", json_lossy(r->what));
 	audit_tree_json(a->tree, v);
 	if (a->ssot)
 		json_object_set_new(v, "ssot", audit_ssot_json(a->ssot));
@@ -145,18 +149,22 @@ static void say_json(const struct audit *a)
 	json_decref(v);
 }
 
-static void say_report(const struct journal_report *r)
+/* The head is told of a journal whose links hold, whatever else is wrong. */
+static void say_report(const struct journal_report *r, bool ok)
 {
-	char head[SHA256_HEX];
+	char head[SHA256_HEX], line[80] = "";
 
 	hex_of(r->head, sizeof(r->head), head);
+	if (r->bad_line)
+		snprintf(line, sizeof(line), ", %s line %" PRIu64,
+			 r->bad_file, r->bad_line);
 	if (r->ok)
-		printf("ok: %" PRIu64 " records, %" PRIu64 " bytes, every "
-		       "link holds\nhead %s\n", r->records, r->bytes, head);
+		printf("%s: %" PRIu64 " records, %" PRIu64 " bytes, every "
+		       "link holds\nhead %s\n", ok ? "ok" : "read",
+		       r->records, r->bytes, head);
 	else
-		printf("NOT OK: record %" PRIu64 ", line %" PRIu64 ", byte %"
-		       PRIu64 ": %s\n", r->bad_seq, r->bad_line, r->bad_off,
-		       r->what);
+		printf("NOT OK: record %" PRIu64 "%s, byte %" PRIu64 ": %s\n",
+		       r->bad_seq, line, r->bad_off, r->what);
 }
 
 static void say(const struct audit *a)
@@ -165,7 +173,7 @@ static void say(const struct audit *a)
 		say_json(a);
 		return;
 	}
-	say_report(&a->report);
+	say_report(&a->report, a->ok);
 	if (a->report.ok && a->anchor.known)
 		printf("the index agrees at record %" PRIu64 "\n",
 		       a->anchor.at.seq);

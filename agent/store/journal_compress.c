@@ -43,9 +43,24 @@ static int open_both(struct packing *p, struct err *err)
 	p->in = open(p->plain, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (p->in < 0 || fstat(p->in, &p->st))
 		return err_sys(err, ERR_io, "%s", p->plain);
-	p->out = open(p->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC |
-				    O_NOFOLLOW, 0600);
+	p->out = open(p->temporary, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+		      0600);
 	return p->out < 0 ? err_sys(err, ERR_io, "%s", p->temporary) : 0;
+}
+
+/* Who has the lock of the file that is still there may write it. */
+static int lock(struct packing *p, struct err *err)
+{
+	struct stat own, path;
+
+	if (flock(p->out, LOCK_EX | LOCK_NB) || fstat(p->out, &own) ||
+	    stat(p->temporary, &path) || own.st_ino != path.st_ino) {
+		xfree(p->temporary);	/* it is not ours to remove */
+		return err_set(err, ERR_io, "somebody else compresses %s just "
+			       "now", p->plain);
+	}
+	return ftruncate(p->out, 0) ?
+		       err_sys(err, ERR_io, "%s", p->temporary) : 0;
 }
 
 /* Sealed ones end in one LF; in others a crash has left what was ahead. */
@@ -104,7 +119,7 @@ static int check_packed(struct packing *p, struct err *err)
 
 static int pack(struct packing *p, const char *dir, struct err *err)
 {
-	if (open_both(p, err) || check_sealed(p, err) ||
+	if (open_both(p, err) || lock(p, err) || check_sealed(p, err) ||
 	    zst_write(p->in, p->out, err))
 		return -1;
 	if (fsync(p->out))
@@ -115,7 +130,7 @@ static int pack(struct packing *p, const char *dir, struct err *err)
 		return err_sys(err, ERR_io, "%s", p->packed);
 	if (fs_sync_dir(dir, err))
 		return -1;
-	if (unlink(p->plain))
+	if (unlink(p->plain) && errno != ENOENT)
 		return err_sys(err, ERR_io, "%s", p->plain);
 	return fs_sync_dir(dir, err);
 }
@@ -131,42 +146,24 @@ static int pack_segment(const char *dir, uint64_t first,
 	p.packed = segment_path(dir, first, true);
 	p.temporary = xasprintf("%s.tmp", p.packed);
 	rc = pack(&p, dir, err);
-	if (rc)
+	if (rc && p.temporary)
 		unlink(p.temporary);
-	else if (each && !fstat(p.out, &packed))
+	if (!rc && each && !fstat(p.out, &packed))
 		each(data, p.packed, (uint64_t)p.st.st_size,
 		     (uint64_t)packed.st_size);
 	packing_fini(&p);
 	return rc;
 }
 
-/* One at a time in a folder; the lock goes with the descriptor. */
-static int lock(const char *dir, struct err *err)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(err, ERR_io, "%s", dir);
-	if (!flock(fd, LOCK_EX | LOCK_NB))
-		return fd;
-	close(fd);
-	return err_set(err, ERR_io, "somebody else compresses %s just now",
-		       dir);
-}
-
 int journal_compress(const char *dir, uint64_t keep, journal_compressed *each,
 		     void *data, struct err *err)
 {
 	struct segments s = {0};
-	int fd = lock(dir, err), rc;
+	int rc = segments_read(&s, dir, err);
 
-	if (fd < 0)
-		return -1;
-	rc = segments_read(&s, dir, err);
 	for (size_t i = 0; !rc && i + 1 < s.n && s.n - 1 - i > keep; i++)
 		if (!s.at[i].packed)
 			rc = pack_segment(dir, s.at[i].first, each, data, err);
 	segments_fini(&s);
-	close(fd);
 	return rc;
 }

@@ -104,11 +104,14 @@ def relink(lines):
     return made
 
 
-def folder(base, lines, **files):
+def folder(base, lines, cuts=(1,), **files):
     """A folder with this journal and other files: checkpoint="..."; a name
-    with a dot or a slash comes as **{"journal.vkey": ...}."""
+    with a dot or a slash comes as **{"journal.vkey": ...}. cuts: the records
+    that its files begin with."""
     base.mkdir(parents=True, exist_ok=True)
-    (base / f"{1:020}.jsonl").write_bytes(b"".join(x + b"\n" for x in lines))
+    for first, end in zip(cuts, [*cuts[1:], len(lines) + 1]):
+        (base / f"{first:020}.jsonl").write_bytes(
+            b"".join(x + b"\n" for x in lines[first - 1:end - 1]))
     for name, what in files.items():
         (base / name).parent.mkdir(exist_ok=True)
         (base / name).write_bytes(

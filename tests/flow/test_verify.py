@@ -30,8 +30,15 @@ def verify(where, *options):
     return done[0].returncode, said, report
 
 
-def place(lines, **files):
-    return notes.folder(Path(tempfile.mkdtemp(dir=BASE)), lines, **files)
+def place(lines, cuts=(1,), **files):
+    return notes.folder(Path(tempfile.mkdtemp(dir=BASE)), lines, cuts,
+                        **files)
+
+
+def compress(where, *options):
+    return subprocess.run([kc.BUILD / "kircerta-agent", "audit", "compress",
+                           where, *options], capture_output=True, text=True,
+                          timeout=60)
 
 
 def kept(note):
@@ -223,6 +230,95 @@ def test_no_changed_byte_of_a_checkpoint_passes():
                                where], capture_output=True)
         assert done.returncode == 6, (end, done.stdout)
     print(f"      {2 * len(note)} notes changed or cut, all told")
+
+
+CUTS = (1, 4, 5, 13, 21)
+
+
+def files_of(where):
+    return [f.name[18:] for f in sorted(where.glob("*.jsonl*"))]
+
+
+def test_segments_and_compressed_ones_are_one_journal():
+    vouched = {"checkpoint": KEY.checkpoint(GOOD), "journal.vkey": KEY.vkey}
+    where = place(GOOD, CUTS, **vouched)
+    whole = verify(place(GOOD, **vouched))[2] | {"segments": len(CUTS)}
+    for keep, names in (("2", ["01.jsonl.zst", "04.jsonl.zst", "05.jsonl",
+                               "13.jsonl", "21.jsonl"]),
+                        ("0", ["01.jsonl.zst", "04.jsonl.zst",
+                               "05.jsonl.zst", "13.jsonl.zst", "21.jsonl"])):
+        code, said, report = verify(where)
+        assert code == 0 and report["root"] == whole["root"], said
+        for same in ("records", "bytes", "head", "segments", "recorded"):
+            assert report[same] == whole[same], (same, report)
+        done = compress(where, "--keep", keep)
+        assert done.returncode == 0, done
+        assert files_of(where) == names, (keep, files_of(where))
+        done = subprocess.run([kc.BUILD / "kircerta-agent", "audit", "export",
+                               where], capture_output=True)
+        assert done.stdout.splitlines() == GOOD, done
+    plain = subprocess.run(
+        f"zstd -dcq {where}/*.zst | cat - {where}/*.jsonl", shell=True,
+        capture_output=True, check=True).stdout
+    assert plain.splitlines() == GOOD
+    for how, (lines, _, what) in ATTACKS.items():
+        other = place(lines, [c for c in CUTS if c <= len(lines)],
+                      checkpoint=KEY.checkpoint(GOOD[:20]))
+        assert compress(other).returncode == 0
+        code, said, report = verify(other)
+        assert code == 6 and whats(report) == [what], (how, said)
+    for bad in (["--keep"], ["--keep", "x"], ["--keep", "-1"], ["a", "b"]):
+        assert compress(where, *bad).returncode == 2, bad
+
+
+def test_what_was_done_to_a_segment_is_told_with_its_name():
+    def seg(where, first):
+        file, = where.glob(f"{first:020}.jsonl*")
+        return file
+
+    def spoil(where, first, change):
+        file = seg(where, first)
+        file.write_bytes(change(file.read_bytes()))
+
+    def flip(raw):
+        at = len(raw) // 3
+        return raw[:at] + bytes([raw[at] ^ 4]) + raw[at + 1:]
+
+    def swap(where):
+        a, b = seg(where, 4), seg(where, 13)
+        keep = a.read_bytes()
+        a.write_bytes(b.read_bytes())
+        b.write_bytes(keep)
+
+    attacks = {
+        "flipped": lambda w: spoil(w, 5, flip),
+        "cut": lambda w: spoil(w, 5, lambda raw: raw[:-40]),
+        "emptied": lambda w: spoil(w, 5, lambda raw: b""),
+        "gone": lambda w: seg(w, 5).unlink(),
+        "first gone": lambda w: seg(w, 1).unlink(),
+        "swapped": swap,
+        "misnamed": lambda w: seg(w, 5).rename(
+            w / seg(w, 5).name.replace("05.", "06.")),
+        "doubled": lambda w: shutil.copy(
+            seg(w, 5), w / seg(w, 5).name.replace("05.", "09.")),
+        "foreign": lambda w: (w / "notes.jsonl").write_text("{}\n"),
+    }
+    count = 0
+    for packed in (False, True):
+        for how, attack in attacks.items():
+            where = place(GOOD, CUTS)
+            assert not packed or compress(where).returncode == 0
+            attack(where)
+            code, said, report = verify(where)
+            assert code == (1 if how == "foreign" else 6), (how, said)
+            assert "NOT OK: record" in said or "notes.jsonl" in said, \
+                (how, said)
+            if report:
+                assert report["bad_file"] in [
+                    f.name for f in where.iterdir()] and report["bad"], \
+                    (how, report)
+            count += 1
+    print(f"      {count} attacks on segments, all told")
 
 
 try:

@@ -181,12 +181,17 @@ END_TEST
 START_TEST(two_do_not_get_into_each_others_way)
 {
 	struct cut c = cut_new();
-	int fd = open(c.p.dir, O_RDONLY);
+	char *path = segment_path(c.p.dir, firsts[0], true);
+	char *temporary = xasprintf("%s.tmp", path);
+	int fd = open(temporary, O_RDWR | O_CREAT, 0600);
 
-	ck_assert(!flock(fd, LOCK_EX));
+	ck_assert(fd >= 0 && !flock(fd, LOCK_EX));
 	fails(&c, "somebody else");
+	ck_assert(!access(temporary, F_OK) && there(&c, 0, false));
 	close(fd);
 	ck_assert_int_eq(compress(&c, 0), 3);
+	free(temporary);
+	free(path);
 	cut_end(&c);
 }
 END_TEST
