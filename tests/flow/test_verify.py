@@ -321,6 +321,35 @@ def test_what_was_done_to_a_segment_is_told_with_its_name():
     print(f"      {count} attacks on segments, all told")
 
 
+def test_a_working_agent_goes_on_over_what_was_compressed(fresh):
+    fresh.stop()
+    fresh.conf("audit.segment-size", "64k")
+    fresh.start()
+    first = fresh.task("in the first segment")
+    audit = fresh.home / "audit"
+    while len(list(audit.glob("*.jsonl"))) < 4:
+        fresh.task("filler", criteria=("x" * 3000,) * 3)
+    before = fresh.get(f"/api/audit?task_id={first['id']}").json["items"]
+    assert before
+    done = compress(fresh.home)
+    assert done.returncode == 0, done
+    packed = len(list(audit.glob("*.jsonl.zst")))
+    assert packed >= 3, files_of(audit)
+    assert verify(fresh.home)[0] == 0, verify(fresh.home)
+    assert fresh.get(f"/api/audit?task_id={first['id']}"
+                     ).json["items"][:len(before)] == before
+    fresh.restart()
+    assert fresh.get(f"/api/audit?task_id={first['id']}"
+                     ).json["items"][:len(before)] == before
+    code, said, report = verify(fresh.home, "--with-ssot")
+    assert code == 0 and report["recorded"]["count"], said
+    copy = BASE / "running"
+    shutil.copytree(fresh.home / "audit", copy)
+    code, said, report = verify(copy, "--key", fresh.home /
+                                "keys/journal.vkey")
+    assert code == 0 and report["checkpoint"]["signed"], said
+
+
 try:
     kc.main()
 finally:
