@@ -20,7 +20,7 @@
 
 #define OUT_MAX ((size_t)256 << 10)
 #define ERR_MAX ((size_t)4 << 10)
-#define GRACE_US 1000000	/* it keeps its time by itself, or is killed */
+#define GRACE_US 3000000	/* it keeps its time by itself, or is killed */
 
 struct talk {
 	struct child child;
