@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/ops/op.h"
+#include "agent/store/checkpoint.h"
 #include "agent/store/evidence.h"
 #include "agent/store/journal.h"
 #include "agent/store/settings.h"
@@ -221,13 +222,8 @@ static int add_proof(struct archive *x, uint64_t seq, struct buf *b,
 	if (tree_inclusion(x->agent->tree, seq - 1, x->size, proof, &n, err))
 		return -1;
 	buf_reset(b);
-	buf_addf(b, "c2sp.org/tlog-proof@v1\nindex %" PRIu64 "\n", seq - 1);
-	for (size_t i = 0; i < n; i++) {
-		base64_add(b, proof[i], SHA256_RAW);
-		buf_adds(b, "\n");
-	}
-	buf_adds(b, "\n");
-	buf_add(b, x->checkpoint.data, x->checkpoint.len);
+	checkpoint_proof(seq - 1, proof, n, x->checkpoint.data,
+			 x->checkpoint.len, b);
 	snprintf(path, sizeof(path), "proofs/%" PRIu64 ".tlog-proof", seq);
 	return add(x, path, b->data, b->len, true, err);
 }

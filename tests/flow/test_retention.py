@@ -196,6 +196,27 @@ def test_what_is_too_old_or_too_much_goes_by_media_type():
     agent.close()
 
 
+def test_nothing_goes_by_itself_while_the_mode_is_stopped():
+    agent = kc.Agent(conf={"retention.text/*.max-age": "1ms",
+                           "retention.every": "1h"})
+    first = store(agent, b"looked at")["sha256"]
+    assert agent.post("/api/mode", {"mode": "stopped"}, by="admin") \
+        .status == 200
+    agent.stop()
+    agent.conf("retention.every", "10ms")
+    agent.start()
+    before = agent.get("/api/health").json["seq"]
+    kc.wait_for(lambda: agent.get("/api/health").json["seq"] > before + 20,
+                what="many rounds")
+    assert not agent.journal("evidence_removed")
+    back = agent.post("/api/mode", {"mode": "normal", "reason": "seen"},
+                      by="admin")
+    assert back.status == 200, back
+    kc.wait_for(lambda: agent.journal("evidence_removed", sha256=first),
+                what="the removal")
+    agent.close()
+
+
 def test_a_bad_pattern_is_an_error_with_its_line():
     agent = kc.Agent(start=False)
     agent.conf("retention.Video/*.max-age", "1d")
