@@ -375,7 +375,7 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 			at[1] = ' ';		/* now it is set */
 			keys++;
 		}
-	ck_assert_uint_eq(keys, 43);
+	ck_assert_uint_eq(keys, 44);
 	at = strstr(text, "name =");
 	memcpy(at, "#", 1);			/* has no default text */
 	ck_assert_int_eq(read_text(&s, text, NULL), 0);
