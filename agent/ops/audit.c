@@ -18,6 +18,7 @@
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/sha256.h"
 
 #define CHAIN_MAX 1000
 
@@ -123,6 +124,64 @@ static void verify_artifacts(struct agent *a, struct call *c,
 		}
 		err_fini(&err);
 	}
+}
+
+struct cited {			/* evidence that the records name */
+	struct agent *a;
+	struct call *c;
+	json_t *seen, *missing;
+};
+
+/* Each once; what is among the artifacts was looked at. */
+static void verify_cited(struct cited *w, const char *sha)
+{
+	struct err err = {0};
+	json_t *artifact;
+	uint64_t size;
+	int fd;
+
+	if (!is_hex(sha, 64) || json_object_get(w->seen, sha))
+		return;
+	json_object_set_new(w->seen, sha, json_true());
+	if (!evidence_get(w->a->evidence, sha, &fd, &size, &err)) {
+		close(fd);
+		return;
+	}
+	artifact = json_pack("{s:s}", "sha256", sha);
+	miss_artifact(w->c, artifact, &err, w->missing);
+	json_decref(artifact);
+	err_fini(&err);
+}
+
+/* A result names its evidence so, wherever it stands in the data. */
+static void find_cited(struct cited *w, json_t *value)
+{
+	json_t *each, *sha;
+	const char *key;
+	size_t i;
+
+	json_array_foreach (value, i, each)
+		find_cited(w, each);
+	json_object_foreach (value, key, each) {
+		if (!strcmp(key, "evidence"))
+			json_array_foreach (each, i, sha)
+				verify_cited(w, json_string_value(sha));
+		find_cited(w, each);
+	}
+}
+
+static void verify_evidence(struct agent *a, struct call *c, json_t *events,
+			    const json_t *artifacts, json_t *missing)
+{
+	struct cited w = {a, c, json_object(), missing};
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (artifacts, i, each)
+		json_object_set_new(w.seen, json_str(each, "sha256"),
+				    json_true());
+	find_cited(&w, events);
+	json_decref(w.seen);
 }
 
 static void verify_runs(const json_t *runs, json_t *missing)
@@ -255,6 +314,7 @@ int op_audit_chain(struct agent *a, struct call *c, struct err *err)
 		return -1;
 	}
 	verify_artifacts(a, c, artifacts, missing);
+	verify_evidence(a, c, events, artifacts, missing);
 	verify_runs(runs, missing);
 	verify_links(a, c, events, missing);
 	return call_answer(c, json_pack(

@@ -5,7 +5,7 @@ import random
 import re
 
 import kc
-from expect import refused
+from expect import refused, sha256
 
 READ = {"by", "detail", "hint", "message", "name", "reason", "summary",
         "text", "title", "tool", "what", "why"}
@@ -130,6 +130,31 @@ def test_pages_are_whole_while_records_come_in(agent):
     for bad in ("cursor=x", "cursor=-1", "cursor=1x",
                 "cursor=9999999999999999999"):
         refused(agent.get("/api/audit?" + bad), 400, "invalid_request")
+
+
+def test_a_chain_names_what_it_cites_of_another_and_is_gone(agent):
+    by_id = {"X-Correlation-Id": "c-cites"}
+    task = agent.task("cites", headers=by_id)
+    agent.ack(task, by="codex")
+    stored = agent.post(f"/api/evidence?task_id={task['id']}&name=a.txt",
+                        b"seen elsewhere", by="codex",
+                        headers={"X-Correlation-Id": "c-elsewhere"})
+    assert stored.status == 201, stored
+    sha = sha256(b"seen elsewhere")
+    done = agent.post(f"/api/tasks/{task['id']}/result", {
+        "attempt": 1, "summary": "done", "criteria": [
+            {"criterion_ref": "AC-1", "met": True, "evidence": [sha]}]},
+        by="codex", headers=by_id)
+    assert done.status == 200, done
+    chain = agent.get("/api/audit/c-cites").json
+    assert chain["complete"] is True and not chain["artifacts"], chain
+    file, = [p for p in (agent.home / "evidence").rglob("*") if p.is_file()
+             and sha256(p.read_bytes()) == sha]
+    file.unlink()
+    chain = agent.get("/api/audit/c-cites").json
+    assert chain["complete"] is False, chain
+    assert [(m["what"], m["id"], m["how"]) for m in chain["missing"]] == \
+        [("artifact", sha, "not_found")], chain["missing"]
 
 
 def test_an_answer_has_the_very_bytes_of_the_journal(agent):
