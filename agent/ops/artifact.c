@@ -104,6 +104,18 @@ static const char *known_type(const json_t *artifact)
 	return type && !strcmp(type, own) ? own : "application/octet-stream";
 }
 
+/* It may have been stored again a moment ago. */
+static json_t *still_removed(struct agent *a, struct call *c, const char *sha,
+			     struct err *err)
+{
+	json_t *removed = evidence_removed(c->reader, sha, err);
+
+	if (!removed || a->read_wait(a->core, false, NULL))
+		return removed;
+	json_decref(removed);
+	return evidence_removed(c->reader, sha, err);
+}
+
 /* It may have been removed a moment ago. */
 static int why_not(struct agent *a, struct call *c, const char *sha,
 		   struct err *err)
@@ -128,7 +140,7 @@ int op_evidence_get(struct agent *a, struct call *c, struct err *err)
 	if (!is_hex(sha, 64))
 		return err_set(err, ERR_not_found,
 			       "evidence is named by 64 hex digits");
-	removed = evidence_removed(c->reader, sha, err);
+	removed = still_removed(a, c, sha, err);
 	if (removed)
 		return evidence_say_removed(sha, removed, err);
 	artifact = artifact_of(c, sha, err);

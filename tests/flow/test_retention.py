@@ -3,6 +3,7 @@ on the record before the file is touched, and never while it is needed."""
 import hashlib
 import json
 import shutil
+import threading
 
 import kc
 from expect import refused
@@ -304,6 +305,54 @@ def test_gc_removes_what_no_record_has_and_says_so_on_the_record():
     assert agent.get(f"/api/evidence/{kept}").body == b"kept"
     problem = refused(agent.get(f"/api/evidence/{foreign}"), 404, "not_found")
     assert "evidence gc" in problem["detail"], problem
+    agent.close()
+
+
+def test_storing_and_removing_at_once_loses_nothing_even_by_a_crash():
+    agent = kc.Agent()
+    agent.token("coordinator")
+    done, over = [0], threading.Event()
+
+    def busy(what):
+        try:
+            while not over.is_set():
+                sha = store(agent, what)["sha256"]
+                answer = remove(agent, sha)
+                assert answer.status in (200, 404, 409), answer
+                done[0] += 1
+        except (kc.Closed, OSError):
+            pass
+
+    for crash in (False, True):
+        over.clear()
+        threads = [threading.Thread(target=busy, args=(b"x%d" % (i % 2),))
+                   for i in range(4)]
+        for t in threads:
+            t.start()
+        goal = done[0] + 40
+        kc.wait_for(lambda: done[0] >= goal, what="forty removals")
+        if crash:
+            agent.kill9()
+        over.set()
+        for t in threads:
+            t.join()
+        if crash:
+            agent.start()
+        for what in (b"x0", b"x1"):
+            sha = hashlib.sha256(what).hexdigest()
+            status = agent.get(f"/api/evidence/{sha}").status
+            last = agent.journal("evidence_added", "evidence_removed",
+                                 sha256=sha)[-1]
+            assert status == (200 if last["type"] == "evidence_added"
+                              else 404), (status, last)
+        kc.wait_for(lambda: not json.loads(agent.cli(
+            "evidence", "verify", "--json", check=False).stdout)["left"],
+            what="the last unlink")
+        told = json.loads(agent.cli("evidence", "verify", "--json",
+                                    check=False).stdout)
+        assert not told["missing"] and not told["corrupt"], told
+        assert crash or told["ok"], told
+    print(f"      {done[0]} times stored and removed")
     agent.close()
 
 
