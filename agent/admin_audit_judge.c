@@ -159,6 +159,9 @@ void audit_tree_say(const struct audit_tree *t)
 		       PRIu64 " agree%s\n", t->recorded, t->recorded_good,
 		       t->recorded_old ? " and some are of too long before "
 		       "to tell" : "");
+	if (!t->broken && t->good < past_size(t->past))
+		printf("under no checkpoint: records %" PRIu64 " to %" PRIu64
+		       "\n", t->good + 1, past_size(t->past));
 	say_key(t);
 	for (size_t i = 0; i < t->n_problems && i < PROBLEMS; i++)
 		printf("NOT OK: %s: %s\n", t->problems[i].what,
@@ -214,6 +217,11 @@ void audit_tree_json(const struct audit_tree *t, json_t *into)
 	json_object_set_new(into, "recorded", json_pack(
 		"{s:I,s:I}", "count", (json_int_t)t->recorded, "agree",
 		(json_int_t)t->recorded_good));
+	json_object_set_new(into, "uncovered", t->broken ||
+			    t->good == past_size(t->past) ? json_null() :
+			    json_pack("{s:I,s:I}", "from",
+				      (json_int_t)t->good + 1, "to",
+				      (json_int_t)past_size(t->past)));
 	json_object_set_new(into, "problems", problems);
 	json_set_int(into, "problem_count", (json_int_t)t->n_problems);
 }
