@@ -29,6 +29,9 @@ struct index {
 };
 
 int index_load_names(struct index *x, struct err *err);
+/* The number of a name, given now if it has none. 0: NULL. -1: *err. */
+int64_t index_name(struct index *x, const char *text, struct err *err);
+void index_bind_name(sqlite3_stmt *s, int at, int64_t id);	/* 0: null */
 /* Within a transaction. */
 int index_add_record(struct index *x, const struct record *r,
 		     struct err *err);
