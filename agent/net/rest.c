@@ -77,10 +77,10 @@ void rest_record(struct peer *p)
 
 void rest_refused(struct peer *p)
 {
-	if (p->over || p->last || p->state != PEER_IDLE)
-		return;
-	leave(p, ERR_bad_framing, "HTTP/1.1 is upgraded to a websocket only",
-	      0);
+	if (!p->over && !p->last)
+		leave(p, ERR_bad_framing, p->state == PEER_IDLE ?
+		      "HTTP/1.1 is upgraded to a websocket only" :
+		      "an upgrade came before the answer was out", 0);
 }
 
 void rest_stop(struct peer *p)
