@@ -249,6 +249,12 @@ unsigned core_folded(struct core *k)
 	return atomic_load(&k->folded);
 }
 
+void core_unfold(struct core *k, const struct call *c)
+{
+	if (c->folded)
+		atomic_fetch_sub(&k->folded, c->counts);
+}
+
 uint64_t core_seq(struct core *k)
 {
 	return journal_head(k->agent->journal).seq;

@@ -66,8 +66,12 @@ void core_reload(struct core *k);
 struct done *core_take(struct core *k);		/* list, oldest first */
 void done_free(struct done *d);			/* and what it still holds */
 
-/* Refused calls of strangers that wait to be answered; any thread. */
+/*
+ * Calls that wait, or have waited, in the fold; c, taken, is no longer one.
+ * On the loop.
+ */
 unsigned core_folded(struct core *k);
+void core_unfold(struct core *k, const struct call *c);
 /* The newest durable sequence; any thread. */
 uint64_t core_seq(struct core *k);
 /* The supervisor's callback: posts the report to the writer. */

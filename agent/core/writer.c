@@ -97,6 +97,8 @@ static void hold(struct core *k, struct call *c, struct batch *b)
 
 static void apply_one(struct core *k, struct call *c, struct batch *b)
 {
+	bool counts = c->counts;	/* one that is held may be freed */
+
 	switch (gate_apply(k->agent, c)) {
 	case APPLIED:
 		list_add(&b->answered, c);
@@ -113,6 +115,7 @@ static void apply_one(struct core *k, struct call *c, struct batch *b)
 		hold(k, c, b);
 		break;
 	case APPLY_HELD:
+		atomic_fetch_add(&k->folded, counts);
 		break;
 	}
 }
@@ -264,7 +267,6 @@ static void release_folded(struct core *k, struct batch *b)
 		next = c->next;
 		list_add(&b->answered, c);
 	}
-	atomic_store(&k->folded, fold_held(k->agent->fold));
 }
 
 void writer_batch(struct core *k, struct call *calls)

@@ -130,14 +130,36 @@ static int record_folded(struct agent *a, const struct folded *d,
 	return rc;
 }
 
+/* Is the answer of one that of the other, to the byte? */
+static bool alike(const struct call *c, const struct call *other)
+{
+	return c->via == VIA_HTTP && other->via == VIA_HTTP &&
+	       c->err.code == other->err.code && !c->err.members &&
+	       !other->err.members &&
+	       !strcmp(c->correlation_id, other->correlation_id) &&
+	       !strcmp(c->err.detail, other->err.detail) &&
+	       !strcmp(c->err.hint, other->err.hint);
+}
+
+/* The writer has better to do than the same text a thousand times. */
 static void render_folded(const struct folded *d, const struct err *err)
 {
+	const struct call *last = NULL;
+
 	for (struct call *c = d->calls; c; c = c->next) {
 		if (err->code) {
 			err_fini(&c->err);
 			err_set(&c->err, err->code, "%s", err->detail);
 		}
-		call_render(c);
+		if (last && alike(c, last)) {
+			c->status = last->status;
+			c->content_type = last->content_type;
+			c->text = xstrndup(last->text, last->text_len);
+			c->text_len = last->text_len;
+		} else {
+			call_render(c);
+			last = c;
+		}
 	}
 }
 

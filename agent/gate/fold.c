@@ -23,7 +23,7 @@ struct fold {
 	struct lot many[ERR_count];	/* where there are too many kinds */
 	size_t n_lots;			/* that were ever used */
 	int64_t window, due;
-	unsigned singles, held;
+	unsigned singles;
 };
 
 struct fold *fold_new(void)
@@ -48,11 +48,6 @@ void fold_hurry(struct fold *f)
 {
 	if (f->due != INT64_MAX)
 		f->due = 0;
-}
-
-unsigned fold_held(const struct fold *f)
-{
-	return f->held;
 }
 
 static bool idle(const struct lot *l, int64_t now)
@@ -103,7 +98,7 @@ static bool single(struct fold *f, struct lot *l, int64_t now)
 	return true;
 }
 
-static void add(struct fold *f, struct folded *d, struct call *c)
+static void add(struct folded *d, struct call *c)
 {
 	if (c->own_id)
 		strcpy(c->correlation_id, d->correlation_id);
@@ -114,7 +109,6 @@ static void add(struct fold *f, struct folded *d, struct call *c)
 	else
 		d->calls = c;
 	d->calls_last = c;
-	f->held++;
 }
 
 bool fold_hold(struct fold *f, struct call *c, int64_t now, int64_t wall)
@@ -133,19 +127,17 @@ bool fold_hold(struct fold *f, struct call *c, int64_t now, int64_t wall)
 	if (f->due == INT64_MAX)
 		f->due = now + FOLD_US;
 	if (c->ticket)
-		add(f, d, c);
+		add(d, c);
 	else
 		call_free(c);
 	return true;
 }
 
-static bool take(struct fold *f, struct lot *l, struct folded *out)
+static bool take(struct lot *l, struct folded *out)
 {
 	if (!l->folded.count)
 		return false;
 	*out = l->folded;
-	for (struct call *c = out->calls; c; c = c->next)
-		f->held--;
 	l->folded.count = 0;
 	l->folded.calls = l->folded.calls_last = NULL;
 	return true;
@@ -154,10 +146,10 @@ static bool take(struct fold *f, struct lot *l, struct folded *out)
 bool fold_take(struct fold *f, struct folded *out)
 {
 	for (size_t i = 0; i < f->n_lots; i++)
-		if (take(f, &f->lots[i], out))
+		if (take(&f->lots[i], out))
 			return true;
 	for (size_t i = 0; i < ERR_count; i++)
-		if (take(f, &f->many[i], out))
+		if (take(&f->many[i], out))
 			return true;
 	f->due = INT64_MAX;
 	return false;

@@ -30,8 +30,6 @@ bool fold_hold(struct fold *f, struct call *c, int64_t now, int64_t wall);
 int64_t fold_due(const struct fold *f);
 /* Let go of all that is held: it is due now. */
 void fold_hurry(struct fold *f);
-/* How many wait for their answer. */
-unsigned fold_held(const struct fold *f);
 
 /* Requests that were refused alike, for one record. */
 struct folded {

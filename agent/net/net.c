@@ -111,7 +111,8 @@ void net_submit(struct net *n, struct peer *p, struct call *c)
 	}
 	if (p) {
 		c->ticket = p->ticket = p->id << 16 | (p->ticket + 1) % 65535;
-		n->calls++;
+		c->counts = !c->err.code;	/* else nearly over */
+		n->calls += c->counts;
 	}
 	core_submit(n->core, c);
 }
@@ -195,7 +196,8 @@ void net_deliver(struct net *n)
 		if (w)
 			w->done(w);
 		if (c) {
-			n->calls -= c->ticket != 0;
+			n->calls -= c->counts;
+			core_unfold(n->core, c);
 			if (c->folded)
 				refuse_later(n, c);
 			else

@@ -36,6 +36,7 @@ struct call {
 
 	/* Set by the transport; strings owned. */
 	uint64_t ticket;		/* 0: nobody waits for the answer */
+	bool counts;			/* among those in flight */
 	enum via via;
 	const struct op *op;		/* NULL: err says why, or a frame */
 	char *method, *path;		/* as asked, path without query */
