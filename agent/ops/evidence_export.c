@@ -44,10 +44,11 @@ struct gather {
 	enum about about;
 	char id[ID_MAX + 1];
 	struct record_place *places;
-	size_t n;
+	size_t n, n_files;		/* of them, those of files: first */
 	uint64_t more;			/* the last that fitted; 0: all did */
 	json_t *artifacts, *runs, *approvals;
 	json_t *approval_ids;		/* of a run, as an object */
+	json_t *cut;			/* kind: the last id that fitted */
 };
 
 static const char *about_is(const struct gather *g, enum about about)
@@ -120,6 +121,13 @@ static bool of_approval(struct gather *g, const struct record_place *p)
 	return found;
 }
 
+/* Is it none of those that speak of files? */
+static bool is_new(struct gather *g, const struct record_place *p)
+{
+	return !g->n_files || !bsearch(p, g->places, g->n_files,
+				       sizeof(*p), by_seq);
+}
+
 /* All that match, up to the limit; keep: only those it says yes to. */
 static int add_places(struct gather *g, struct record_filter *f,
 		      bool (*keep)(struct gather *, const struct record_place *),
@@ -128,7 +136,6 @@ static int add_places(struct gather *g, struct record_filter *f,
 	struct record_place *page = xcalloc(PAGE, sizeof(*page));
 	size_t n = PAGE;
 
-	f->types = "*";
 	f->limit = PAGE;
 	while (n == PAGE && !g->more) {
 		if (reader_records(g->call->reader, f, page, &n, err)) {
@@ -152,12 +159,19 @@ static int add_places(struct gather *g, struct record_filter *f,
 
 static json_t *docs(struct gather *g, const char *kind, struct err *err)
 {
-	struct doc_filter f = {.kind = kind, .limit = DOCS_MAX,
+	struct doc_filter f = {.kind = kind, .limit = DOCS_MAX + 1,
 			       .task_id = about_is(g, TASK),
 			       .run_id = about_is(g, RUN),
 			       .correlation_id = about_is(g, CORRELATION)};
+	json_t *list = err->code ? NULL : reader_docs(g->call->reader, &f,
+						      err);
 
-	return err->code ? NULL : reader_docs(g->call->reader, &f, err);
+	if (json_array_size(list) > DOCS_MAX) {
+		json_array_remove(list, DOCS_MAX);
+		json_object_set(g->cut, kind, json_object_get(
+			json_array_get(list, DOCS_MAX - 1), "id"));
+	}
+	return list;
 }
 
 /* The run itself, and the approval it was given. */
@@ -196,10 +210,15 @@ static int gather_docs(struct gather *g, struct err *err)
 	return err->code ? -1 : 0;
 }
 
-/* A run's approval was asked for and given under the same correlation id. */
+/*
+ * Those of files first, for where not all have room, a file without its
+ * record would prove nothing. A run's approval was asked for and given under
+ * the same correlation id.
+ */
 static int gather_records(struct gather *g, struct err *err)
 {
-	struct record_filter f = {.task_id = about_is(g, TASK),
+	struct record_filter f = {.types = "evidence_added",
+				  .task_id = about_is(g, TASK),
 				  .run_id = about_is(g, RUN),
 				  .correlation_id = about_is(g, CORRELATION)};
 	size_t n = 0;
@@ -207,9 +226,15 @@ static int gather_records(struct gather *g, struct err *err)
 	g->places = xcalloc(RECORDS_MAX, sizeof(*g->places));
 	if (add_places(g, &f, NULL, err))
 		return -1;
+	g->n_files = g->n;
+	f.types = "*";
+	f.after_seq = 0;
+	if (add_places(g, &f, is_new, err))
+		return -1;
 	if (json_object_size(g->approval_ids)) {
-		f = (struct record_filter){.correlation_id = json_str(
-			json_array_get(g->runs, 0), "correlation_id")};
+		f = (struct record_filter){.types = "*", .correlation_id =
+			json_str(json_array_get(g->runs, 0),
+				 "correlation_id")};
 		if (f.correlation_id && add_places(g, &f, of_approval, err))
 			return -1;
 	}
@@ -312,7 +337,9 @@ static int check_room(const struct gather *g, struct err *err)
 static int write_archive(struct gather *g, struct archive *x,
 			 struct err *err)
 {
+	const char *kind;
 	char id[24];
+	json_t *last;
 
 	snprintf(x->folder, sizeof(x->folder), "evidence-%s", g->id);
 	for (char *at = x->folder; *at; at++)
@@ -322,6 +349,9 @@ static int write_archive(struct gather *g, struct archive *x,
 	snprintf(id, sizeof(id), "%" PRIu64, g->more);
 	if (g->more)
 		archive_miss(x, "record", id, "more follow this one", NULL);
+	json_object_foreach (g->cut, kind, last)
+		archive_miss(x, kind, json_string_value(last),
+			     "more follow this one", NULL);
 	x->tar.fd = evidence_scratch(g->agent->evidence, err);
 	if (x->tar.fd < 0)
 		return -1;
@@ -356,7 +386,8 @@ static int export(struct gather *g, struct err *err)
 int op_evidence_export(struct agent *a, struct call *c, struct err *err)
 {
 	struct gather g = {.agent = a, .call = c,
-			   .approval_ids = json_object()};
+			   .approval_ids = json_object(),
+			   .cut = json_object()};
 	int rc;
 
 	if (c->via == VIA_WEBSOCKET)
@@ -365,6 +396,7 @@ int op_evidence_export(struct agent *a, struct call *c, struct err *err)
 			"/api/evidence/export"));
 	rc = export(&g, err);
 	json_decref(g.approval_ids);
+	json_decref(g.cut);
 	json_decref(g.artifacts);
 	json_decref(g.runs);
 	json_decref(g.approvals);

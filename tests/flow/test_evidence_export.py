@@ -354,4 +354,4 @@ def test_a_record_that_was_changed_on_disk_is_left_out_and_named():
     agent.close()
 
 
-kc.main()
+kc.main(seconds=120)

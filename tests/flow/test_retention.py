@@ -197,6 +197,26 @@ def test_what_is_too_old_or_too_much_goes_by_media_type():
     agent.close()
 
 
+def test_what_is_also_stored_as_another_media_type_stays():
+    agent = kc.Agent(start=False)
+    agent.tool("test.keep", "open('a', 'w').write('both')\n"
+               "say(artifact={'name': 'a', 'media_type': 'model/obj'})\n"
+               "result()")
+    agent.start()
+    sha = store(agent, b"both", "both.txt")["sha256"]
+    run = agent.execute("test.keep", "local_write", wait=30)
+    assert run.json["artifacts"][0]["sha256"] == sha, run
+    later = store(agent, b"later", "later.txt")["sha256"]
+    agent.stop()
+    agent.conf("retention.text/*.max-age", "1ms")
+    agent.start()
+    kc.wait_for(lambda: agent.journal("evidence_removed", sha256=later),
+                what="the younger one's removal")
+    assert not agent.journal("evidence_removed", sha256=sha)
+    assert agent.get(f"/api/evidence/{sha}").body == b"both"
+    agent.close()
+
+
 def test_nothing_goes_by_itself_while_the_mode_is_stopped():
     agent = kc.Agent(conf={"retention.text/*.max-age": "1ms",
                            "retention.every": "1h"})
