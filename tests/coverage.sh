@@ -10,7 +10,7 @@ build=${1:?usage: tests/coverage.sh BUILD_DIR}
 sources=(agent/store/{journal,merkle,tree,note,checkpoint}*.c)
 programs=("$build"/tests/unit/test_{journal,merkle,tree,note,checkpoint}*)
 
-export KIRCERTA_EVERY=1
+export KIRCERTA_EVERY=1 CK_TIMEOUT_MULTIPLIER=20
 find "$build" -name '*.gcda' -delete
 for program in "${programs[@]}"; do
 	[ -x "$program" ] && [ -f "$program" ] || continue
