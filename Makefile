@@ -2,6 +2,7 @@
 # make run        one publish, end to end, on this machine
 # make check      all tests; SAN=1 runs them under ASan and UBSan
 # make coverage   branches taken of the journal, tree and notes: all of them
+# make soak       every call failing, 1,000 kills; HOURS= bounds it
 # make bench      measurements, never asserted; beside others' programs if
 #                 contrib/bootstrap.sh --bench has brought them
 # make install    PREFIX, DESTDIR
@@ -41,7 +42,7 @@ L_COMMON = $(call lib,jansson libgit2 libcrypto)
 L_AGENT = $(call lib,sqlite3 libwebsockets libuv zlib libzstd) $(L_COMMON)
 L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON) -lm
 
-.PHONY: all run check coverage bench install clean deps
+.PHONY: all run check coverage soak bench install clean deps
 .SECONDARY:
 all: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) programs
@@ -124,6 +125,10 @@ run: all
 check: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) tests
 	@tests/run.sh $(B)
+
+soak: all
+	@$(MAKE) --no-print-directory -j$$(nproc) tests
+	@tests/soak.sh $(B)
 
 coverage: deps
 	@$(MAKE) --no-print-directory -j$$(nproc) COV=1 coverage-programs

@@ -13,7 +13,7 @@ programs=("$build"/tests/unit/test_{journal,merkle,tree,note,checkpoint}*)
 export KIRCERTA_EVERY=1 CK_TIMEOUT_MULTIPLIER=20
 find "$build" -name '*.gcda' -delete
 for program in "${programs[@]}"; do
-	[ -x "$program" ] && [ -f "$program" ] || continue
+	case $program in *.[od] | *.gc*) continue ;; esac
 	"$program" >"$build/coverage.log" 2>&1 && continue
 	echo "$program fails:"
 	cat "$build/coverage.log"

@@ -9,7 +9,7 @@ START_TEST(every_flipped_bit_is_noticed)
 	char *text;
 	int fd;
 
-	fill(&p, 4);
+	fill(&p, 20);
 	good = verify(&p);
 	text = slurp(&p, &len);
 	last = (size_t)((char *)memrchr(text, '\n', len - 1) + 1 - text);
@@ -29,6 +29,8 @@ START_TEST(every_flipped_bit_is_noticed)
 		ck_assert_int_eq(pwrite(fd, &text[bit / 8], 1, at), 1);
 	}
 	ck_assert(verify(&p).ok);
+	printf("      %zu bits of %d records flipped, all noticed\n", len * 8,
+	       20);
 	close(fd);
 	free(text);
 	fs_remove_tree(p.dir);
