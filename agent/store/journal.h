@@ -60,7 +60,7 @@ int journal_ready(struct journal *j, struct err *err);
 struct record *journal_append(struct journal *j, const struct entry *e,
 			      struct err *err);
 /*
- * One write and one fdatasync for all that was appended (one for each MiB). On success gives
+ * One write and one fdatasync for all that was appended (or for each 512 KiB). On success gives
  * the batch (owned array of references, *n of them; may be NULL when n is
  * 0). The first failure seals the journal for good: -1 now and ever after.
  * Before it succeeds, the live file is checked to be the one on the path,

@@ -110,8 +110,9 @@ uint64_t live_wanted(const struct live *l, size_t waiting)
 	const uint64_t used = atomic_load(&l->used) + waiting;
 	const uint64_t least = used + LIVE_KEEP + LIVE_CALL;
 	const uint64_t most = l->segment + LIVE_KEEP + LIVE_CALL;
+	const uint64_t step = atomic_load(&l->step);
 
-	return least + l->step < most ? least + l->step :
+	return least + step < most ? least + step :
 	       least + LIVE_STEP / 4;
 }
 
@@ -182,18 +183,20 @@ bool live_ready(struct live *l, size_t waiting)
 /* Time for more fill? */
 static bool is_low(const struct live *l)
 {
-	return left(l, 0) < LIVE_KEEP + LIVE_CALL + l->step / 2 &&
+	return left(l, 0) < LIVE_KEEP + LIVE_CALL +
+			    atomic_load(&l->step) / 2 &&
 	       live_wanted(l, 0) > atomic_load(&l->room);
 }
 
 static void pace(struct live *l)
 {
 	const bool busy = clock_mono_us() - l->grown_us < BUSY_US;
+	const uint64_t step = atomic_load(&l->step);
 
-	if (busy && l->step < STEP_MAX)
-		l->step *= 2;
-	else if (!busy && l->step > LIVE_STEP)
-		l->step /= 2;
+	if (busy && step < STEP_MAX)
+		atomic_store(&l->step, 2 * step);
+	else if (!busy && step > LIVE_STEP)
+		atomic_store(&l->step, step / 2);
 }
 
 /* Until somebody has something, or it is time to try again. */

@@ -25,7 +25,7 @@ struct live *live_new(const char *dir, uint64_t segment)
 
 	l->dir = xstrdup(dir);
 	l->segment = segment;
-	l->step = LIVE_STEP;
+	atomic_init(&l->step, LIVE_STEP);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->says, NULL);
 	pthread_condattr_init(&attr);

@@ -16,6 +16,7 @@ struct live {
 	uint64_t segment;
 	struct piece *piece;		/* changed behind the lock */
 	atomic_uint_fast64_t used, room, target;
+	atomic_uint_fast64_t step;	/* how much is filled at a time */
 	atomic_bool full;
 	int64_t rotate_at, look_at;	/* the appender's: not before */
 
@@ -23,7 +24,6 @@ struct live {
 	pthread_cond_t changed;
 	pthread_t thread;
 	bool started, stopping, released;
-	uint64_t step;
 	int64_t grown_us, again_us;
 
 	pthread_mutex_t says;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/store/journal_torn.h"
+#include "agent/store/record_line.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -67,6 +68,31 @@ static int hash_torn(struct reading *g, struct tail *t, struct err *err)
 }
 
 /*
+ * A record, as far as its place in the chain goes. What the next one names
+ * by its hash does not have to be built.
+ */
+static bool look(const char *text, size_t len, bool last, struct record *out,
+		 uint8_t prev[SHA256_RAW])
+{
+	struct record *r;
+	struct line line;
+
+	if (line_scan((struct span){text, len}, &line, NULL))
+		return false;
+	if (last) {
+		r = record_parse(text, len, NULL, NULL);
+		record_unref(r);
+		if (!r)
+			return false;
+	}
+	out->seq = line.seq;
+	out->ts_us = line.ts_us;
+	sha256_leaf(text, len, out->leaf);
+	memcpy(prev, line.prev, SHA256_RAW);
+	return true;
+}
+
+/*
  * One line from *pos of the window on. 1: it follows. 0: the records end
  * before it, which may be right. -1: it is one that does not follow.
  */
@@ -75,19 +101,14 @@ static int step(struct reading *g, size_t *pos, struct tail *t,
 {
 	const char *at = g->window + *pos;
 	const char *lf = memchr(at, '\n', g->len - *pos);
+	const bool last = lf && (lf + 1 == g->window + g->len || lf[1] == '\n');
 	uint8_t prev[SHA256_RAW];
-	struct record *r;
-	int rc;
+	struct record r = {0};
 
-	if (!lf)
+	if (!lf || !look(at, (size_t)(lf - at), last, &r, prev))
 		return 0;
-	r = record_parse(at, (size_t)(lf - at), prev, NULL);
-	if (!r)
-		return 0;
-	r->off = g->start + g->at + *pos;
-	rc = link_follow(&t->last, r, prev, err);
-	record_unref(r);
-	if (rc)
+	r.off = g->start + g->at + *pos;
+	if (link_follow(&t->last, &r, prev, err))
 		return -1;
 	*pos += (size_t)(lf + 1 - at);
 	t->end = g->at + *pos;

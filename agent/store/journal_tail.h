@@ -17,7 +17,7 @@
 
 struct err;
 
-#define TAIL_BATCH (1u << 20)	/* the most that is written between syncs */
+#define TAIL_BATCH (512u << 10)	/* the most that is written between syncs */
 
 struct tail {
 	struct link last;	/* the chain's end */

@@ -7,11 +7,13 @@
 #include "agent/store/journal_torn.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/store/journal_lines.h"
 #include "agent/store/journal_tail.h"
 #include "agent/store/record.h"
+#include "common/mem.h"
 
 #define SECTOR 512u
 
@@ -75,13 +77,29 @@ static size_t part_of_char(const char *text, size_t len)
 	return k;
 }
 
+/* Does it break off in a character of a string, k bytes of which are there? */
+static bool ends_in_char(const char *text, size_t len, size_t k)
+{
+	char *other;
+	bool is;
+
+	if (!k)
+		return false;
+	other = xmalloc(len - k + 1);
+	memcpy(other, text, len - k);
+	other[len - k] = '7';		/* which can only stand in a string */
+	is = ends_early(text, len - k) && ends_early(other, len - k + 1);
+	free(other);
+	return is;
+}
+
 /* Could more bytes make an object of it? */
 static bool is_beginning(const char *text, size_t len)
 {
 	return *text == '{' &&
 	       (ends_early(text, len) ||
 		ends_early(text, len - part_of_word(text, len)) ||
-		ends_early(text, len - part_of_char(text, len)));
+		ends_in_char(text, len, part_of_char(text, len)));
 }
 
 static bool breaks_off(const struct torn_text *t, size_t len)

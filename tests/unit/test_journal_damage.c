@@ -1,6 +1,8 @@
 /* The journal attacked: what is noticed, what is repaired, what is told. */
 #include "tests/unit/journals.h"
 
+static const struct journal_options alone = {.alone = true};
+
 START_TEST(every_flipped_bit_is_noticed)
 {
 	struct place p = place_new();
@@ -164,7 +166,7 @@ START_TEST(only_a_torn_last_line_is_cut_and_told)
 			;
 		spill(&p, text, cut);
 		ck_assert_int_eq(verify(&p).ok, !torn);
-		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, NULL), 0);
+		ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, NULL), 0);
 		ck_assert_int_eq(repair.done, torn);
 		ck_assert_int_eq(journal_head(j).off, end);
 		if (torn) {
@@ -205,7 +207,7 @@ START_TEST(what_a_power_cut_leaves_as_nuls_is_cut_too)
 		memset(buf_room(&b, cases[i].nuls), 0, cases[i].nuls);
 		b.len += cases[i].nuls;
 		spill(&p, b.data, b.len);
-		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, NULL), 0);
+		ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, NULL), 0);
 		ck_assert(repair.done && repair.off == whole);
 		ck_assert_int_eq(repair.len, b.len - whole);
 		ck_assert_int_eq(journal_head(j).seq, 3);
@@ -243,7 +245,7 @@ START_TEST(any_other_damage_at_the_end_is_refused_and_left_alone)
 		buf_adds(&b, at + strlen(cases[i].from));
 		buf_adds(&b, "{\"seq\"");	/* a torn tail beside it */
 		spill(&p, b.data, b.len);
-		ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
+		ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, &err), -1);
 		ck_assert_int_eq(err.code, ERR_audit_unavailable);
 		ck_assert_msg(strstr(err.detail, cases[i].says) != NULL,
 			      "%zu: %s", i, err.detail);
@@ -269,18 +271,168 @@ START_TEST(a_file_that_is_not_ours_is_refused)
 	memset(noise, 'x', 300000);
 	spill(&p, noise, 300000);
 	free(noise);
-	ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
+	ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, &err), -1);
 	unlink(p.file);
 	fill(&p, 1);
 	snprintf(path, sizeof(path), "%s/00000000000000000003.jsonl", p.dir);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	ck_assert_int_eq(journal_open(&j, p.dir, NULL, &repair, &err), -1);
+	ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, &err), -1);
 	ck_assert_msg(strstr(err.detail, path) != NULL, "%s", err.detail);
 	fs_remove_tree(p.dir);
 }
 END_TEST
 
+/* The file as tail and fill follow its first end bytes. */
+static void lay(const struct place *p, const char *text, size_t end,
+		const char *tail, size_t n, char fill)
+{
+	struct buf b = {0};
+
+	buf_add(&b, text, end);
+	buf_add(&b, tail, n);
+	memset(buf_room(&b, 9000), fill, 9000);
+	b.len += fill == 'x' ? 0 : 9000;
+	spill(p, b.data, b.len);
+	buf_fini(&b);
+}
+
+START_TEST(a_line_that_breaks_off_is_repaired_whatever_is_behind_it)
+{
+	static const char fills[] = {'x', '\n', 0};	/* x: nothing is */
+	struct place p = place_new();
+	size_t len, from, cases = 0;
+	char *text;
+
+	fill(&p, 6);
+	text = slurp(&p, &len);
+	from = (size_t)(strstr(text, "{\"seq\":6,") - text);
+	for (size_t i = 0; i < sizeof(fills); i++)
+		for (size_t cut = from + 1; cut < len; cut++) {
+			struct journal_repair repair;
+			struct journal *j = NULL;
+			struct err err = {0};
+			size_t n = cut - from, torn;
+
+			/* A whole one that fill follows is no torn one. */
+			if (cut == len - 1 && fills[i] == '\n')
+				continue;
+			torn = fills[i] ? n : n + 9000;
+			lay(&p, text, from, text + from, n, fills[i]);
+			if (text[cut - 1] == '}' && fills[i] == '\n' &&
+			    cut % 512) {	/* it could be a whole one */
+				ck_assert_int_eq(journal_open(&j, p.dir, &alone,
+						&repair, NULL), -1);
+				continue;
+			}
+			ck_assert_msg(!journal_open(&j, p.dir, &alone, &repair,
+						    &err), "%zu of %zu: %s",
+				      n, len - from, err.detail);
+			ck_assert(repair.done && repair.off == from);
+			ck_assert_uint_eq(repair.len, torn);
+			ck_assert_int_eq(journal_head(j).seq, 5);
+			journal_close(j);
+			ck_assert(verify(&p).ok);
+			cases++;
+		}
+	printf("      %zu torn ends repaired\n", cases);
+	free(text);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
+START_TEST(no_flipped_bit_of_the_last_record_gets_it_overwritten)
+{
+	struct place p = place_new();
+	size_t len, from, cases = 0, kept = 0;
+	char *text;
+
+	fill(&p, 6);
+	text = slurp(&p, &len);
+	from = (size_t)(strstr(text, "{\"seq\":6,") - text);
+	for (size_t bit = from * 8; bit < len * 8; bit++) {
+		struct journal_repair repair;
+		struct journal *j = NULL;
+
+		text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+		lay(&p, text, len, "", 0, '\n');
+		/* Another text of the same shape: only the hash tells. */
+		if (!journal_open(&j, p.dir, &alone, &repair, NULL)) {
+			ck_assert_msg(!repair.done &&
+				      journal_head(j).seq == 6,
+				      "bit %zu", bit - from * 8);
+			kept++;
+		}
+		journal_close(j);
+		text[bit / 8] = (char)(text[bit / 8] ^ 1 << bit % 8);
+		cases++;
+	}
+	printf("      %zu bits flipped, %zu refused, none overwritten\n",
+	       cases, cases - kept);
+	free(text);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
+/* Of a batch that was not synced any sectors may be there. */
+START_TEST(any_sectors_of_the_last_batch_may_be_lost)
+{
+	struct place p = place_new();
+	unsigned cases = 0, seed = 7;
+	size_t len, from, keep;
+	char *text, *mixed;
+
+	fill(&p, 40);
+	text = slurp(&p, &len);
+	from = (size_t)(strstr(text, "{\"seq\":21,") - text);
+	mixed = xmalloc(len);
+	for (int round = 0; round < 300; round++) {
+		struct journal_repair repair;
+		struct journal *j = NULL;
+		struct err err = {0};
+
+		memcpy(mixed, text, len);
+		for (size_t at = 0; at < len; at += 512) {
+			const size_t a = at < from ? from : at;
+			const size_t b = at + 512 < len ? at + 512 : len;
+
+			if (a < b && rand_r(&seed) % 3 == 0)
+				memset(mixed + a, '\n', b - a);
+		}
+		lay(&p, mixed, len, "", 0, '\n');
+		ck_assert_msg(!journal_open(&j, p.dir, &alone, &repair, &err),
+			      "round %d: %s", round, err.detail);
+		keep = journal_head(j).seq;
+		ck_assert(keep >= 20 && keep <= 40);
+		ck_assert_int_eq(repair.done, keep < 40 && repair.len);
+		journal_close(j);
+		ck_assert(verify(&p).ok && verify(&p).records == keep);
+		cases += repair.done;
+	}
+	printf("      %u of 300 batches with sectors lost repaired\n", cases);
+	ck_assert_uint_gt(cases, 100);
+	/* But not where no sector begins: then somebody did that. */
+	for (size_t cut = from; cut < from + 700; cut += 7) {
+		struct journal_repair repair;
+		struct journal *j = NULL;
+
+		memcpy(mixed, text, len);
+		memset(mixed + from, '\n', cut + 300 - from);
+		if ((cut + 300) % 512 < 2)
+			continue;
+		lay(&p, mixed, len, "", 0, '\n');
+		ck_assert_int_eq(journal_open(&j, p.dir, &alone, &repair, NULL),
+				 -1);
+	}
+	free(mixed);
+	free(text);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 TESTS("journal damage",
+      a_line_that_breaks_off_is_repaired_whatever_is_behind_it,
+      no_flipped_bit_of_the_last_record_gets_it_overwritten,
+      any_sectors_of_the_last_batch_may_be_lost,
       every_flipped_bit_is_noticed,
       moved_missing_and_doubled_lines_are_told_apart,
       an_edited_record_is_named,
