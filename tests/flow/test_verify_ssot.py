@@ -422,8 +422,14 @@ def test_what_others_committed_and_was_taken_in_counts(fresh):
     wrong(fresh, "commit_missing")
 
 
+def signs_often(conf):
+    return kc.Agent(conf=conf | {"audit.checkpoint-records": "2"})
+
+
 def test_it_holds_while_two_agents_share_their_tasks():
-    with remotes.Folder() as peer, sharing.team(peer) as team:
+    """What the remote decides carries no checkpoint of either journal."""
+    with remotes.Folder() as peer, \
+            sharing.team(peer, new_agent=signs_often) as team:
         task = team[0].task("shared")
         for n in range(8):
             one, other = team[n % 2], team[1 - n % 2]
@@ -439,6 +445,8 @@ def test_it_holds_while_two_agents_share_their_tasks():
             code, said, report = verify(agent)
             assert code == 0 and report["remote"]["ahead"] == 0, said
             assert report["documents"]["equal"] == 1, said
+            assert report["checkpoints"]["count"] == 0, said
+            assert len(agent.journal("checkpoint")) > 2
 
 
 kc.main(new_agent=new_agent)
