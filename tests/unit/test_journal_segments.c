@@ -368,6 +368,31 @@ START_TEST(threads_read_while_segments_begin_and_end)
 }
 END_TEST
 
+START_TEST(what_was_compressed_meanwhile_is_read_all_the_same)
+{
+	struct place p = place_new();
+	struct journal *j = open_small(&p);
+	struct err err = {0};
+
+	for (int i = 0; i < 60; i++)
+		one(j, i);
+	holds(&p, j, 60);			/* some are open now */
+	ck_assert_msg(!journal_compress(p.dir, 1, NULL, NULL, &err), "%s",
+		      err.detail);
+	ck_assert_int_eq(access(p.file, F_OK), -1);
+	holds(&p, j, 60);
+	for (int i = 60; i < 120; i++)
+		one(j, i);
+	holds(&p, j, 120);
+	journal_close(j);
+	j = open_small(&p);
+	one(j, 120);
+	holds(&p, j, 121);
+	journal_close(j);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 /* More in one batch than goes into one write, and than there is fill for. */
 START_TEST(a_batch_of_any_size_is_written)
 {
@@ -448,5 +473,6 @@ TESTS("journal segments",
       a_segment_that_is_missing_or_too_many_is_named,
       the_bad_record_is_named_with_its_file,
       threads_read_while_segments_begin_and_end,
+      what_was_compressed_meanwhile_is_read_all_the_same,
       a_batch_of_any_size_is_written,
       without_room_it_is_full_and_then_goes_on)
