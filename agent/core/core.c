@@ -149,6 +149,7 @@ void core_stop(struct core *k, const char *why)
 	remote_rest(k->remote);		/* it looks at the followers */
 	upkeep_stop(k->upkeep);
 	k->upkeep = NULL;
+	seconds_rest(k->seconds);	/* it asks who signs */
 	checkpoints_stop(k->checkpoints, STOP_US);
 	seconds_close(k->seconds);	/* who signs has told it last */
 	k->seconds = NULL;

@@ -318,13 +318,22 @@ void seconds_halt(struct seconds *s)
 		eventfd_write(s->stop, 1);
 }
 
+void seconds_rest(struct seconds *s)
+{
+	seconds_halt(s);
+	for (size_t i = 0; s && i < s->n; i++) {
+		if (s->list[i].thread)
+			pthread_join(s->list[i].thread, NULL);
+		s->list[i].thread = 0;
+	}
+}
+
 void seconds_close(struct seconds *s)
 {
 	if (!s)
 		return;
-	seconds_halt(s);
+	seconds_rest(s);
 	for (size_t i = 0; i < s->n; i++) {
-		pthread_join(s->list[i].thread, NULL);
 		close(s->list[i].wake);
 		second_row_fini(&s->list[i].row);
 		free(s->list[i].tools);

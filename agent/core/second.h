@@ -24,6 +24,8 @@ int seconds_open(struct core *k, struct err *err);
 void seconds_new(struct seconds *s);
 /* Ends who is talking; no more turns. */
 void seconds_halt(struct seconds *s);
+/* Waits for the turns that are taken: after it nobody asks who signs. */
+void seconds_rest(struct seconds *s);
 void seconds_close(struct seconds *s);	/* NULL is fine for all of these */
 /* Adds a row of health for each to the array; is one not well? */
 bool seconds_rows(struct seconds *s, json_t *rows);
