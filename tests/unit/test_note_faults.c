@@ -234,7 +234,26 @@ START_TEST(what_a_key_signed_is_not_yet_a_checkpoint)
 }
 END_TEST
 
+START_TEST(a_proof_is_its_hashes_line_by_line_and_the_note)
+{
+	static const uint8_t hashes[2][SHA256_RAW] = {{0}, {1}};
+	struct buf none = {0}, two = {0};
+
+	checkpoint_proof(7, NULL, 0, "note\n", 5, &none);
+	ck_assert_str_eq(none.data, "c2sp.org/tlog-proof@v1\nindex 7\n\n"
+			 "note\n");
+	checkpoint_proof(8, hashes, 2, "note\n", 5, &two);
+	ck_assert_str_eq(two.data, "c2sp.org/tlog-proof@v1\nindex 8\n"
+			 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+			 "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"
+			 "note\n");
+	buf_fini(&none);
+	buf_fini(&two);
+}
+END_TEST
+
 TESTS("note faults",
+      a_proof_is_its_hashes_line_by_line_and_the_note,
       where_openssl_fails_nothing_is_signed_or_taken,
       a_key_that_is_not_there_or_of_another_kind_signs_nothing,
       names_that_no_key_can_have,
