@@ -151,10 +151,13 @@ static int apply_ssot(void *core, struct record *const *records, size_t n,
 uint64_t core_place(struct core *k, uint64_t seq)
 {
 	struct record_filter f = {.types = "*", .after_seq = seq, .limit = 1};
+	const struct journal_head head = journal_head(k->agent->journal);
 	struct record_place p = {0};
 	struct reader *r;
 	size_t n = 0;
 
+	if (seq == head.seq)
+		return head.off;
 	if (!seq || reader_open(&r, k->agent->home->index, NULL))
 		return 0;
 	if (follower_wait(k->follow_index, seq + 1, 1000000) ||
