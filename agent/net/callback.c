@@ -2,7 +2,6 @@
  * What lws calls, by reason: a row each, and nothing for those not listed.
  * The reasons that would lead out of HTTP/1.1 are refused here.
  */
-#include <netinet/in.h>
 #include <string.h>
 
 #include "agent/net/http.h"
@@ -15,7 +14,7 @@ struct happening {
 	struct net *net;
 	struct lws *wsi;
 	struct peer *peer;		/* NULL: none yet */
-	void *in, *user;
+	void *in;
 	size_t len;
 };
 
@@ -26,19 +25,6 @@ static struct peer *its_peer(struct happening *h)
 	if (!h->peer)
 		h->peer = peer_new(h->net, h->wsi);
 	return h->peer;
-}
-
-/*
- * No new connection once we are about to stop. Who it is is known only now:
- * one that is reset before it is looked at has no name any more.
- */
-static int on_connect(struct happening *h)
-{
-	const struct lws_filter_network_conn_args *from = h->user;
-	const struct sockaddr_in *at = (const void *)&from->cli_addr;
-
-	h->net->accepted = at->sin_family == AF_INET ? at->sin_addr.s_addr : 0;
-	return h->net->stopping;
 }
 
 static int on_accepted(struct happening *h)
@@ -155,7 +141,6 @@ static int on_destroy(struct happening *h)
 }
 
 static handler *const handlers[] = {
-	[LWS_CALLBACK_FILTER_NETWORK_CONNECTION] = on_connect,
 	[LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED] = on_accepted,
 	[LWS_CALLBACK_HTTP_CONFIRM_UPGRADE] = on_upgrade,
 	[LWS_CALLBACK_FILTER_HTTP_CONNECTION] = on_filter,
@@ -179,14 +164,14 @@ static handler *const handlers[] = {
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason,
 		    void *user, void *in, size_t len)
 {
-	struct happening h = {.wsi = wsi, .in = in, .user = user, .len = len};
+	struct happening h = {.wsi = wsi, .in = in, .len = len};
 
+	(void)user;
 	if ((size_t)reason >= sizeof(handlers) / sizeof(*handlers) ||
 	    !handlers[reason])
 		return 0;
 	h.net = lws_context_user(lws_get_context(wsi));
-	if (reason != LWS_CALLBACK_FILTER_NETWORK_CONNECTION)
-		h.peer = peer_of(wsi);
+	h.peer = peer_of(wsi);
 	return handlers[reason](&h);
 }
 

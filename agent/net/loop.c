@@ -9,6 +9,7 @@
 
 #include "agent/net/feed.h"
 #include "agent/net/http.h"
+#include "agent/net/listen.h"
 #include "agent/net/peer.h"
 #include "agent/net/server.h"
 #include "agent/net/sse.h"
@@ -67,6 +68,7 @@ static void on_tick(uv_timer_t *t)
 	struct net *n = t->data;
 
 	peer_each(n, tick_peer);
+	listen_resume(n);
 	net_leave(n);
 }
 
@@ -95,6 +97,7 @@ void loop_start(struct net *n)
 	uv_signal_start(&n->interrupt, on_signal, SIGINT);
 	uv_signal_start(&n->hangup, on_hangup, SIGHUP);
 	uv_timer_start(&n->tick, on_tick, TICK_MS, TICK_MS);
+	listen_start(n);
 }
 
 /* Who has something coming gets it; who waits for nothing goes now. */
@@ -137,6 +140,9 @@ void loop_close(struct net *n)
 		(uv_handle_t *)&n->gather, (uv_handle_t *)&n->grace,
 	};
 
+	listen_stop(n);
+	if (n->listen.data)
+		uv_close((uv_handle_t *)&n->listen, NULL);
 	if (n->context)
 		lws_context_destroy(n->context);	/* begins to close */
 	for (size_t i = 0; i < sizeof(handles) / sizeof(*handles); i++)

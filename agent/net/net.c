@@ -5,6 +5,7 @@
 
 #include "agent/net/feed.h"
 #include "agent/net/http.h"
+#include "agent/net/listen.h"
 #include "agent/net/loop.h"
 #include "agent/net/peer.h"
 #include "agent/net/ready.h"
@@ -51,7 +52,7 @@ static void stop(struct net *n)
 	log_info("stopping");
 	ready_tell("STOPPING=1");
 	peer_each(n, http_stop);
-	lws_context_deprecate(n->context, NULL);	/* listens no more */
+	listen_stop(n);
 	n->stopping = true;
 	core_stop(n->core, "SIGTERM");
 	do

@@ -6,6 +6,7 @@
 
 #include "agent/net/feed.h"
 #include "agent/net/file.h"
+#include "agent/net/listen.h"
 #include "agent/net/server.h"
 #include "agent/net/upload.h"
 #include "agent/net/ws.h"
@@ -80,6 +81,7 @@ void peer_free(struct peer *p)
 		at = &(*at)->next;
 	*at = p->next;
 	p->net->n_peers--;
+	listen_resume(p->net);
 	lws_set_opaque_user_data(p->wsi, NULL);
 	free(p);
 }

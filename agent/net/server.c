@@ -10,13 +10,12 @@
 #include "agent/net/server.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "agent/net/listen.h"
 #include "agent/net/loop.h"
 #include "agent/net/net.h"
 #include "common/err.h"
@@ -50,36 +49,6 @@ static int split_address(struct net *n, const char *at, struct err *err)
 			 "cross the network in clear; put TLS in front, or "
 			 "listen on 127.0.0.1 and come in by ssh -L", n->host);
 	return 0;
-}
-
-static int cannot_listen(const struct net *n, struct err *err)
-{
-	err_sys(err, ERR_io, "cannot listen on %s:%d", n->host, n->port);
-	if (errno == EADDRINUSE)
-		err_hint(err, "Something else listens there: stop it, or "
-			 "choose another port with --listen or agent.listen.");
-	else if (errno == EADDRNOTAVAIL)
-		err_hint(err, "This machine does not have that address; "
-			 "correct --listen or agent.listen.");
-	else if (errno == EACCES)
-		err_hint(err, "Ports below 1024 need privileges; choose "
-			 "another with --listen or agent.listen.");
-	return -1;
-}
-
-/* lws only says that it failed: ask the system why, before it tries. */
-static int try_address(const struct net *n, struct err *err)
-{
-	struct sockaddr_in at = {.sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)n->port)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, rc;
-
-	inet_pton(AF_INET, n->host, &at.sin_addr);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	rc = bind(fd, (struct sockaddr *)&at, sizeof(at)) || listen(fd, 1);
-	rc = rc ? cannot_listen(n, err) : 0;
-	close(fd);
-	return rc;
 }
 
 /* As many connections as files allow, and some left for everything else. */
@@ -125,9 +94,9 @@ static int make_context(struct net *n, struct err *err)
 			   LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
 	LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG,
 		.foreign_loops = n->loops, .user = n,
-		.fd_limit_per_thread = connections_max(),
+		.fd_limit_per_thread = n->peers_max + 16,
 		.protocols = net_protocols, .mounts = &mount,
-		.iface = n->host, .port = n->port,
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
 		.pt_serv_buf_size = SLICE, .max_http_header_data = 16384,
 		.timeout_secs = 10, .timeout_secs_ah_idle = 10,
 		.keepalive_timeout = 30,
@@ -146,13 +115,13 @@ static int make_context(struct net *n, struct err *err)
 	if (!n->vhost)
 		return err_set(err, ERR_io, "cannot listen on %s:%d: "
 			       "libwebsockets refuses", n->host, n->port);
-	n->port = lws_get_vhost_listen_port(n->vhost);
 	return 0;
 }
 
 int server_open(struct net *n, const char *listen_at, struct err *err)
 {
-	if (split_address(n, listen_at, err) || try_address(n, err) ||
+	n->peers_max = connections_max();
+	if (split_address(n, listen_at, err) || listen_open(n, err) ||
 	    make_context(n, err))
 		return -1;
 	snprintf(n->url, sizeof(n->url), "http://%s:%d", n->host, n->port);

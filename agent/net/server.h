@@ -40,6 +40,10 @@ struct net {
 	uv_async_t wake;
 	uv_signal_t term, interrupt, hangup;
 	uv_timer_t tick, gather, grace;
+	uv_poll_t listen;
+	int listen_fd;
+	bool listens;
+	unsigned peers_max;
 
 	struct peer *peers[PEER_BUCKETS];	/* by id */
 	uint64_t last_id;
