@@ -300,7 +300,7 @@ class Agent:
     def lines(self):
         """The journal's lines as bytes, without LF, oldest first."""
         return [line for file in sorted((self.home / "audit").glob("*.jsonl"))
-                for line in file.read_bytes().rstrip(b"\0").split(b"\n")
+                for line in file.read_bytes().rstrip(b"\0\n").split(b"\n")
                 if line]
 
     def journal(self, *types, **members):
