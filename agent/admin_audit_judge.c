@@ -101,6 +101,17 @@ static void judge_root(struct audit_tree *t)
 			      "has, and no checkpoint covers it", differs);
 }
 
+/* Who names a key wants to be told where nothing is signed by it. */
+static void judge_signed(struct audit_tree *t)
+{
+	const uint64_t size = past_size(t->past);
+
+	if (t->key_given && size && !t->broken && !t->good && !t->n_problems)
+		audit_problem(t, "unsigned", 1, size, "no checkpoint here is "
+			      "signed by the key that was given: anybody can "
+			      "have written records 1 to %" PRIu64, size);
+}
+
 bool audit_tree_end(struct audit_tree *t, const struct journal_report *r)
 {
 	t->broken = !r->ok;
@@ -109,6 +120,7 @@ bool audit_tree_end(struct audit_tree *t, const struct journal_report *r)
 	judge_newest(t);
 	judge_length(t);
 	judge_root(t);
+	judge_signed(t);
 	return !t->n_problems;
 }
 

@@ -215,6 +215,16 @@ def test_a_signature_counts_only_by_the_key_and_the_name():
                   KEY.vkey)[0] == 6
 
 
+def test_a_key_that_was_given_wants_to_be_found():
+    for lines in (GOOD, EDITED, GOOD[:1]):
+        code, said, report = verify(place(lines), "--key", KEY.vkey)
+        assert code == 6 and whats(report) == ["unsigned"], said
+        assert report["problems"][0]["to"] == len(lines), said
+    assert verify(place(GOOD))[0] == 0
+    assert verify(place(GOOD), "--key", KEY.vkey, "--since",
+                  kept(KEY.checkpoint(GOOD[:9])))[0] == 0
+
+
 def test_no_changed_byte_of_a_checkpoint_passes():
     note = KEY.checkpoint(GOOD).encode()
     where = place(GOOD, **{"journal.vkey": KEY.vkey})
