@@ -268,14 +268,15 @@ void checkpoints_begin(struct checkpoints *c)
 {
 	struct buf note = {0};
 
-	if (!c->newest.size || c->on_record)
-		return;
+	pthread_mutex_lock(&c->lock);	/* the follower may sign by now */
 	/* Alone, without those who signed it too: it comes out the same. */
-	if (!checkpoint_sign(c->signer, c->newest.size, c->newest.root, &note,
+	if (c->newest.size && !c->on_record &&
+	    !checkpoint_sign(c->signer, c->newest.size, c->newest.root, &note,
 			     NULL))
 		core_service(c->core, "checkpoint",
 			     record_data(&c->newest, &note));
 	c->on_record = true;
+	pthread_mutex_unlock(&c->lock);
 	buf_fini(&note);
 }
 
