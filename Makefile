@@ -1,7 +1,8 @@
 # make            build everything into build/
 # make run        one publish, end to end, on this machine
 # make check      all tests; SAN=1 runs them under ASan and UBSan
-# make coverage   branches taken of the journal, tree and notes: all of them
+# make coverage   branches taken of the journal, tree and notes: all of them,
+#                 but for what checks and compresses it, which is shown
 # make soak       every call failing, 1,000 kills; HOURS= bounds it
 # make bench      measurements, never asserted; beside others' programs if
 #                 contrib/bootstrap.sh --bench has brought them
@@ -102,7 +103,8 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libagent.a $(B)/libconsole.a \
 # A disk that fails: what disk_calls.h takes the place of.
 WRAPPED = open openat mkostemp read pread write pwrite ftruncate fsync \
 	fdatasync fstat stat rename linkat unlink unlinkat
-$(B)/tests/unit/test_%_disk: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%)
+$(B)/tests/unit/test_%_disk: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%) \
+	$(if $(COV),-Wl$(,)-u$(,)__gcov_dump)
 $(B)/tests/unit/test_journal_zst_disk: LDFLAGS += -Wl,--wrap=ZSTD_compress2
 CRYPTO = EVP_MD_CTX_new EVP_PKEY_new_raw_public_key EVP_DigestSign \
 	EVP_PKEY_get_raw_public_key EVP_DigestSignInit EVP_DigestVerifyInit
