@@ -50,13 +50,26 @@ static bool ends_early(const char *text, size_t len)
 			     json_error_premature_end_of_input;
 }
 
-/* How many bytes at the end begin a literal or a negative number. */
+/* And would it, if this came next? */
+static bool goes_on(const char *text, size_t len, char next)
+{
+	char *more = xmalloc(len + 1);
+	bool is;
+
+	memcpy(more, text, len);
+	more[len] = next;
+	is = ends_early(more, len + 1);
+	free(more);
+	return is;
+}
+
+/* How many bytes at the end begin a literal. */
 static size_t part_of_word(const char *text, size_t len)
 {
-	static const char *const words[] = {"true", "false", "null", "-1"};
+	static const char *const words[] = {"true", "false", "null"};
 
 	for (size_t k = 1; k < 5 && k < len; k++)
-		for (size_t i = 0; i < 4; i++)
+		for (size_t i = 0; i < 3; i++)
 			if (strchr(":,[", text[len - k - 1]) &&
 			    !strncmp(words[i], text + len - k, k))
 				return k;
@@ -80,17 +93,8 @@ static size_t part_of_char(const char *text, size_t len)
 /* Does it break off in a character of a string, k bytes of which are there? */
 static bool ends_in_char(const char *text, size_t len, size_t k)
 {
-	char *other;
-	bool is;
-
-	if (!k)
-		return false;
-	other = xmalloc(len - k + 1);
-	memcpy(other, text, len - k);
-	other[len - k] = '7';		/* which can only stand in a string */
-	is = ends_early(text, len - k) && ends_early(other, len - k + 1);
-	free(other);
-	return is;
+	/* A 7 can only stand in a string there. */
+	return k && ends_early(text, len - k) && goes_on(text, len - k, '7');
 }
 
 /* Could more bytes make an object of it? */
@@ -98,6 +102,7 @@ static bool is_beginning(const char *text, size_t len)
 {
 	return *text == '{' &&
 	       (ends_early(text, len) ||
+		goes_on(text, len, '0') ||	/* in a number */
 		ends_early(text, len - part_of_word(text, len)) ||
 		ends_in_char(text, len, part_of_char(text, len)));
 }

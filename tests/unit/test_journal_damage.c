@@ -301,9 +301,16 @@ START_TEST(a_line_that_breaks_off_is_repaired_whatever_is_behind_it)
 	static const char fills[] = {'x', '\n', 0};	/* x: nothing is */
 	struct place p = place_new();
 	size_t len, from, cases = 0;
+	struct journal *numbers;
 	char *text;
 
-	fill(&p, 6);
+	fill(&p, 5);
+	numbers = open_ok(&p);
+	append(numbers, "tool_progress", json_pack("{s:f,s:f,s:[f,f,i,b,n]}",
+		"progress", 0.25, "small", -1.5e-7, "list", 1e300, -0.0, -12,
+		1));
+	commit(numbers);
+	journal_close(numbers);
 	text = slurp(&p, &len);
 	from = (size_t)(strstr(text, "{\"seq\":6,") - text);
 	for (size_t i = 0; i < sizeof(fills); i++)
