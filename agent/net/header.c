@@ -74,9 +74,21 @@ static void take_bearer(struct call *c, const char *value)
 		c->bearer = xstrdup(value + 7 + strspn(value + 7, " "));
 }
 
+/* What is recorded as it was sent must not be a secret. */
+static bool has_token(struct call *c, const char *name, const char *value)
+{
+	if (!token_in(value))
+		return false;
+	if (!c->err.code)
+		err_set(&c->err, ERR_invalid_request,
+			"%s is recorded, and has a token in it", name);
+	return true;
+}
+
 static void take_if_match(struct call *c, const char *value)
 {
-	c->if_match = xstrdup(value);
+	if (!has_token(c, "If-Match", value))
+		c->if_match = xstrdup(value);
 }
 
 static void take_if_none_match(struct call *c, const char *value)
@@ -112,10 +124,9 @@ static void take_prefer(struct call *c, const char *value)
 
 static void take_correlation(struct call *c, const char *value)
 {
-	if (token_in(value))
-		err_set(&c->err, ERR_invalid_request,
-			"X-Correlation-Id is recorded, and has a token in it");
-	else if (correlation_valid(value))
+	if (has_token(c, "X-Correlation-Id", value))
+		return;
+	if (correlation_valid(value))
 		strcpy(c->correlation_id, value);
 	else if (!c->err.code)
 		err_set(&c->err, ERR_invalid_request,

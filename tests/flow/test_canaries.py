@@ -333,6 +333,10 @@ def test_a_token_in_the_wrong_place_is_nobodys_to_read(fresh):
             except (kc.Closed, OSError):
                 pass
             w.secrets.told(method, target)
+        # A conflict is recorded with what was thought to be there.
+        at = f"/api/tasks/{fresh.task('mine')['id']}"
+        refused(w.secrets.in_answer(fresh.patch(at, {"title": "x"}, headers={
+            "If-Match": f'"{token}"'})), 400, "invalid_request")
         with fresh.ws(by=None, headers={
                 "Sec-WebSocket-Protocol": f"kircerta.v1, {token}"}) as ws:
             w.secrets.seen("upgrade", repr((ws.status, ws.headers)).encode())
