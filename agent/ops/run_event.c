@@ -11,6 +11,7 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/run/supervisor.h"
+#include "agent/store/journal.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -363,6 +364,9 @@ int op_run_report(struct agent *a, struct call *c, struct err *err)
 	int rc;
 
 	if (!run || run_is_over(run))
+		return 0;
+	/* The last room is for how it ends. */
+	if (report->kind == RUN_PROGRESS && journal_full(a->journal))
 		return 0;
 	json_incref((json_t *)run);	/* a record of it replaces the borrowed */
 	rc = report->kind == RUN_PROGRESS ? progress(a, c, run, report, err) :

@@ -132,6 +132,51 @@ def test_a_full_disk_refuses_at_once_and_goes_on_with_room():
         agent.close()
 
 
+TELLS = """
+import pathlib
+go, said = pathlib.Path(%r), 0
+while not go.exists():
+    said += 1
+    say(progress=0.5, message=str(said))
+    pathlib.Path(%r, call["run_id"]).write_text("x" * said)
+    time.sleep(0.1)
+result(ok=True)
+"""
+
+
+def test_what_runs_tell_does_not_take_the_room_of_their_end():
+    agent = small_journal()
+    if not agent:
+        return
+    try:
+        said = agent.dir / "said"
+        said.mkdir()
+        agent.tool("test.tells", TELLS % (str(agent.dir / "go"), str(said)),
+                   "read_only", {"text": {"type": "string"}}, "10m")
+        agent.start()
+        runs = [agent.execute("test.tells", "read_only",
+                              {"text": "x" * 8000}).json["id"]
+                for _ in range(4)]
+        kc.wait_for(lambda: len(list(said.iterdir())) == len(runs))
+        until_full(agent)
+        before = {f: f.stat().st_size for f in said.iterdir()}
+        kc.wait_for(lambda: all(f.stat().st_size > n + 60
+                                for f, n in before.items()), 30)
+        (agent.dir / "go").touch()
+        for run in runs:
+            kc.wait_for(lambda: agent.get(f"/api/runs/{run}").json["state"]
+                        == "succeeded", what=f"the end of {run}")
+        resize(agent.home / "audit", 2 * MIB)
+        goes_on(agent, time.monotonic())
+        assert agent.chained()
+        agent.stop()
+    finally:
+        if agent.running:
+            agent.kill9()
+        unmount(agent.home / "audit")
+        agent.close()
+
+
 def test_it_stops_and_starts_on_a_disk_without_a_free_byte():
     agent = kc.Agent(start=False)
     if not mounted(agent.home, 32 * MIB):
