@@ -7,16 +7,19 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/admin_audit.h"
 #include "agent/store/census.h"
+#include "agent/store/checkpoint.h"
 #include "agent/store/evidence.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -75,6 +78,30 @@ static void read_seen(struct check *k)
 	reader_close(r);
 }
 
+/* The index may be gone or behind: the newest checkpoint knows as well. */
+static int covers_signed(struct check *k, struct err *err)
+{
+	struct checkpoint c;
+	struct note n;
+	size_t len;
+	char *text;
+	int rc = 0;
+
+	if (access(k->home.checkpoint, F_OK))
+		return 0;
+	text = fs_read(k->home.checkpoint, NOTE_MAX, &len, err);
+	if (!text || note_parse(&n, text, len, err) ||
+	    checkpoint_parse(&c, n.text, n.text_len, err))
+		rc = -1;
+	else if (c.size > k->report.records)
+		rc = err_set(err, ERR_evidence_corrupt, "%s was made of %"
+			     PRIu64 " records, the journal has %" PRIu64,
+			     k->home.checkpoint, c.size, k->report.records);
+	free(text);
+	return rc ? err_hint(err, "The journal is an older copy or was cut: "
+			     "restore it first.") : 0;
+}
+
 /* Files, then records. The journal has to be whole to say what is foreign. */
 static int take(struct check *k, struct err *err)
 {
@@ -87,7 +114,7 @@ static int take(struct check *k, struct err *err)
 		return -1;
 	audit_progress_end(&k->progress);
 	if (k->report.ok && (!k->seen.seq || k->same))
-		return 0;
+		return k->gc ? covers_signed(k, err) : 0;
 	err_set(err, ERR_evidence_corrupt, "the journal in %s is not whole, so "
 		"it cannot say what evidence there has to be", k->home.audit);
 	return err_hint(err, "Run `kircerta-agent audit verify` and restore "

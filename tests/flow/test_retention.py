@@ -391,4 +391,22 @@ def test_gc_removes_nothing_by_an_older_copy_of_the_journal():
     agent.close()
 
 
+def test_gc_removes_nothing_that_only_the_checkpoint_remembers():
+    agent = kc.Agent()
+    agent.stop()
+    segment, = (agent.home / "audit").glob("*.jsonl")
+    older = segment.read_bytes()
+    agent.start()
+    sha = store(agent, b"newer")["sha256"]
+    agent.stop()
+    segment.write_bytes(older)
+    for file in agent.home.glob("index.db*"):
+        file.unlink()
+    for options in ([], ["--dry-run"]):
+        done = agent.cli("evidence", "gc", *options, check=False)
+        assert done.returncode == 1 and "was made of" in done.stderr, done
+    assert file_of(agent, sha).exists() and segment.read_bytes() == older
+    agent.close()
+
+
 kc.main()
