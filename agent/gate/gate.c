@@ -182,7 +182,8 @@ static bool sealed(struct agent *a, struct call *c)
 	} else {
 		err_fini(&c->err);
 		err_set(&c->err, ERR_audit_unavailable,
-			"the journal cannot be written");
+			"the journal cannot be written%s%s",
+			*why.hint ? ": " : "", *why.hint ? why.detail : "");
 		if (*why.hint)
 			err_hint(&c->err, "%s", why.hint);
 	}

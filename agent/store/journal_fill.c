@@ -33,6 +33,7 @@ static uint64_t left(const struct live *l, size_t waiting)
 	return room > used ? room - used : 0;
 }
 
+/* Behind the lock. */
 static void say_full(struct live *l, const struct err *why)
 {
 	pthread_mutex_lock(&l->says);
@@ -43,6 +44,8 @@ static void say_full(struct live *l, const struct err *why)
 	snprintf(l->why, sizeof(l->why), "%.150s", why->detail);
 	atomic_store(&l->full, true);
 	pthread_mutex_unlock(&l->says);
+	l->again_us = clock_mono_us() + AGAIN_US;
+	pthread_cond_signal(&l->changed);	/* it may rest for good */
 }
 
 bool live_full(struct live *l, int64_t *since_us, char *why, size_t size)

@@ -60,7 +60,9 @@ def is_full(agent, made):
         began = time.monotonic()
         refused(agent.post("/api/tasks", {"title": "lost"}), 503,
                 "audit_unavailable")
-        refused(agent.get("/nowhere"), 503, "audit_unavailable")
+        nowhere = agent.get("/nowhere")
+        refused(nowhere, 503, "audit_unavailable")
+        assert "disk is full" in nowhere.json["detail"], nowhere
         took.append((time.monotonic() - began) / 2)
     print(f"      refused within {sorted(took)[10] * 1000:.1f} ms")
     read = agent.get("/api/tasks?limit=1")
@@ -204,6 +206,32 @@ def test_it_stops_and_starts_on_a_disk_without_a_free_byte():
         assert agent.chained()
         agent.stop()
         assert agent.cli("audit", "verify").returncode == 0
+    finally:
+        if agent.running:
+            agent.kill9()
+        unmount(agent.home)
+        agent.close()
+
+
+def test_it_goes_on_where_others_had_filled_the_disk():
+    agent = kc.Agent(start=False)
+    if not mounted(agent.home, 32 * MIB):
+        print("      no file system may be mounted here")
+        return
+    try:
+        agent.cli("init")
+        agent.start()
+        agent.task("makes the token")
+        reserve = agent.home / "audit" / "reserve"
+        kc.wait_for(lambda: reserve.exists() and
+                    reserve.stat().st_size == MIB)
+        for again in range(3):
+            filler = fill_disk(agent.home)
+            until_full(agent)
+            filler.unlink()
+            goes_on(agent, time.monotonic())
+        assert agent.chained()
+        agent.stop()
     finally:
         if agent.running:
             agent.kill9()
