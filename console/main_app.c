@@ -189,7 +189,10 @@ static void paint(struct app *a)
 	wake = a->frame.until_us;
 	if (a->dirty && (!wake || due < wake))
 		wake = due;
-	link_wake_at(a->link, a->ui->frozen ? 0 : wake);
+	if (a->ui->frozen || !wake ||
+	    (a->m->look_us && a->m->look_us < wake))
+		wake = a->m->look_us;
+	link_wake_at(a->link, wake);
 }
 
 static void loop(struct app *a)
@@ -199,6 +202,8 @@ static void loop(struct app *a)
 	if (a->to.token)
 		link_dial(a->link);
 	while (!a->done && !link_wait(a->link)) {
+		a->m->now_us = clock_mono_us();
+		model_look(a->m);
 		send_asks(a);
 		paint(a);
 	}

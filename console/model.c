@@ -10,7 +10,9 @@
 #include "console/model_review.h"
 #include "console/model_take.h"
 #include "console/safe.h"
+#include "console/span.h"
 
+#define LOOK_US (60 * SPAN_S)
 #define RECORDS_AT_FIRST 1000	/* of the journal's end */
 
 static const struct {
@@ -138,6 +140,18 @@ void model_ask(struct model *m, enum ask_kind kind, const char *id)
 		enqueue(m, kind, id, params_of(kind, id));
 }
 
+void model_look(struct model *m)
+{
+	if (m->link != LINK_LIVE) {
+		m->look_us = 0;
+	} else if (!m->look_us) {
+		m->look_us = m->now_us + LOOK_US;
+	} else if (m->now_us >= m->look_us) {
+		m->look_us = m->now_us + LOOK_US;
+		model_ask(m, ASK_health, NULL);
+	}
+}
+
 int model_decide(struct model *m, enum ask_kind kind, const char *id,
 		 json_t *params)
 {
@@ -170,6 +184,13 @@ static bool lists_came(const struct model *m)
 	return m->link == LINK_LIVE && m->synced;
 }
 
+static bool is_sealed(const json_t *problem)
+{
+	const char *code = json_str(problem, "error_code");
+
+	return code && !strcmp(code, "audit_unavailable");
+}
+
 void model_answer(struct model *m, struct ask *ask, const json_t *result,
 		  const json_t *problem)
 {
@@ -181,6 +202,8 @@ void model_answer(struct model *m, struct ask *ask, const json_t *result,
 		*at = ask->next;
 	m->stamp++;
 	asks[ask->kind].take(m, ask, result, problem);
+	if (ask->kind != ASK_health && is_sealed(problem))
+		model_ask(m, ASK_health, NULL);
 	if (ask->again)
 		model_ask(m, ask->kind, ask->id);
 	m->known |= lists_came(m);

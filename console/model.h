@@ -63,6 +63,7 @@ struct model {
 	struct review *review;	/* the one that is open, or NULL */
 	struct ask *asks;
 	char *note;		/* the agent's last refusal, safe; or NULL */
+	int64_t look_us;	/* when health is asked for again; 0: not live */
 	int bells;		/* approvals that arrived, not yet rung */
 	bool synced;		/* the lists are complete */
 	bool known;		/* all lists came once: counts are true */
@@ -83,6 +84,11 @@ void model_ask(struct model *m, enum ask_kind kind, const char *id);
 /* A decision, with params of its own (taken). Never queued while not live. */
 int model_decide(struct model *m, enum ask_kind kind, const char *id,
 		 json_t *params);
+/*
+ * Ask for the agent's health when it is time: no record can tell of a journal
+ * that takes none.
+ */
+void model_look(struct model *m);
 /* The next call to send, or NULL; its method; the answer to it. */
 struct ask *model_next_ask(struct model *m);
 const char *ask_method(enum ask_kind kind);

@@ -12,6 +12,7 @@
 #include "console/safe.h"
 #include "console/span.h"
 
+#define LOOK_SEALED_US (2 * SPAN_S)
 #define RECORDS_KEPT 5000
 
 char *problem_text(const json_t *problem)
@@ -171,6 +172,15 @@ void take_records(struct model *m, const struct ask *ask,
 		items_drop_first(&m->records, m->records.n - RECORDS_KEPT);
 }
 
+/* Does the journal take records? While it does not, looking leaves none. */
+static bool records_taken(const struct model *m)
+{
+	for (size_t i = 0; i < m->components.n; i++)
+		if (!strcmp(m->components.at[i]->id, "audit"))
+			return m->components.at[i]->state->rank == RANK_OVER;
+	return true;
+}
+
 void take_health(struct model *m, const struct ask *ask, const json_t *result,
 		 const json_t *problem)
 {
@@ -186,6 +196,8 @@ void take_health(struct model *m, const struct ask *ask, const json_t *result,
 	items_fini(&m->components);
 	put_all(m, &m->components, ITEM_COMPONENT,
 		json_object_get(result, "components"));
+	if (!records_taken(m))
+		m->look_us = m->now_us + LOOK_SEALED_US;
 }
 
 void chain_fini(struct chain *c)

@@ -230,7 +230,13 @@ static void act_screen_3(struct ui *ui) { ui_screen(ui, VIEW_approvals); }
 static void act_screen_4(struct ui *ui) { ui_screen(ui, VIEW_runs); }
 static void act_screen_5(struct ui *ui) { ui_screen(ui, VIEW_audit); }
 static void act_screen_6(struct ui *ui) { ui_screen(ui, VIEW_evidence); }
-static void act_screen_7(struct ui *ui) { ui_screen(ui, VIEW_health); }
+
+static void act_screen_7(struct ui *ui)
+{
+	model_ask(ui->m, ASK_health, NULL);
+	ui_screen(ui, VIEW_health);
+}
+
 static void act_open(struct ui *ui) { (void)ui; }
 static void act_reject(struct ui *ui) { act_approve(ui); }
 

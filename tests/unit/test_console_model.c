@@ -157,6 +157,56 @@ START_TEST(a_record_refreshes_what_it_is_about)
 }
 END_TEST
 
+/* Of a journal that takes no records no record tells. */
+START_TEST(health_is_looked_at_from_time_to_time)
+{
+	static const struct { const char *audit; int seconds; } cases[] = {
+		{"ok", 60}, {"down", 2}, {"degraded", 2},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct model *m = live(7);
+		int64_t wait = cases[i].seconds * INT64_C(1000000);
+
+		refuse_all(m);
+		model_look(m);
+		m->now_us = m->look_us;
+		model_look(m);
+		answer(m, next(m, ASK_health),
+		       json_pack("{s:[{s:s, s:s}]}", "components", "name",
+				 "audit", "status", cases[i].audit));
+		ck_assert_int_eq(m->look_us, m->now_us + wait);
+		m->now_us += wait - 1;
+		model_look(m);
+		ck_assert_ptr_null(model_next_ask(m));
+		m->now_us++;
+		model_look(m);
+		next(m, ASK_health);
+		model_lost(m, LINK_RETRY, "gone", 1);
+		model_look(m);
+		ck_assert_int_eq(m->look_us, 0);
+		model_free(m);
+	}
+}
+END_TEST
+
+START_TEST(a_call_that_a_full_disk_refused_asks_for_the_health)
+{
+	struct model *m = live(7);
+	json_t *p = json_pack("{s:s}", "error_code", "audit_unavailable");
+	struct ask *a;
+
+	refuse_all(m);
+	model_ask(m, ASK_task, "t-1");
+	model_answer(m, next(m, ASK_task), NULL, p);
+	a = next(m, ASK_health);
+	model_answer(m, a, NULL, p);
+	ck_assert_ptr_null(model_next_ask(m));
+	json_decref(p);
+	model_free(m);
+}
+END_TEST
+
 START_TEST(after_a_loss_it_goes_on_where_it_was)
 {
 	struct model *m = live(7);
@@ -335,6 +385,8 @@ TESTS("console_model",
       lists_are_read_page_by_page,
       many_records_of_one_task_ask_for_it_once_at_a_time,
       a_record_refreshes_what_it_is_about,
+      health_is_looked_at_from_time_to_time,
+      a_call_that_a_full_disk_refused_asks_for_the_health,
       after_a_loss_it_goes_on_where_it_was,
       a_gap_is_kept_in_its_place_and_everything_read_anew,
       answers_of_any_shape_are_survived_and_drawn)
