@@ -106,6 +106,11 @@ WRAPPED = open openat mkostemp read pread write pwrite ftruncate fsync \
 $(B)/tests/unit/test_%_disk: LDFLAGS += $(WRAPPED:%=-Wl,--wrap=%) \
 	$(if $(COV),-Wl$(,)-u$(,)__gcov_dump)
 $(B)/tests/unit/test_journal_zst_disk: LDFLAGS += -Wl,--wrap=ZSTD_compress2
+$(B)/tests/unit/test_journal_branches $(B)/tests/unit/test_journal_room: \
+	LDFLAGS += $(foreach w,$(WRAPPED),-Wl$(,)--wrap=$w)
+$(B)/tests/unit/test_journal_branches: \
+	LDFLAGS += -Wl,--wrap=flock,--wrap=pthread_create
+$(B)/tests/unit/test_journal_room: LDFLAGS += -Wl,--wrap=statvfs
 CRYPTO = EVP_MD_CTX_new EVP_PKEY_new_raw_public_key EVP_DigestSign \
 	EVP_PKEY_get_raw_public_key EVP_DigestSignInit EVP_DigestVerifyInit
 $(B)/tests/unit/test_note_faults: LDFLAGS += $(CRYPTO:%=-Wl,--wrap=%)

@@ -82,8 +82,7 @@ static int refuse_full(struct journal *j, struct err *err)
 	struct journal_trouble t;
 
 	journal_trouble(j, &t);
-	err_set(err, ERR_audit_unavailable, "%s",
-		*t.why ? t.why : "the disk is full");
+	err_set(err, ERR_audit_unavailable, "%s", t.why);
 	return err_hint(err, "Free disk space; it goes on by itself.");
 }
 

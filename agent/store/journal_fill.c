@@ -7,7 +7,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -55,7 +55,7 @@ bool live_full(struct live *l, int64_t *since_us, char *why, size_t size)
 	pthread_mutex_lock(&l->says);
 	full = atomic_load(&l->full);
 	*since_us = l->since_us;
-	snprintf(why, size, "%s", full ? l->why : "");
+	snprintf(why, size, "%s", l->why);
 	pthread_mutex_unlock(&l->says);
 	return full;
 }
@@ -67,8 +67,7 @@ static int open_own(const struct live *l, struct err *err)
 	struct stat own, other;
 
 	if (fd >= 0 && !fstat(fd, &own) &&
-	    !fstat(piece_fd(l->piece), &other) &&
-	    own.st_ino == other.st_ino && own.st_dev == other.st_dev)
+	    !fstat(piece_fd(l->piece), &other) && same_file(&own, &other))
 		return fd;
 	err_set(err, ERR_audit_unavailable, "%s is not the file it was",
 		piece_path(l->piece));
@@ -130,9 +129,11 @@ void live_grow(struct live *l, size_t waiting, uint64_t need)
 	struct err why = {.detail = "the disk is full"};
 
 	grow(l, want > need ? want : need, &why);
-	if (!is_ready(l, waiting) || room_low(l->dir))
+	if (!is_ready(l, waiting) || room_low(l->dir)) {
 		say_full(l, &why);
-	else if (atomic_exchange(&l->full, false))
+		l->again_us = clock_mono_us() + AGAIN_US;
+		pthread_cond_signal(&l->changed);
+	} else if (atomic_exchange(&l->full, false))
 		log_info("the journal has room again");
 }
 
@@ -240,12 +241,16 @@ static void *keep_filled(void *live)
 	return NULL;
 }
 
-void live_start(struct live *l)
+int live_start(struct live *l, struct err *err)
 {
-	if (pthread_create(&l->thread, NULL, keep_filled, l))
-		abort();
+	const int rc = pthread_create(&l->thread, NULL, keep_filled, l);
+
+	if (rc)
+		return err_set(err, ERR_audit_unavailable, "the journal's "
+			       "thread: %s", strerror(rc));
 	pthread_setname_np(l->thread, "journal");
 	l->started = true;
+	return 0;
 }
 
 void live_nudge(struct live *l)

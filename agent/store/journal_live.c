@@ -25,6 +25,7 @@ struct live *live_new(const char *dir, uint64_t segment)
 
 	l->dir = xstrdup(dir);
 	l->segment = segment;
+	strcpy(l->why, "the disk is full");
 	atomic_init(&l->step, LIVE_STEP);
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->says, NULL);
@@ -160,7 +161,7 @@ static int still_ours(const struct live *l, struct err *err)
 			       "%s was deleted", path);
 	if (stat(path, &other))
 		return err_sys(err, ERR_audit_unavailable, "%s", path);
-	if (other.st_ino != own.st_ino || other.st_dev != own.st_dev)
+	if (!same_file(&own, &other))
 		return err_set(err, ERR_audit_unavailable,
 			       "another file was put at %s", path);
 	if ((uint64_t)own.st_size < least ||
@@ -200,8 +201,7 @@ void live_take_back(struct live *l, size_t len)
 
 	if (fstat(piece_fd(l->piece), &own) ||
 	    stat(piece_path(l->piece), &other) ||
-	    own.st_ino != other.st_ino || own.st_dev != other.st_dev ||
-	    (uint64_t)own.st_size < end + len)
+	    !same_file(&own, &other) || (uint64_t)own.st_size < end + len)
 		return;
 	fill = xmalloc(len);
 	memset(fill, '\n', len);

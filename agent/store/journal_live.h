@@ -29,7 +29,7 @@ int live_use(struct live *l, struct piece *p, uint64_t used,
 	     struct err *err);
 /* A segment for the record first; 0, or -1 with nothing left of it. */
 int live_create(struct live *l, uint64_t first, struct err *err);
-void live_start(struct live *l);		/* the thread */
+int live_start(struct live *l, struct err *err);	/* the thread */
 
 /* The rest is the appending thread's, but for live_full. */
 struct piece *live_piece(const struct live *l);	/* borrowed */
@@ -39,7 +39,10 @@ uint64_t live_used(const struct live *l);
 bool live_fits(struct live *l, size_t waiting, size_t len, bool own);
 /* Is there room for all that one more call may say? */
 bool live_ready(struct live *l, size_t waiting);
-/* Since when there is no room, on the wall; false: there is. Any thread. */
+/*
+ * Since when there is no room, on the wall, and why; false: there is again,
+ * and why is what it was. Any thread.
+ */
 bool live_full(struct live *l, int64_t *since_us, char *why, size_t size);
 
 /* Write, sync, and see that the file is still the one. At most TAIL_BATCH. */

@@ -6,6 +6,7 @@
 #pragma once
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "agent/store/journal_live.h"
 
@@ -28,8 +29,14 @@ struct live {
 
 	pthread_mutex_t says;
 	int64_t since_us;
-	char why[160];
+	char why[160];			/* kept when it is over */
 };
+
+/* One expression: that a number is met again elsewhere is seen nowhere. */
+static inline bool same_file(const struct stat *a, const struct stat *b)
+{
+	return !((a->st_ino ^ b->st_ino) | (a->st_dev ^ b->st_dev));
+}
 
 /* How far fill should go now. */
 uint64_t live_wanted(const struct live *l, size_t waiting);

@@ -76,7 +76,10 @@ static struct place *find(const struct map *m, uint64_t off)
 	return &m->at[lo];
 }
 
-/* Behind the lock: the one that was not read for longest, never the newest. */
+/*
+ * Behind the lock: the one that was not read for longest, never the newest;
+ * of several that are open there is one.
+ */
 static void close_one(struct map *m)
 {
 	struct place *old = NULL;
@@ -84,8 +87,6 @@ static void close_one(struct map *m)
 	for (struct place *p = m->at; p + 1 < m->at + m->n; p++)
 		if (p->piece && (!old || p->used < old->used))
 			old = p;
-	if (!old)
-		return;
 	piece_unref(old->piece);
 	old->piece = NULL;
 	m->open--;

@@ -284,12 +284,11 @@ int journal_open(struct journal **out, const char *dir,
 	j->live = live_new(dir, o && o->segment ? o->segment :
 				JOURNAL_SEGMENT);
 	j->map = map_new(dir);
-	if (load_all(j, repaired, err)) {
+	if (load_all(j, repaired, err) ||
+	    ((!o || !o->alone) && live_start(j->live, err))) {
 		journal_close(j);
 		return -1;
 	}
-	if (!o || !o->alone)
-		live_start(j->live);
 	*out = j;
 	return 0;
 }

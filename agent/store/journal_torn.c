@@ -76,7 +76,7 @@ static size_t part_of_word(const char *text, size_t len)
 	return 0;
 }
 
-/* And how many of them can be part of one character of a string. */
+/* And of one character of a string; the text begins with a brace. */
 static size_t part_of_char(const char *text, size_t len)
 {
 	const size_t n = len < 5 ? len : 5;
@@ -85,7 +85,7 @@ static size_t part_of_char(const char *text, size_t len)
 
 	if (slash)
 		return (size_t)(text + len - slash);
-	while (k < 3 && k < len && (unsigned char)text[len - k - 1] >= 0x80)
+	while (k < 3 && (unsigned char)text[len - k - 1] >= 0x80)
 		k++;
 	return k;
 }

@@ -29,6 +29,7 @@ struct disk_plan {
 	unsigned at;		/* the call, counted from 1 */
 	int error;		/* what it fails with */
 	unsigned lose;		/* seed of what is lost at the end; 0: none */
+	const char *only;	/* of this call alone, if it FAILS */
 };
 
 /* How a child ended. */
@@ -278,7 +279,8 @@ static inline bool disk_fails(const char *name)
 	unsigned n;
 
 	pthread_mutex_lock(&disk.mutex);
-	if (!disk.on)
+	if (!disk.on || (disk.plan.only &&
+			 strcmp(disk.plan.only, name + strlen("__wrap_"))))
 		return false;
 	n = ++disk.calls;
 	if (n < disk.plan.at || disk.plan.what == DISK_WELL ||
@@ -339,4 +341,19 @@ static inline enum disk_end disk_try(const struct disk_plan *plan,
 		abort();
 	return WIFEXITED(status) ? (enum disk_end)WEXITSTATUS(status) :
 				   DISK_WRONG;
+}
+
+/* From now on; until the next, or disk_well(). */
+static inline void disk_breaks(unsigned what, const char *only, unsigned at,
+			       int error)
+{
+	disk.plan = (struct disk_plan){.what = what, .at = at, .only = only,
+				       .error = error};
+	disk.calls = 0;
+	disk.on = true;
+}
+
+static inline void disk_well(void)
+{
+	disk.on = false;
 }
