@@ -42,7 +42,8 @@ static const struct command commands[] = {
 	 "task repository, and tells which records its history vouches for.\n"
 	 "checkpoint: print the newest one. export: print records.\n"
 	 "compress: the files that are no longer written to, but the newest N.\n"
-	 "reindex: make index.db anew from the journal; the agent is stopped",
+	 "reindex: make index.db anew from the journal; an agent at work takes\n"
+	 "the new one when it starts again",
 	 cmd_audit},
 	{"evidence", "verify [DIR] [--json]\n| gc [--dry-run]",
 	 "verify: hash every file, and name what is corrupt, missing or in no\n"

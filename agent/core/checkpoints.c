@@ -282,11 +282,14 @@ void checkpoints_begin(struct checkpoints *c)
 
 int checkpoints_wait(struct checkpoints *c, uint64_t size, struct err *err)
 {
-	if (size > core_seq(c->core))
-		return err_set(err, ERR_not_found, "there are %llu records, "
-			       "not %llu",
-			       (unsigned long long)core_seq(c->core),
-			       (unsigned long long)size);
+	if (size > core_seq(c->core)) {
+		err_set(err, ERR_not_found, "there are %llu records, not %llu",
+			(unsigned long long)core_seq(c->core),
+			(unsigned long long)size);
+		return err_hint(err, "Name fewer. If a checkpoint that you "
+				"kept has as many, records are missing here: "
+				"kircerta-agent audit verify --since FILE.");
+	}
 	if (!follower_wait(c->follower, size, WAIT_US) &&
 	    tree_size(c->tree) >= size)
 		return 0;

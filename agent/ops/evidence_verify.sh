@@ -1,10 +1,10 @@
 #!/bin/sh
 # Is this what the journal has? Needs sha256sum, openssl 3 and jq, and asks nobody.
-# sh verify.sh [--key VKEY]   VKEY: the journal's key, as you know it from elsewhere
-set -u; export LC_ALL=C; cd -- "$(dirname -- "$0")" || exit 2
-t=$(mktemp -d) && trap 'rm -rf "$t"' EXIT || exit 2
-wrong() { echo "WRONG: $*"; exit 1; }
-none() { [ -z "$2" ] || wrong "$2: $1"; }
+# sh verify.sh [--key VKEY|FILE]   the journal's key, as you know it from elsewhere
+[ "${1---key}" = --key ] || { echo "usage: sh verify.sh [--key VKEY|FILE]"; exit 2; }
+key=${2-}; [ ! -f "$key" ] || key=$(cat -- "$key") || exit 2
+set -u; export LC_ALL=C; cd -- "$(dirname -- "$0")" && t=$(mktemp -d) && trap 'rm -rf "$t"' EXIT || exit 2
+wrong() { echo "WRONG: $*"; exit 1; }; none() { [ -z "$2" ] || wrong "$2: $1"; }
 signed() { # the text of the note $1 into $t/text, if the key has signed it
 	jq -jRs 'split("\n\n")[:-1] | join("\n\n") + "\n"' "$1" >"$t/text"
 	jq -rRs --arg name "$name" '[split("\n\n")[-1] | split("\n")[] | split(" ")
@@ -14,7 +14,7 @@ signed() { # the text of the note $1 into $t/text, if the key has signed it
 			>"$t/said" 2>&1 || wrong "$1: the key in journal.vkey has not signed it"
 }
 pinned=$#; vkey=$(cat journal.vkey) && name=${vkey%%+*} && id=${vkey#*+} && raw=${id#*+} && id=${id%%+*} || exit 2
-[ $pinned -eq 0 ] || [ "${2-}" = "$vkey" ] || wrong "journal.vkey: it is not the key given with --key"
+[ $pinned -eq 0 ] || [ "$key" = "$vkey" ] || wrong "journal.vkey: it is not the key given with --key"
 { printf '0*0\005\006\003+ep\003!\000'; printf %s "$raw" | base64 -d | tail -c 32; } >"$t/key"
 signed manifest.note; sum=$(sha256sum <manifest.json | head -c 64)
 [ "$(cat "$t/text")" = "$(printf '%s/evidence\n%s' "$name" "$sum")" ] || wrong "manifest.json: it was not signed"

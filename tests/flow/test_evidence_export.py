@@ -125,6 +125,11 @@ def test_an_archive_verifies_with_three_programs_and_nothing_else(agent):
     assert vkey in said and "compare it" in said, said
     assert agent.get("/api/audit/key").body.decode().strip() == vkey
     assert "compare it" not in x.good("--key", vkey)
+    kept = x.agent.dir / "kept.vkey"
+    kept.write_text(vkey + "\n")
+    assert "compare it" not in x.good("--key", str(kept))
+    code, said = x.verify("--help")
+    assert code == 2 and "usage" in said and "--key" in said, (code, said)
     assert len(x.read("verify.sh").splitlines()) <= 40
     lines = set(agent.lines())
     for line in x.read("records.jsonl").splitlines():
