@@ -212,4 +212,5 @@ else
 		--reason "make run, unattended" --allow-external-publish
 	demo_ended
 fi
+end # the agent signs its journal when it stops
 agent audit verify
