@@ -329,8 +329,9 @@ static int check_room(const struct gather *g, struct err *err)
 	room = (long long)st.f_bavail * (long long)st.f_frsize;
 	if (need <= room)
 		return 0;
-	err_set(err, ERR_overloaded, "the archive needs %lld MiB for a while, "
-		"and %lld MiB are free", (need - ROOM) >> 20, room >> 20);
+	err_set(err, ERR_overloaded, "the archive needs %lld KiB, and %lld MiB "
+		"left free beside it; %lld MiB are free", (need - ROOM) >> 10,
+		(long long)ROOM >> 20, room >> 20);
 	return err_hint(err, "Free disk space, or export the runs one by one.");
 }
 
