@@ -45,10 +45,20 @@ void map_free(struct map *m)
 	free(m);
 }
 
+/* Behind the lock. */
+static void shut(struct map *m, struct place *p)
+{
+	piece_unref(p->piece);
+	p->piece = NULL;
+	m->open--;
+}
+
 void map_add(struct map *m, uint64_t first, uint64_t start,
 	     struct piece *live)
 {
 	pthread_mutex_lock(&m->lock);
+	if (m->n && m->at[m->n - 1].piece)
+		shut(m, &m->at[m->n - 1]);
 	if (m->n == m->cap) {
 		m->cap = m->cap ? 2 * m->cap : 16;
 		m->at = xrealloc(m->at, m->cap * sizeof(*m->at));
@@ -87,9 +97,15 @@ static void close_one(struct map *m)
 	for (struct place *p = m->at; p + 1 < m->at + m->n; p++)
 		if (p->piece && (!old || p->used < old->used))
 			old = p;
-	piece_unref(old->piece);
-	old->piece = NULL;
-	m->open--;
+	shut(m, old);
+}
+
+/* Behind the lock: what was compressed takes its room until it is closed. */
+static void close_gone(struct map *m)
+{
+	for (struct place *p = m->at; p + 1 < m->at + m->n; p++)
+		if (p->piece && piece_gone(p->piece))
+			shut(m, p);
 }
 
 /*
@@ -107,7 +123,10 @@ static int get(struct map *m, uint64_t off, struct piece **out, uint64_t *at,
 	*at = off - p->start;
 	*left = p + 1 < m->at + m->n ? p[1].start - off : UINT64_MAX;
 	p->used = ++m->reads;
+	if (p->piece && p + 1 < m->at + m->n && piece_gone(p->piece))
+		shut(m, p);
 	if (!p->piece) {
+		close_gone(m);
 		while (m->open > OPEN_MAX)
 			close_one(m);
 		rc = piece_open(&p->piece, m->dir, p->first, err);

@@ -102,6 +102,13 @@ const char *piece_path(const struct piece *p)
 	return p->path;
 }
 
+bool piece_gone(const struct piece *p)
+{
+	struct stat st;
+
+	return !fstat(p->fd, &st) && !st.st_nlink;
+}
+
 int piece_size(const struct piece *p, uint64_t *size, struct err *err)
 {
 	struct stat st;

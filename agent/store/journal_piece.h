@@ -3,6 +3,7 @@
  * can still be read while its file is compressed and removed.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ void piece_unref(struct piece *p);		/* NULL is fine */
 
 int piece_fd(const struct piece *p);
 const char *piece_path(const struct piece *p);
+bool piece_gone(const struct piece *p);	/* from its folder */
 /* Bytes of the file as they are read, with fill where it has some. */
 int piece_size(const struct piece *p, uint64_t *size, struct err *err);
 /* Exactly len bytes at off, or -1: a bytes_read. Any thread. */
