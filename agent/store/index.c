@@ -228,7 +228,8 @@ static int add(struct index *x, struct record *const *records, size_t n,
 				       "record %llu and was given %llu",
 				       (unsigned long long)at->seq,
 				       (unsigned long long)r->seq);
-		if (index_add_record(x, r, err) || index_add_docs(x, r, err))
+		if (index_add_record(x, r, err) || index_add_docs(x, r, err) ||
+		    (post_full(&x->post) && post_flush(&x->post, &x->db, err)))
 			return -1;
 		at->seq = r->seq;
 		at->off = r->off + r->len + 1;

@@ -84,6 +84,11 @@ void post_add(struct post *p, const struct record *r,
 		add_words(p, r);
 }
 
+bool post_full(const struct post *p)
+{
+	return p->links.len + p->facets.len + p->words.len > POST_MAX;
+}
+
 #define ORDER(a, b) do { if ((a) != (b)) return (a) < (b) ? -1 : 1; } while (0)
 
 static int by_link(const void *a, const void *b)

@@ -26,6 +26,7 @@ static inline int64_t facet_key(enum facet kind, int64_t a, int64_t b)
 }
 
 struct post { struct buf links, facets, words, text; };
+#define POST_MAX ((size_t)32 << 20)	/* bytes to gather at a time */
 
 void post_fini(struct post *p);
 /* Correlation, task and run: the hash of each that there is. */
@@ -35,6 +36,8 @@ struct id_hash { bool there; int64_t hash; };
 /* Note a record; type and actor are its numbers, actor 0: none. */
 void post_add(struct post *p, const struct record *r,
 	      const struct id_hash ids[POST_IDS], int64_t type, int64_t actor);
+/* Is it more than should be in memory? Then flush it before the next. */
+bool post_full(const struct post *p);
 /* Put what was noted into the tables, and forget it. 0, or -1 and *err. */
 int post_flush(struct post *p, struct db *db, struct err *err);
 /* Forget it. */

@@ -3,6 +3,8 @@
 
 #include <sqlite3.h>
 
+#include "agent/store/index_write.h"
+
 static bool in_list(const char *list, const char *text)
 {
 	size_t len = strlen(text);
@@ -236,6 +238,49 @@ START_TEST(what_is_taken_is_seen_once_it_is_committed)
 }
 END_TEST
 
+/* A record of some 15,000 words, one of them of this record alone. */
+static void log_wordy(struct log *l, unsigned no)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "unique%u", no);
+	for (unsigned i = 0; i < 15000; i++)
+		buf_addf(&text, " %03x", i % 1000);
+	log_add(l, (struct entry){.type = "t", .data = json_pack("{s:s}",
+		"detail", text.data)}, no);
+	buf_fini(&text);
+}
+
+START_TEST(many_words_are_not_all_in_memory_at_once)
+{
+	const unsigned many = POST_MAX / 24 / 15000 + 8;
+	struct log *l = xcalloc(1, sizeof(*l));
+	struct place p = place_new();
+	struct index *x = open_ok(&p, false);
+	struct reader *r = reader_ok(&p);
+
+	for (unsigned i = 0; i < many; i++)
+		log_wordy(l, i);
+	for (unsigned i = 0; i < many; i++) {
+		ck_assert_int_eq(index_take(x, l->r + i, 1, NULL), 0);
+		ck_assert(x->post.words.len <= POST_MAX);
+	}
+	ck_assert_int_eq(seen(r), 0);
+	ck_assert_int_eq(index_commit(x, NULL), 0);
+	for (unsigned i = 0; i < many; i += many - 1) {
+		char word[32];
+		struct record_filter f = {.words = word, .limit = 64};
+
+		snprintf(word, sizeof(word), "unique%u", i);
+		answer_is_right(r, l, &f, i);
+	}
+	reader_close(r);
+	index_close(x);
+	log_free(l);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 START_TEST(a_time_is_a_place_in_the_journal)
 {
 	static const struct { int64_t ts; unsigned want; } cases[] = {
@@ -264,4 +309,5 @@ TESTS("index records",
       a_thousand_questions_are_answered_as_by_reading_everything,
       what_lies_across_two_parts_of_the_index_is_one,
       what_is_taken_is_seen_once_it_is_committed,
+      many_words_are_not_all_in_memory_at_once,
       a_time_is_a_place_in_the_journal)
