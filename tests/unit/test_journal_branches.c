@@ -234,8 +234,10 @@ START_TEST(a_newest_segment_that_is_packed_is_followed_by_another)
 	struct journal *j;
 
 	make(&p, 3);
-	ck_assert(!journal_compress(p.dir, 1, NULL, NULL, NULL));
-	unlink(path_of(&p, 3, ".jsonl"));
+	ck_assert(!journal_compress(p.dir, 0, NULL, NULL, NULL));
+	ck_assert(!unlink(path_of(&p, 3, ".jsonl")));
+	ck_assert(!access(path_of(&p, 2, ".jsonl.zst"), F_OK));
+	ck_assert(access(path_of(&p, 2, ".jsonl"), F_OK));
 	j = open_small(&p);
 	ck_assert_uint_eq(journal_head(j).seq, 2);
 	add_big(j);

@@ -174,6 +174,48 @@ START_TEST(fill_that_is_short_is_never_made_over_records)
 }
 END_TEST
 
+START_TEST(fill_is_made_in_no_other_file)
+{
+	struct place p = place_new();
+	struct live *l = live_in(&p);
+	int64_t since;
+	char why[160];
+
+	ck_assert(!unlink(p.file));
+	disk_spill(p.file, "other", 5);
+	ck_assert(!live_fits(l, 0, 16 * MIB, true));
+	live_wrote(l, atomic_load(&l->room) - live_used(l));
+	ck_assert(!live_ready(l, 0));
+	ck_assert(live_full(l, &since, why, sizeof(why)));
+	ck_assert_msg(strstr(why, "is not the file it was") != NULL, "%s",
+		      why);
+	live_free(l);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
+START_TEST(a_journal_gives_its_reserve_up)
+{
+	struct place p = place_new();
+	struct journal_repair repair;
+	struct journal *j;
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/reserve", p.dir);
+	ck_assert(!journal_open(&j, p.dir, &(struct journal_options){
+		.alone = true}, &repair, NULL));
+	disk_spill(path, "reserve", 7);
+	say_free(PLENTY);
+	journal_release(j);
+	ck_assert(!access(path, F_OK));
+	say_free(0);
+	journal_release(j);
+	ck_assert(access(path, F_OK));
+	journal_close(j);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 /* Until the thread has asked so often how much is free. */
 static void asked(unsigned times)
 {
@@ -285,6 +327,7 @@ TESTS("journal room",
       a_reserve_is_whole_or_not_there,
       room_that_others_take_is_seen_and_its_return_too,
       fill_that_is_short_is_never_made_over_records,
+      fill_is_made_in_no_other_file, a_journal_gives_its_reserve_up,
       a_thread_that_waits_sees_room_return,
       a_reserve_is_not_made_where_there_is_too_little,
       fill_is_made_in_larger_steps_while_there_is_much_to_write)

@@ -146,6 +146,7 @@ START_TEST(a_walk_stops_where_a_line_is_none)
 		{"", 0, 0, ""}, {"", 1, -1, "it fails here"},
 		{"{}\n", 0, -1, "is no record"}, {"{}", 0, -1, "has no end"},
 		{"long", 0, -1, "has no end"},
+		{"same", 0, -1, "has the number of another"},
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
@@ -154,11 +155,13 @@ START_TEST(a_walk_stops_where_a_line_is_none)
 		struct record *r = record(1);
 		struct err err = {0};
 
-		buf_add(&m.b, r->line, r->len);
-		buf_add(&m.b, "\n", 1);
+		for (int n = 0; n <= !strcmp(cases[i / 2].text, "same"); n++) {
+			buf_add(&m.b, r->line, r->len);
+			buf_add(&m.b, "\n", 1);
+		}
 		if (!strcmp(cases[i / 2].text, "long"))
 			add_many(&m.b, 'x', RECORD_LINE_MAX + 1);
-		else
+		else if (strcmp(cases[i / 2].text, "same"))
 			buf_adds(&m.b, cases[i / 2].text);
 		ck_assert_int_eq(link_walk(&at, lines_new(from_memory, &m, 0,
 							  m.b.len), NULL, NULL,
