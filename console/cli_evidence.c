@@ -140,8 +140,9 @@ static int say_exported(struct cli *c, const char *to, FILE *file)
 	json_set_str(out, "file", to);
 	json_set_int(out, "size", (json_int_t)ftello(file));
 	if (!cli_json(c, out))
-		printf("%s\nverify it with its verify.sh, here or elsewhere; "
-		       "--key VKEY if you know the journal's key\n", to);
+		printf("%s\nunpack it with tar, here or elsewhere, and run its "
+		       "verify.sh; --key VKEY|FILE if you\nknow the journal's "
+		       "key\n", to);
 	json_decref(out);
 	return EXIT_OK;
 }

@@ -234,6 +234,8 @@ static char *summary_of(const json_t *data)
 	const char *key;
 	json_t *v;
 
+	add_scalar(&b, "times",
+		   json_object_get(json_object_get(data, "folded"), "count"));
 	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
 		add_scalar(&b, first[i], json_object_get(rest, first[i]));
 		json_object_del(rest, first[i]);

@@ -190,6 +190,20 @@ START_TEST(health_is_looked_at_from_time_to_time)
 }
 END_TEST
 
+START_TEST(a_record_of_many_says_of_how_many)
+{
+	json_t *v = json_pack("{s:i, s:s, s:{s:s, s:{s:i}}}", "seq", 9,
+			      "type", "auth_failed", "data", "error_code",
+			      "unauthenticated", "folded", "count", 20);
+	struct item *it = item_decode(ITEM_RECORD, v);
+
+	ck_assert_str_eq(((struct record *)it)->summary,
+			 "times=20  error_code=unauthenticated");
+	item_free(it);
+	json_decref(v);
+}
+END_TEST
+
 START_TEST(a_call_that_a_full_disk_refused_asks_for_the_health)
 {
 	struct model *m = live(7);
@@ -386,6 +400,7 @@ TESTS("console_model",
       many_records_of_one_task_ask_for_it_once_at_a_time,
       a_record_refreshes_what_it_is_about,
       health_is_looked_at_from_time_to_time,
+      a_record_of_many_says_of_how_many,
       a_call_that_a_full_disk_refused_asks_for_the_health,
       after_a_loss_it_goes_on_where_it_was,
       a_gap_is_kept_in_its_place_and_everything_read_anew,
