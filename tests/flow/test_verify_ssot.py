@@ -410,11 +410,14 @@ def test_what_others_committed_and_was_taken_in_counts(fresh):
     # where the document was not taken as it stood there, it is told only.
     order = git(fresh, "rev-list", "--reverse", "main").split()
     tip = order[-1]
-    for forged, code in ((theirs[1], 0), (theirs[0], 6)):
+    # Where the agent left main is told apart, if it moved since the forgery.
+    for forged, missed in ((theirs[1], False), (theirs[0], True)):
         rewrite(fresh, lambda n, text: text.replace("by hand", "forged")
                 if order[n] == forged else text)
         exit_code, said, report = verify(fresh)
-        assert exit_code == code and report["taken_and_lost"] >= 1, said
+        assert report["taken_and_lost"] >= 1, said
+        told = {p["what"] for p in report["problems"]} - {"main_moved"}
+        assert told == ({"commit_missing"} if missed else set()), said
         assert "taken in, and that main does not have" in said, said
         git(fresh, "update-ref", "refs/heads/main", tip)
     rewrite(fresh, lambda n, text: text.replace("by hand", "forged")
