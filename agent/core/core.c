@@ -116,8 +116,8 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 		begin_thread(&k->workers[i].thread, "worker", worker_main,
 			     &k->workers[i]);
 	}
+	k->expiry = expiry_start(k);	/* known to the writer from the start */
 	begin_thread(&k->writer, "writer", writer_main, k);
-	k->expiry = expiry_start(k);
 	return remote_open(&k->remote, k, err) || seconds_open(k, err) ?
 	       -1 : 0;
 }
