@@ -129,11 +129,9 @@ void live_grow(struct live *l, size_t waiting, uint64_t need)
 	struct err why = {.detail = "the disk is full"};
 
 	grow(l, want > need ? want : need, &why);
-	if (!is_ready(l, waiting) || room_low(l->dir)) {
+	if (!is_ready(l, waiting) || room_low(l->dir))
 		say_full(l, &why);
-		l->again_us = clock_mono_us() + AGAIN_US;
-		pthread_cond_signal(&l->changed);
-	} else if (atomic_exchange(&l->full, false))
+	else if (atomic_exchange(&l->full, false))
 		log_info("the journal has room again");
 }
 
