@@ -73,13 +73,16 @@ static int still_true(struct checkpoints *c, struct err *err)
 	return err_hint(err, "kircerta-agent audit verify");
 }
 
-/* Under lock. */
+/* Under lock. Nothing of a tree that is not yet what it was known to be. */
 static int sign(struct checkpoints *c, struct err *err)
 {
 	struct checkpoint next = c->newest;
 	struct buf note = {0};
 	int rc;
 
+	if (c->mending)
+		return err_set(err, ERR_overloaded, "the tree is being made "
+			       "anew");
 	next.size = tree_head(c->tree, next.root);
 	if (next.size <= c->newest.size)
 		return 0;
@@ -158,6 +161,13 @@ int checkpoints_rebuild(struct checkpoints *c, uint64_t size,
 			"verify says where. Restore it from a copy.");
 }
 
+static void set_mending(struct checkpoints *c, bool mending)
+{
+	pthread_mutex_lock(&c->lock);
+	c->mending = mending;
+	pthread_mutex_unlock(&c->lock);
+}
+
 /*
  * The files of the tree turned out to be damaged. What is in memory of it is
  * not, and says what the journal must give again.
@@ -171,10 +181,10 @@ static int mend(struct checkpoints *c, struct err *err)
 	}
 	if (!c->mending)
 		c->good_size = tree_head(c->tree, c->good_root);
-	c->mending = true;
+	set_mending(c, true);
 	if (checkpoints_rebuild(c, c->good_size, c->good_root, err))
 		return -1;
-	c->mending = false;
+	set_mending(c, false);
 	return 0;
 }
 
@@ -401,7 +411,7 @@ void checkpoints_stop(struct checkpoints *c, int64_t timeout_us)
 	follower_stop(c->follower, timeout_us);
 	c->follower = NULL;
 	pthread_mutex_lock(&c->lock);
-	sign_if(c, c->others && !c->changed);
+	sign_if(c, c->others && !c->changed && !c->mending);
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -26,7 +26,8 @@ struct checkpoints {
 	bool failing;
 	char error[480], hint[320];
 
-	/* The follower's own: what it has to reach when the tree is mended. */
+	/* The follower's to change, mending under the lock: what it has to
+	   reach when the tree is mended. */
 	bool mending, changed;
 	uint64_t good_size;
 	uint8_t good_root[SHA256_RAW];
