@@ -237,9 +237,10 @@ class Agent:
     def patch(self, target, body, **kw):
         return self.request("PATCH", target, body, **kw)
 
-    def raw(self, data=b"", timeout=30):
-        """A bare connection, for what no client would send."""
-        stream = Stream(self.address, timeout * SLOW)
+    def raw(self, data=b"", timeout=30, source=""):
+        """A bare connection, for what no client would send; maybe from an
+        address of its own, 127.x.y.z."""
+        stream = Stream(self.address, timeout * SLOW, source)
         stream.send(data)
         return stream
 

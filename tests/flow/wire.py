@@ -32,10 +32,11 @@ class Stream:
     """A socket that is read in whole pieces, each until a deadline. A piece
     that is not all there when the time is over stays for the next try."""
 
-    def __init__(self, address, timeout=TIMEOUT):
+    def __init__(self, address, timeout=TIMEOUT, source=""):
         self.timeout = timeout
         self.data = b""
-        self.sock = socket.create_connection(address, timeout=timeout)
+        self.sock = socket.create_connection(
+            address, timeout, (source, 0) if source else None)
 
     def fileno(self):
         return self.sock.fileno()
