@@ -36,10 +36,10 @@ counts() {
 }
 
 run() { # run NAME COMMAND...
-	local name=$1 p='' f='' rc=0 note=''
+	local name=$1 p='' f='' rc=0 note='' began
 	shift
 	[[ $name == *"$pattern"* ]] || return 0
-	programs=$((programs + 1))
+	programs=$((programs + 1)) began=$SECONDS
 	# A process group of its own: what a dead test leaves behind goes too.
 	setsid timeout --foreground -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
 	pid=$!
@@ -56,7 +56,8 @@ run() { # run NAME COMMAND...
 	[ "$rc" = 0 ] || note="exit $rc${note:+, $note}"
 	passed=$((passed + p)) failed=$((failed + f))
 	if [ "$f" = 0 ]; then
-		printf 'ok    %4d  %s\n' "$p" "$name"
+		printf 'ok    %4d  %s  %d s\n' "$p" "$name" \
+			$((SECONDS - began))
 	else
 		printf 'FAIL  %4d  %s: %d failed%s\n' "$p" "$name" "$f" \
 			"${note:+ ($note)}"
