@@ -8,7 +8,7 @@ set -uo pipefail
 build=$(cd "${1:?usage: tests/soak.sh BUILD_DIR}" && pwd) || exit 1
 cd "$(dirname "$0")/.." || exit 1
 export KIRCERTA_SOAK=1 KIRCERTA_EVERY=1 KIRCERTA_KILLS=${KIRCERTA_KILLS:-1000}
-export CK_TIMEOUT_MULTIPLIER=1000
+export CK_TIMEOUT_MULTIPLIER=1000 KIRCERTA_SEED=${KIRCERTA_SEED:-$RANDOM}
 end=$((SECONDS + ${HOURS:-24} * 3600))
 failed=0
 

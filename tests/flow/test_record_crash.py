@@ -12,7 +12,7 @@ import kc
 from following import untraceable
 
 KILLS = int(os.environ.get("KIRCERTA_KILLS", 6))
-SEED = int(os.environ.get("KIRCERTA_SEED", random.randrange(10000)))
+SEED = int(os.environ.get("KIRCERTA_SEED", 1))
 SOAK = os.environ.get("KIRCERTA_SOAK")
 RNG = random.Random(SEED)
 CONF = {"audit.segment-size": "64k", "audit.checkpoint-records": "50",

@@ -1,6 +1,6 @@
 """Whatever fails, and wherever the agent is killed while it makes history:
 what was acknowledged is in history, once, and with the same commit ids that
-an undisturbed replay of the journal gives. A sample of the steps, drawn anew
+an undisturbed replay of the journal gives. A sample of the steps, drawn
 from $KIRCERTA_SEED; all of them with KIRCERTA_SOAK=1."""
 import collections
 import os
@@ -15,7 +15,7 @@ from following import (alternate, follows, inject, settled, sound, traced,
 from person import Person, by_hand
 
 SOAK = os.environ.get("KIRCERTA_SOAK")
-SEED = int(os.environ.get("KIRCERTA_SEED", random.randrange(10000)))
+SEED = int(os.environ.get("KIRCERTA_SEED", 1))
 RNG = random.Random(SEED)
 CALLS = ("write", "pwrite64", "openat", "fsync", "fdatasync", "rename",
          "renameat2", "link", "linkat", "unlink", "mkdir", "read", "pread64",
