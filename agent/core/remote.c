@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/core/pause.h"
 #include "agent/core/remote_git.h"
 #include "agent/core/remote_row.h"
 #include "agent/core/threads.h"
@@ -266,13 +266,7 @@ void remote_distance(struct remote *r, const char *ours, const char *theirs)
 
 int64_t remote_pause(struct remote *r)
 {
-	uint32_t dice = 0;
-
-	r->pause = r->pause ? r->pause * 2 : PAUSE_LEAST;
-	if (r->pause > PAUSE_MOST)
-		r->pause = PAUSE_MOST;
-	getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
-	return r->pause - r->pause / 4 * (int64_t)(dice % 1000) / 1000;
+	return pause_longer(&r->pause, PAUSE_LEAST, PAUSE_MOST);
 }
 
 /* What a killed git left of the refs that nobody but this thread moves. */

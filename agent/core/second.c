@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/core/checkpoints.h"
+#include "agent/core/pause.h"
 #include "agent/core/second_row.h"
 #include "agent/core/threads.h"
 #include "agent/ops/op.h"
@@ -185,13 +185,7 @@ int second_keep(struct second *s, const char *ext, const void *data,
 
 static int64_t next_pause(struct second *s)
 {
-	uint32_t dice = 0;
-
-	s->pause = s->pause ? s->pause * 2 : PAUSE_LEAST;
-	if (s->pause > PAUSE_MOST)
-		s->pause = PAUSE_MOST;
-	getrandom(&dice, sizeof(dice), GRND_NONBLOCK);
-	return s->pause - s->pause / 4 * (int64_t)(dice % 1000) / 1000;
+	return pause_longer(&s->pause, PAUSE_LEAST, PAUSE_MOST);
 }
 
 static int64_t take_turn(struct second *s)
