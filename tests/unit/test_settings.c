@@ -357,6 +357,19 @@ START_TEST(a_file_that_everybody_may_write_is_not_taken)
 }
 END_TEST
 
+/* The rows of the table; the sections of settings_*.c come on top. */
+#define SET(...) +1
+#define POLICY(...) +1
+#define RETENTION(...) +1
+#define TOOL(...) +1
+enum { ROWS = 0
+#include "agent/store/settings.def"
+};
+#undef SET
+#undef POLICY
+#undef RETENTION
+#undef TOOL
+
 START_TEST(the_list_is_a_file_that_changes_nothing)
 {
 	char *text = NULL, base[SHA256_HEX], hex[SHA256_HEX], *at;
@@ -375,7 +388,7 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 			at[1] = ' ';		/* now it is set */
 			keys++;
 		}
-	ck_assert_uint_eq(keys, 44);
+	ck_assert_uint_ge(keys, ROWS);
 	at = strstr(text, "name =");
 	memcpy(at, "#", 1);			/* has no default text */
 	ck_assert_int_eq(read_text(&s, text, NULL), 0);
