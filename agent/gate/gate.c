@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/gate/account.h"
+#include "agent/gate/authn.h"
 #include "agent/gate/idem.h"
 #include "agent/gate/policy.h"
 #include "agent/gate/propose.h"
@@ -17,7 +18,6 @@
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/json.h"
-#include "common/mem.h"
 
 /* A frame names its operation; after this it is a call like any other. */
 static json_t *read_frame(struct call *c)
@@ -42,30 +42,6 @@ static json_t *read_frame(struct call *c)
 		 params ? json_incref(params) : json_object();
 	json_decref(frame);
 	return params;
-}
-
-static void wipe_bearer(struct call *c)
-{
-	if (!c->bearer)
-		return;
-	mem_wipe(c->bearer, strlen(c->bearer));
-	xfree(c->bearer);
-}
-
-/* Who is it? A call that has failed already is named where it can be. */
-static void authenticate(struct agent *a, struct call *c)
-{
-	bool open = c->op && c->op->flags & OP_OPEN && !c->bearer;
-	struct err why = {0};
-
-	if (open)
-		return;
-	c->known = c->bearer &&
-		   !tokens_check(a->tokens, c->bearer, &c->who, &why);
-	if (!c->known && !c->err.code)
-		err_set(&c->err, why.code ? why.code : ERR_unauthenticated,
-			"%s", *why.detail ? why.detail : "no valid token");
-	err_fini(&why);
 }
 
 static void scope_wanted(unsigned scopes, char out[48])
@@ -116,11 +92,11 @@ void gate_admit(struct agent *a, struct call *c)
 	if (c->own_id)
 		id_make('c', c->correlation_id);
 	if (!c->op && !c->err.code) {	/* OPTIONS: the router has answered */
-		wipe_bearer(c);
+		authn_wipe(c);
 		return;
 	}
-	authenticate(a, c);
-	wipe_bearer(c);
+	authn(a, c);
+	authn_wipe(c);
 	if (!c->err.code)
 		authorize(c);
 	if (!c->err.code)
@@ -136,8 +112,7 @@ bool gate_may(struct agent *a, const struct call *c)
 {
 	struct actor who;
 
-	return c->op && c->bearer &&
-	       !tokens_check(a->tokens, c->bearer, &who, NULL) &&
+	return c->op && !authn_who(a, c, &who, NULL) &&
 	       c->op->scopes & who.scopes;
 }
 

@@ -1,0 +1,25 @@
+/*
+ * Who is asking? The one place where what a request shows becomes an actor. A
+ * bearer that is sent counts, whatever else is known of who sent it.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct actor;
+struct agent;
+struct call;
+struct err;
+
+/*
+ * Who is it, by what the transport has put into c? -1 with
+ * ERR_unauthenticated (nobody) or ERR_io. Leaves no trace. Any thread.
+ */
+int authn_who(struct agent *a, const struct call *c, struct actor *who,
+	      struct err *err);
+/*
+ * Fill c->who and c->known, or c->err unless it says something already. A
+ * call that has failed is named all the same where it can be. Any thread.
+ */
+void authn(struct agent *a, struct call *c);
+/* The bearer has served: no trace of it is left in memory. */
+void authn_wipe(struct call *c);
