@@ -8,6 +8,7 @@
 #
 # KIRCERTA_YOUTUBE_CLIENT_FILE  publish to that channel, not to a stand-in
 # KIRCERTA_RUN_DIR              instead of .run
+# KIRCERTA_PORT                 instead of 8787; 0 is any that is free
 #
 # Everything that is started here ends with this script, however it ends.
 set -euo pipefail
@@ -131,8 +132,8 @@ channel
 
 # --- The agent ------------------------------------------------------------------
 
-port=8787
-if (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+port=${KIRCERTA_PORT:-8787}
+if [ "$port" != 0 ] && (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
 	say "port      $port is taken by another program; using a free one"
 	port=0
 fi

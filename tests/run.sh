@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Runs the tests of one build, a line a program, and the output of those
-# that fail. The last line is the count over all of them.
+# that fail. The last line is the count over all of them. As many run at a
+# time as there are processors, or JOBS.
 #
 #   tests/run.sh BUILD_DIR [PATTERN]     PATTERN is looked for in the path
 set -uo pipefail
 build=$(cd "${1:?usage: tests/run.sh BUILD_DIR [PATTERN]}" && pwd) || exit 1
 pattern=${2:-}
 cd "$(dirname "$0")/.." || exit 1
-limit=300 # seconds a program may take
+limit=600 # seconds a program may take
 
 case $build in
 */san)
@@ -19,9 +20,18 @@ esac
 export LC_ALL=C.UTF-8
 
 passed=0 failed=0 programs=0
-out=$(mktemp) pid=''
-trap 'rm -f "$out"' EXIT
-trap '[ -z "$pid" ] || kill -- "-$pid" 2>/dev/null; exit 130' INT TERM HUP
+lanes=${JOBS:-$(nproc)}
+work=$(mktemp -d)
+declare -A names=() began=() outs=() # of what runs now, by process id
+
+# A process group each: what a dead test leaves behind goes too.
+stop_all() {
+	for pid in "${!names[@]}"; do
+		kill -- "-$pid" 2>/dev/null
+	done
+}
+trap 'rm -rf "$work"' EXIT
+trap 'stop_all; exit 130' INT TERM HUP
 
 # counts FILE: "passed failed", from Check's line or from a flow's own.
 counts() {
@@ -35,18 +45,13 @@ counts() {
 	END { if (seen) print p, f }' "$1"
 }
 
-run() { # run NAME COMMAND...
-	local name=$1 p='' f='' rc=0 note='' began
-	shift
-	[[ $name == *"$pattern"* ]] || return 0
-	programs=$((programs + 1)) began=$SECONDS
-	# A process group of its own: what a dead test leaves behind goes too.
-	setsid timeout --foreground -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
-	pid=$!
-	{ wait "$pid" || rc=$?; } 2>/dev/null
+# reap: waits for one program to end and says how it went.
+reap() {
+	local pid rc=0 name p='' f='' note=''
+	{ wait -n -p pid "${!names[@]}" || rc=$?; } 2>/dev/null
 	kill -KILL -- "-$pid" 2>/dev/null
-	pid=''
-	read -r p f < <(counts "$out")
+	name=${names[$pid]}
+	read -r p f < <(counts "${outs[$pid]}")
 	if [ -z "$p" ]; then
 		p=0 f=1 note="no count"
 	elif [ "$rc" != 0 ] && [ "$f" = 0 ]; then
@@ -57,12 +62,23 @@ run() { # run NAME COMMAND...
 	passed=$((passed + p)) failed=$((failed + f))
 	if [ "$f" = 0 ]; then
 		printf 'ok    %4d  %s  %d s\n' "$p" "$name" \
-			$((SECONDS - began))
+			$((SECONDS - began[$pid]))
 	else
 		printf 'FAIL  %4d  %s: %d failed%s\n' "$p" "$name" "$f" \
 			"${note:+ ($note)}"
-		sed 's/^/      | /' "$out"
+		sed 's/^/      | /' "${outs[$pid]}"
 	fi
+	unset "names[$pid]" "began[$pid]" "outs[$pid]"
+}
+
+run() { # run NAME COMMAND...: as soon as there is a lane for it
+	local name=$1 out
+	shift
+	[[ $name == *"$pattern"* ]] || return 0
+	[ "${#names[@]}" -lt "$lanes" ] || reap
+	programs=$((programs + 1)) out=$work/$programs
+	setsid timeout --foreground -k 10 "$limit" "$@" >"$out" 2>&1 </dev/null &
+	names[$!]=$name began[$!]=$SECONDS outs[$!]=$out
 }
 
 shopt -s nullglob
@@ -75,6 +91,9 @@ for flow in tests/flow/test_*.py; do
 	run "$flow" python3 "$flow" "$build"
 done
 run tests/layers.sh tests/layers.sh
+while [ "${#names[@]}" -gt 0 ]; do
+	reap
+done
 
 [ "$programs" -gt 0 ] || echo "no test has '$pattern' in its path"
 echo "$passed passed, $failed failed"

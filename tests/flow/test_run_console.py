@@ -17,8 +17,8 @@ class Terminal:
 
     def __init__(self, folder):
         env = {k: v for k, v in os.environ.items() if k not in SKIP}
-        env |= {"KIRCERTA_RUN_DIR": folder, "TERM": "xterm", "LINES": "24",
-                "COLUMNS": "80"}
+        env |= {"KIRCERTA_RUN_DIR": folder, "KIRCERTA_PORT": "0",
+                "TERM": "xterm", "LINES": "24", "COLUMNS": "80"}
         self.text = ""
         self.pid, self.master = pty.fork()
         if not self.pid:
@@ -27,7 +27,7 @@ class Terminal:
 
     def until(self, pattern, seconds=60):
         """Reads until the pattern is there, or to the end."""
-        limit = time.monotonic() + seconds * kc.SLOW
+        limit = time.monotonic() + seconds * kc.PATIENCE
         while not re.search(pattern, self.text):
             assert time.monotonic() < limit, self.text
             if select.select([self.master], [], [], 1)[0]:
