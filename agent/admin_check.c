@@ -12,6 +12,7 @@
 
 #include "agent/run/tool.h"
 #include "agent/store/home.h"
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/settings_remote.h"
 #include "common/err.h"
@@ -65,15 +66,23 @@ static int check_settings(struct settings *s, const struct globals *g,
 /* A policy for a tool that is not there protects nothing. */
 static int check_policies(const struct settings *s, const struct tools *tools)
 {
-	int rc = 0;
+	struct policy_table *p = NULL;
+	struct err err = {0};
+	int rc = s->file ? policy_read(&p, s->file, &err) : 0;
 
-	for (size_t i = 0; i < s->n_tool_policies; i++)
-		if (!tools_find(tools, s->tool_policies[i].tool)) {
-			say_row("policy", "FAIL", s->tool_policies[i].tool);
+	if (rc) {
+		say_row("policy", "FAIL", err.detail);
+		say_more(err_hint_of(&err));
+	}
+	for (size_t i = 0; p && i < p->n_tools; i++)
+		if (!tools_find(tools, p->tools[i].tool)) {
+			say_row("policy", "FAIL", p->tools[i].tool);
 			say_more("no tool has this name: correct it or take "
 				 "the section out");
 			rc = -1;
 		}
+	policy_unref(p);
+	err_fini(&err);
 	return rc;
 }
 

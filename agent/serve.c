@@ -14,6 +14,7 @@
 #include "agent/store/evidence.h"
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -51,11 +52,20 @@ static int load_tools(struct agent *a, const char *built_in, struct err *err)
 	if (tools_load(&tools, a->tool_dirs, err))
 		return -1;
 	a->tools = tools;
-	for (size_t i = 0; i < a->settings->n_tool_policies; i++)
-		if (!tools_find(tools, a->settings->tool_policies[i].tool))
+	return 0;
+}
+
+static int load_policy(struct agent *a, struct err *err)
+{
+	struct policy_table *policy;
+
+	if (policy_read(&policy, a->settings->file, err))
+		return -1;
+	a->policy = policy;
+	for (size_t i = 0; i < policy->n_tools; i++)
+		if (!tools_find(a->tools, policy->tools[i].tool))
 			log_warn("[policy \"%s\"] protects nothing: no tool "
-				 "has this name",
-				 a->settings->tool_policies[i].tool);
+				 "has this name", policy->tools[i].tool);
 	return 0;
 }
 
@@ -98,6 +108,7 @@ static int build(struct parts *p, const struct globals *g,
 	p->built_in = built_in_tools();
 	journal.segment = (uint64_t)p->settings.segment_size;
 	if (load_redact_key(a, err) || load_tools(a, p->built_in, err) ||
+	    load_policy(a, err) ||
 	    tokens_open(&a->tokens, p->home.tokens, err) ||
 	    evidence_open(&a->evidence, p->home.evidence, err) ||
 	    journal_open(&a->journal, p->home.audit, &journal, &p->repair, err))
@@ -117,6 +128,10 @@ static void tear_down(struct parts *p)
 	for (size_t i = 0; i < p->agent.n_old_tools; i++)
 		tools_unref(p->agent.old_tools[i]);
 	free(p->agent.old_tools);
+	policy_unref(p->agent.policy);
+	for (size_t i = 0; i < p->agent.n_old_policies; i++)
+		policy_unref(p->agent.old_policies[i]);
+	free(p->agent.old_policies);
 	free(p->built_in);
 	settings_fini(&p->settings);
 	home_fini(&p->home);

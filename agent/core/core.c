@@ -19,6 +19,7 @@
 #include "agent/run/supervisor.h"
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "common/clock.h"
 #include "common/mem.h"
@@ -35,7 +36,7 @@ static json_t *started_data(const struct agent *a)
 {
 	return json_pack("{s:s,s:s,s:i,s:s}", "version", a->version, "agent",
 			 a->settings->name, "pid", (int)getpid(),
-			 "policy_sha256", a->settings->policy_sha256);
+			 "policy_sha256", a->policy->sha256);
 }
 
 static json_t *repair_data(const struct journal_repair *r)

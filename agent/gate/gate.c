@@ -13,7 +13,7 @@
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/store/journal.h"
-#include "agent/store/settings.h"
+#include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -126,7 +126,7 @@ static int weigh(struct agent *a, struct call *c)
 
 	if (c->op->effect == EFFECT_TOOL) {
 		tool_weigh(a, c, &w);
-		v = policy_of_tool(a->settings, mode, &w);
+		v = policy_of_tool(a->policy, mode, &w);
 	} else {
 		v = policy_of(mode, c->op->effect);
 	}

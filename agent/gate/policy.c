@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "agent/store/settings.h"
+#include "agent/store/policy.h"
 
 static const struct verdict allow = {RULE_ALLOW, NULL};
 static const struct verdict stopped = {RULE_DENY, "mode_stopped"};
@@ -60,7 +60,7 @@ static int rule_for(const struct policy *p, int level)
 	}
 }
 
-struct verdict policy_of_tool(const struct settings *s, enum mode mode,
+struct verdict policy_of_tool(const struct policy_table *t, enum mode mode,
 			      const struct weight *w)
 {
 	int by_mode = matrix[mode][EFFECT_TOOL], rule;
@@ -69,7 +69,7 @@ struct verdict policy_of_tool(const struct settings *s, enum mode mode,
 		return (struct verdict){RULE_DENY, "side_effect_mismatch"};
 	if (by_mode == RULE_DENY)
 		return stopped;
-	rule = rule_for(settings_policy(s, w->tool), w->level);
+	rule = rule_for(policy_for(t, w->tool), w->level);
 	if (rule == RULE_DENY)
 		return (struct verdict){RULE_DENY, "tool_disabled"};
 	if (rule == RULE_APPROVE)

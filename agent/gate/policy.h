@@ -14,5 +14,5 @@ enum mode mode_named(const char *name);
 /* An operation that runs no tool. */
 struct verdict policy_of(enum mode mode, enum effect effect);
 /* A call that would run a tool. */
-struct verdict policy_of_tool(const struct settings *s, enum mode mode,
+struct verdict policy_of_tool(const struct policy_table *t, enum mode mode,
 			      const struct weight *w);

@@ -14,6 +14,7 @@
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/supervisor.h"
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -54,14 +55,14 @@ static json_t *request_of(struct agent *a, const struct call *c,
 		or_null(json_object_get(c->args, "task_id")), "criterion_ref",
 		or_null(json_object_get(c->args, "criterion_ref")),
 		"artifacts", approval_files(ask->files), "policy_sha256",
-		a->settings->policy_sha256, "requester", c->who.name);
+		a->policy->sha256, "requester", c->who.name);
 }
 
 static json_t *approval_make(struct agent *a, const struct call *c,
 			     const struct tool_ask *ask, json_t *request,
 			     const char *match)
 {
-	const struct policy *p = settings_policy(a->settings, ask->tool->name);
+	const struct policy *p = policy_for(a->policy, ask->tool->name);
 	const char *task_id = json_str(request, "task_id");
 	const json_t *task = task_id ? state_doc(a->state, "task", task_id) :
 				       NULL;
@@ -212,7 +213,7 @@ static int open_new(struct agent *a, struct call *c,
 static int use(struct agent *a, struct call *c, const struct tool_ask *ask,
 	       json_t *approval, const char *match, struct err *err)
 {
-	const struct policy *p = settings_policy(a->settings, ask->tool->name);
+	const struct policy *p = policy_for(a->policy, ask->tool->name);
 	const char *run_id = json_str(approval, "run_id");
 	int64_t start = doc_time(approval, "approved_at") + p->grace;
 	struct fact fact = {.type = "run_queued",

@@ -42,4 +42,6 @@ void approval_end_of_task(struct agent *a, const struct call *c,
 void approval_due(struct agent *a, const struct call *c, const char *id);
 /* A task shows an approval that may be over by now: the clock calls this. */
 void approval_shown_due(struct agent *a, const struct call *c, const char *id);
+/* What was asked under another policy is not what would be decided now. */
+void approval_end_unbound(struct agent *a, const struct call *c);
 void approval_recover(struct agent *a, const struct call *c);

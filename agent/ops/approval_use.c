@@ -11,7 +11,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
-#include "agent/store/settings.h"
+#include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/jcs.h"
@@ -98,7 +98,7 @@ static bool same_policy(struct agent *a, const json_t *approval)
 	const json_t *request = json_object_get(approval, "request");
 
 	return !strcmp(json_str(request, "policy_sha256"),
-		       a->settings->policy_sha256);
+		       a->policy->sha256);
 }
 
 /* The digest again, from the bytes that were approved: nothing drifted. */
@@ -323,8 +323,7 @@ void approval_due(struct agent *a, const struct call *c, const char *id)
 			     "its time is over; nothing was sent");
 }
 
-/* What was asked under another policy is not what would be decided now. */
-void approval_recover(struct agent *a, const struct call *c)
+void approval_end_unbound(struct agent *a, const struct call *c)
 {
 	json_t *list = state_list(a->state, "approval", "pending,approved");
 	json_t *each;
@@ -335,9 +334,19 @@ void approval_recover(struct agent *a, const struct call *c)
 			end_with_run(a, c, each, "stale", ERR_approval_stale,
 				     "the policy has changed since it was "
 				     "asked for");
-		else
-			due_add(a->due, clock_mono_us() +
-				doc_time(each, "expires_at") - clock_wall_us(),
-				"approval", json_str(each, "id"));
+	json_decref(list);
+}
+
+void approval_recover(struct agent *a, const struct call *c)
+{
+	json_t *list, *each;
+	size_t i;
+
+	approval_end_unbound(a, c);
+	list = state_list(a->state, "approval", "pending,approved");
+	json_array_foreach (list, i, each)
+		due_add(a->due, clock_mono_us() +
+			doc_time(each, "expires_at") - clock_wall_us(),
+			"approval", json_str(each, "id"));
 	json_decref(list);
 }

@@ -12,7 +12,7 @@
 #include "agent/ops/list.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
-#include "agent/store/settings.h"
+#include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -189,7 +189,7 @@ static int digest_check(struct agent *a, const struct call *c,
 		return err_set(err, ERR_approval_stale,
 			       "this digest is not the approval's");
 	if (strcmp(json_str(request, "policy_sha256"),
-		   a->settings->policy_sha256))
+		   a->policy->sha256))
 		return err_set(err, ERR_approval_stale,
 			       "the policy has changed since it was asked");
 	return 0;
@@ -287,8 +287,8 @@ static void queue_parked(struct agent *a, struct call *c,
 {
 	const char *run_id = json_str(approval, "run_id");
 	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
-	const struct policy *p = settings_policy(a->settings,
-						 json_str(approval, "tool"));
+	const struct policy *p = policy_for(a->policy,
+					    json_str(approval, "tool"));
 	struct fact fact = {.type = "run_queued", .run_id = run_id,
 			    .task_id = json_str(approval, "task_id")};
 	char at[CLOCK_TEXT];

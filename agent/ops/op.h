@@ -20,6 +20,7 @@ struct fold;
 struct home;
 struct journal;
 struct note_key;
+struct policy_table;
 struct settings;
 struct state;
 struct supervisor;
@@ -139,6 +140,7 @@ struct agent {
 	 * writer keeps old ones until the end, so that none needs a lock.
 	 */
 	_Atomic(struct tools *) tools;
+	_Atomic(struct policy_table *) policy;	/* alike */
 	const char *tool_dirs[4];	/* NULL-terminated */
 	struct supervisor *runs;
 	/* Tell the service manager, as sd_notify(3) has it; may be NULL. */
@@ -183,6 +185,8 @@ struct agent {
 	struct fold *fold;		/* refusals that wait, in the gate */
 	struct tools **old_tools;
 	size_t n_old_tools;
+	struct policy_table **old_policies;
+	size_t n_old_policies;
 	struct after *after, **after_tail;
 	json_t *secret_args;		/* run id: args that are not recorded */
 	unsigned tokens_seen;

@@ -1,7 +1,4 @@
-/*
- * See settings.h. The table is settings.def; this walks it. The file is read
- * twice, so that [policy "TOOL"] starts from all of [policy] wherever it is.
- */
+/* See settings.h. The table is settings.def; this walks it. */
 #include "agent/store/settings.h"
 
 #include <errno.h>
@@ -11,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/store/policy.h"
 #include "agent/store/settings_remote.h"
 #include "common/conf.h"
 #include "common/err.h"
 #include "common/id.h"
-#include "common/jcs.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -31,18 +28,8 @@ static const struct conf_key set_keys[] = {
 #include "agent/store/settings.def"
 };
 #undef SET
-#undef POLICY
-#define SET(...)
-#define POLICY(key_, field, type_, fallback_, choices_, min_, max_, help_)    \
-	{.section = "policy", .key = key_, .type = type_,		      \
-	 .offset = offsetof(struct policy, field), .fallback = fallback_,     \
-	 .choices = choices_, .min = min_, .max = max_, .help = help_},
-static const struct conf_key policy_keys[] = {
-#include "agent/store/settings.def"
-};
-#undef POLICY
 #undef RETENTION
-#define POLICY(...)
+#define SET(...)
 #define RETENTION(key_, field, type_, fallback_, choices_, min_, max_, help_) \
 	{.section = "retention", .key = key_, .type = type_,		      \
 	 .offset = offsetof(struct retention, field), .fallback = fallback_,  \
@@ -129,22 +116,6 @@ static int set_section(struct settings *s, const struct conf_entry *e,
 	return rc;
 }
 
-/* The policy of [policy "TOOL"]; the first time it is the general one. */
-static struct policy *policy_for(struct settings *s, const char *tool)
-{
-	struct policy *p = NULL;
-
-	for (size_t i = 0; i < s->n_tool_policies; i++)
-		if (!strcmp(s->tool_policies[i].tool, tool))
-			return &s->tool_policies[i];
-	s->tool_policies = xrealloc(s->tool_policies,
-				    (s->n_tool_policies + 1) * sizeof(*p));
-	p = &s->tool_policies[s->n_tool_policies++];
-	*p = s->policy;
-	p->tool = xstrdup(tool);
-	return p;
-}
-
 /* What fnmatch takes, of what a media type may have. */
 static bool is_pattern(const char *text)
 {
@@ -178,17 +149,14 @@ static int each_general(const struct conf_entry *e, void *data,
 	struct settings *s = data;
 	const char *wrong;
 
-	if (!strcmp(e->section, "policy") && e->sub)
-		return 0;
+	if (!strcmp(e->section, "policy"))
+		return 0;		/* policy.c reads that */
 	if (!strcmp(e->section, "retention") && e->sub)
 		return set_retention(s, e, err);
 	if (!strcmp(e->section, "witness") && e->sub)
 		return settings_witness(s, e, err);
 	if (e->sub)
 		return conf_error(e, err, "unknown section");
-	if (!strcmp(e->section, "policy"))
-		return set(policy_keys, ARRAY_LEN(policy_keys), e, &s->policy,
-			   err);
 	if (json_object_get(s->sections, e->section))
 		return set_section(s, e, err);
 	if (set(set_keys, ARRAY_LEN(set_keys), e, s, err))
@@ -200,48 +168,7 @@ static int each_general(const struct conf_entry *e, void *data,
 	return wrong ? conf_error(e, err, "\"%s\" %s", e->value, wrong) : 0;
 }
 
-static int each_tool_policy(const struct conf_entry *e, void *data,
-			    struct err *err)
-{
-	if (strcmp(e->section, "policy") || !e->sub)
-		return 0;
-	if (!id_valid(e->sub))
-		return conf_error(e, err, "this is not the name of a tool");
-	return set(policy_keys, ARRAY_LEN(policy_keys), e,
-		   policy_for(data, e->sub), err);
-}
-
-static json_t *policy_json(const struct policy *p)
-{
-	return json_pack("{s:i,s:i,s:I,s:I,s:I}",
-			 "local_write", p->local_write,
-			 "external_publish", p->external_publish,
-			 "approvals_required",
-			 (json_int_t)p->approvals_required,
-			 "approval_ttl_us", (json_int_t)p->approval_ttl,
-			 "grace_us", (json_int_t)p->grace);
-}
-
-static int hash_policy(struct settings *s, struct err *err)
-{
-	json_t *all = json_object(), *tools = json_object();
-	size_t len;
-	char *text;
-
-	for (size_t i = 0; i < s->n_tool_policies; i++)
-		json_object_set_new(tools, s->tool_policies[i].tool,
-				    policy_json(&s->tool_policies[i]));
-	json_object_set_new(all, "policy", policy_json(&s->policy));
-	json_object_set_new(all, "tools", tools);
-	text = jcs_text(all, &len, err);
-	if (text)
-		sha256_hex(text, len, s->policy_sha256);
-	json_decref(all);
-	free(text);
-	return text ? 0 : -1;
-}
-
-static char *absolute(const char *file)
+char *settings_path(const char *file)
 {
 	char cwd[PATH_MAX];
 
@@ -261,10 +188,9 @@ static char *host_name(void)
 static void defaults(struct settings *s, const char *file)
 {
 	memset(s, 0, sizeof(*s));
-	s->file = absolute(file);
+	s->file = settings_path(file);
 	s->name = host_name();
 	conf_defaults(set_keys, ARRAY_LEN(set_keys), s);
-	conf_defaults(policy_keys, ARRAY_LEN(policy_keys), &s->policy);
 	s->sections = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(tool_keys); i++) {
 		const struct conf_key *k = &tool_keys[i];
@@ -278,8 +204,7 @@ static void defaults(struct settings *s, const char *file)
 	}
 }
 
-/* Whoever may write this file decides what may be published. */
-static int not_everybodys(const char *file, struct err *err)
+int settings_file_check(const char *file, struct err *err)
 {
 	struct stat st;
 
@@ -295,11 +220,10 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 {
 	defaults(s, file);
 	if (access(s->file, F_OK) && errno == ENOENT)
-		return hash_policy(s, err);
-	if (!not_everybodys(s->file, err) &&
+		return 0;
+	if (!settings_file_check(s->file, err) &&
 	    !conf_read(s->file, each_general, s, err) &&
-	    !conf_read(s->file, each_tool_policy, s, err) &&
-	    !settings_witness_check(s, err) && !hash_policy(s, err))
+	    !settings_witness_check(s, err))
 		return 0;
 	settings_fini(s);
 	return -1;
@@ -307,9 +231,6 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 
 void settings_fini(struct settings *s)
 {
-	for (size_t i = 0; i < s->n_tool_policies; i++)
-		free(s->tool_policies[i].tool);
-	free(s->tool_policies);
 	for (size_t i = 0; i < s->n_retentions; i++)
 		free(s->retentions[i].pattern);
 	free(s->retentions);
@@ -320,18 +241,8 @@ void settings_fini(struct settings *s)
 	memset(s, 0, sizeof(*s));
 }
 
-const struct policy *settings_policy(const struct settings *s,
-				     const char *tool)
-{
-	for (size_t i = 0; tool && i < s->n_tool_policies; i++)
-		if (!strcmp(s->tool_policies[i].tool, tool))
-			return &s->tool_policies[i];
-	return &s->policy;
-}
-
-/* sub: the part of the section's name in quotes, or NULL. */
-static void list(const struct conf_key *keys, size_t n, const char *sub,
-		 FILE *out)
+void settings_list_keys(FILE *out, const struct conf_key *keys, size_t n,
+			const char *sub)
 {
 	const char *section = "";
 
@@ -353,9 +264,10 @@ void settings_list(FILE *out)
 	fputs("# kircerta-agent: every key with its default. [policy \"TOOL\"] "
 	      "takes the keys\n# of [policy] for one tool. Times: ms s m h d; "
 	      "sizes: k m g.\n", out);
-	list(set_keys, ARRAY_LEN(set_keys), NULL, out);
-	list(retention_keys, ARRAY_LEN(retention_keys), " \"video/*\"", out);
+	settings_list_keys(out, set_keys, ARRAY_LEN(set_keys), NULL);
+	settings_list_keys(out, retention_keys, ARRAY_LEN(retention_keys),
+			   " \"video/*\"");
 	settings_witness_list(out);
-	list(policy_keys, ARRAY_LEN(policy_keys), NULL, out);
-	list(tool_keys, ARRAY_LEN(tool_keys), NULL, out);
+	policy_list(out);
+	settings_list_keys(out, tool_keys, ARRAY_LEN(tool_keys), NULL);
 }

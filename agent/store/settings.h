@@ -1,4 +1,7 @@
-/* agent.conf as a struct; what exists is in settings.def, with its help. */
+/*
+ * agent.conf as a struct; what exists is in settings.def, with its help.
+ * Its policy is apart: policy.h.
+ */
 #pragma once
 #include <jansson.h>
 #include <stdbool.h>
@@ -6,19 +9,11 @@
 #include <stdio.h>
 
 #include "agent/store/settings_witness.h"
-#include "common/sha256.h"
 
+struct conf_key;
 struct err;
 
-enum rule { RULE_ALLOW, RULE_APPROVE, RULE_DENY };	/* ascending */
-
 enum ssot_mode { SSOT_MIRROR, SSOT_SHARED };
-
-struct policy {			/* [policy] and [policy "TOOL"] */
-	char *tool;		/* NULL: all tools */
-	int local_write, external_publish;	/* enum rule */
-	int64_t approvals_required, approval_ttl, grace;
-};
 
 struct retention {		/* [retention "PATTERN"]; 0: no limit */
 	char *pattern;		/* of media types, as for fnmatch */
@@ -45,13 +40,9 @@ struct settings {
 	size_t n_witnesses;
 	int64_t segment_size;	/* bytes */
 	int64_t checkpoint_records, checkpoint_interval;
-	struct policy policy;
-	struct policy *tool_policies;	/* per tool; whole, merged */
-	size_t n_tool_policies;
 	int64_t retention_every;
 	struct retention *retentions;	/* in the order of the file */
 	size_t n_retentions;
-	char policy_sha256[SHA256_HEX];	/* of all of it, canonical */
 	json_t *sections;	/* {"youtube": {"key": "value"}}: for tools;
 				   each that exists, with its defaults */
 };
@@ -63,11 +54,16 @@ struct settings {
  */
 int settings_read(struct settings *s, const char *file, struct err *err);
 void settings_fini(struct settings *s);
-/* The policy for one tool: its own section over the general one. */
-const struct policy *settings_policy(const struct settings *s,
-				     const char *tool);
 /*
  * Every key with its default and one line of help, in the syntax of the file
  * itself, all of it as comments.
  */
 void settings_list(FILE *out);
+
+/* For who reads sections of the same file. The path of it: absolute. */
+char *settings_path(const char *file);
+/* Whoever may write it decides what may be published: nobody but us? */
+int settings_file_check(const char *file, struct err *err);
+/* Those keys as settings_list has them; sub: [section "sub"], or NULL. */
+void settings_list_keys(FILE *out, const struct conf_key *keys, size_t n,
+			const char *sub);

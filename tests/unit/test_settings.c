@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/settings_remote.h"
 #include "common/conf.h"
@@ -27,13 +28,14 @@ static int read_text(struct settings *s, const char *text, struct err *err)
 	return settings_read(s, path, err);
 }
 
-static void hash_of(const char *text, char hex[SHA256_HEX])
+static void policy_hash(const char *text, char hex[SHA256_HEX])
 {
-	struct settings s;
+	struct policy_table *t;
 
-	ck_assert_int_eq(read_text(&s, text, NULL), 0);
-	strcpy(hex, s.policy_sha256);
-	settings_fini(&s);
+	ck_assert_int_eq(fs_replace(path, text, strlen(text), 0600, NULL), 0);
+	ck_assert_int_eq(policy_read(&t, path, NULL), 0);
+	strcpy(hex, t->sha256);
+	policy_unref(t);
 }
 
 START_TEST(without_a_file_everything_has_its_default)
@@ -56,12 +58,6 @@ START_TEST(without_a_file_everything_has_its_default)
 	ck_assert_str_eq(s.ssot_user, "kircerta");
 	ck_assert_int_eq(s.ssot_interval, 1000000);
 	ck_assert_int_eq(s.ssot_timeout, 30000000);
-	ck_assert_int_eq(s.policy.local_write, RULE_ALLOW);
-	ck_assert_int_eq(s.policy.external_publish, RULE_APPROVE);
-	ck_assert_int_eq(s.policy.approvals_required, 1);
-	ck_assert_int_eq(s.policy.approval_ttl, 900000000);
-	ck_assert_int_eq(s.policy.grace, 10000000);
-	ck_assert_uint_eq(strlen(s.policy_sha256), 64);
 	ck_assert_str_eq(json_str(json_object_get(s.sections, "youtube"),
 				  "base-url"), "https://www.googleapis.com");
 	settings_fini(&s);
@@ -76,8 +72,6 @@ START_TEST(every_key_of_the_file_arrives)
 		"\thost = a.example b.example\n\ttools = more\n\tlog = debug\n"
 		"[run]\n\tmax = 64\n\tlease = 500ms\n"
 		"[limits]\n\tbody = 2m\n\tupload = 8g\n"
-		"[policy]\n\tlocal-write = deny\n\texternal-publish = deny\n"
-		"\tapprovals-required = 2\n\tapproval-ttl = 1m\n\tgrace = 0s\n"
 		"[youtube]\n\tclient-file = yt.json\n"
 		"\tbase-url = http://127.0.0.1:1\n"
 		"[ssot]\n\tremote = git@h:t.git\n\tmode = shared\n"
@@ -99,10 +93,6 @@ START_TEST(every_key_of_the_file_arrives)
 	ck_assert_int_eq(s.max_runs, 64);
 	ck_assert_int_eq(s.lease, 500000);
 	ck_assert_int_eq(s.max_upload, 8LL << 30);
-	ck_assert_int_eq(s.policy.local_write, RULE_DENY);
-	ck_assert_int_eq(s.policy.external_publish, RULE_DENY);
-	ck_assert_int_eq(s.policy.approvals_required, 2);
-	ck_assert_int_eq(s.policy.grace, 0);
 	ck_assert_str_eq(s.ssot_remote, "git@h:t.git");
 	ck_assert_int_eq(s.ssot_mode, SSOT_SHARED);
 	snprintf(client, sizeof(client), "%s/token", dir);
@@ -121,30 +111,6 @@ START_TEST(every_key_of_the_file_arrives)
 				  "url-file"), "/etc/url");
 	ck_assert_str_eq(json_str(json_object_get(s.sections, "screen"),
 				  "display"), ":7");
-	settings_fini(&s);
-	fs_remove_tree(dir);
-}
-END_TEST
-
-START_TEST(a_tool_has_its_own_policy_over_the_general_one)
-{
-	struct settings s;
-	const struct policy *p;
-
-	setup_dir();
-	ck_assert_int_eq(read_text(&s,
-		"[policy \"youtube.upload\"]\n\tapprovals-required = 2\n"
-		"[policy]\n\tgrace = 1s\n\tlocal-write = approve\n"
-		"[policy \"youtube.upload\"]\n\tapproval-ttl = 5m\n"
-		"[policy \"obs.x\"]\n\tlocal-write = deny\n", NULL), 0);
-	p = settings_policy(&s, "youtube.upload");
-	ck_assert_int_eq(p->approvals_required, 2);
-	ck_assert_int_eq(p->grace, 1000000);
-	ck_assert_int_eq(p->approval_ttl, 300000000);
-	ck_assert_int_eq(p->local_write, RULE_APPROVE);
-	ck_assert_int_eq(settings_policy(&s, "obs.x")->local_write, RULE_DENY);
-	ck_assert_ptr_eq(settings_policy(&s, "other"), &s.policy);
-	ck_assert_ptr_eq(settings_policy(&s, NULL), &s.policy);
 	settings_fini(&s);
 	fs_remove_tree(dir);
 }
@@ -273,13 +239,6 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		{"[run]\n\tmax = 65\n", "out of range"},
 		{"[run]\n\tlease = 120\n", ":2: run.lease: "},
 		{"[limits]\n\tbody = 1t\n", ":2: limits.body: "},
-		{"[policy]\n\texternal-publish = allow\n", "approve|deny"},
-		{"[policy]\n\texternal-publish =\n", "approve|deny"},
-		{"[policy]\n\texternal-publish\n", "approve|deny"},
-		{"[policy]\n\tapprovals-required = 0\n", "out of range"},
-		{"[policy \"a b\"]\n\tgrace = 1s\n", "name of a tool"},
-		{"[policy \"x\"]\n\tapprovals-required = 0\n", "out of range"},
-		{"[policy \"x\"]\n\tgrce = 1s\n", "policy \"x\".grce: unknown"},
 		{"[youtube]\n\turl = x\n", "youtube.url: unknown key"},
 		{"[notify \"phone\"]\n\tkind = ntfy\n", "unknown section"},
 		{"[webhook \"github\"]\n\tscheme = github\n", "unknown"},
@@ -298,43 +257,6 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		ck_assert_msg(strstr(err.detail, cases[i].says) &&
 			      strstr(err.detail, path), "%s", err.detail);
 		err_fini(&err);
-	}
-	fs_remove_tree(dir);
-}
-END_TEST
-
-START_TEST(zero_approvals_are_refused_with_the_reason)
-{
-	struct err err = {0};
-	struct settings s;
-
-	setup_dir();
-	ck_assert_int_eq(read_text(&s, "[policy]\napprovals-required = 0\n",
-				   &err), -1);
-	ck_assert_ptr_nonnull(strstr(err_hint_of(&err), "with 0 nobody"));
-	err_fini(&err);
-	fs_remove_tree(dir);
-}
-END_TEST
-
-START_TEST(the_policy_hash_follows_what_counts_and_nothing_else)
-{
-	static const struct { const char *text; bool same; } cases[] = {
-		{"[agent]\n\tname = other\n", true},
-		{"[policy]\n\tgrace = 10s\n", true},
-		{"[policy]\n\tgrace = 10000ms\n", true},
-		{"[policy]\n\tgrace = 11s\n", false},
-		{"[policy]\n\texternal-publish = deny\n", false},
-		{"[policy \"x\"]\n\tgrace = 11s\n", false},
-	};
-	char base[SHA256_HEX], hex[SHA256_HEX];
-
-	setup_dir();
-	hash_of("", base);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		hash_of(cases[i].text, hex);
-		ck_assert_msg(!strcmp(hex, base) == cases[i].same, "%s",
-			      cases[i].text);
 	}
 	fs_remove_tree(dir);
 }
@@ -380,8 +302,8 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 	setup_dir();
 	settings_list(out);
 	fclose(out);
-	hash_of("", base);
-	hash_of(text, hex);
+	policy_hash("", base);
+	policy_hash(text, hex);
 	ck_assert_str_eq(base, hex);
 	for (at = text; (at = strstr(at, "\t#")); at++)
 		if (at[2] != ' ') {
@@ -392,8 +314,9 @@ START_TEST(the_list_is_a_file_that_changes_nothing)
 	at = strstr(text, "name =");
 	memcpy(at, "#", 1);			/* has no default text */
 	ck_assert_int_eq(read_text(&s, text, NULL), 0);
-	ck_assert_str_eq(s.policy_sha256, base);
 	settings_fini(&s);
+	policy_hash(text, hex);
+	ck_assert_str_eq(base, hex);
 	free(text);
 	fs_remove_tree(dir);
 }
@@ -435,11 +358,8 @@ TESTS("settings",
       retention_is_by_media_type_in_the_order_of_the_file,
       without_a_file_everything_has_its_default,
       every_key_of_the_file_arrives,
-      a_tool_has_its_own_policy_over_the_general_one,
       a_remote_is_one_of_the_known_addresses_without_a_secret,
       what_opens_the_remote_is_the_agents_alone,
       what_cannot_be_meant_names_file_line_and_key,
-      zero_approvals_are_refused_with_the_reason,
-      the_policy_hash_follows_what_counts_and_nothing_else,
       a_file_that_everybody_may_write_is_not_taken,
       the_list_is_a_file_that_changes_nothing)

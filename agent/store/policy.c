@@ -1,0 +1,282 @@
+/*
+ * See policy.h. The table of keys is settings.def; this walks it. The file is
+ * read twice, so that [policy "TOOL"] starts from all of [policy] wherever
+ * that is.
+ */
+#include "agent/store/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/store/settings.h"
+#include "common/conf.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/id.h"
+#include "common/jcs.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define FILE_MAX (1u << 20)
+
+#define SET(...)
+#define RETENTION(...)
+#define TOOL(...)
+#define POLICY(key_, field, type_, fallback_, choices_, min_, max_, help_)    \
+	{.section = "policy", .key = key_, .type = type_,		      \
+	 .offset = offsetof(struct policy, field), .fallback = fallback_,     \
+	 .choices = choices_, .min = min_, .max = max_, .help = help_},
+static const struct conf_key keys[] = {
+#include "agent/store/settings.def"
+};
+#undef SET
+#undef RETENTION
+#undef TOOL
+#undef POLICY
+
+static bool is_text(const struct conf_key *k)
+{
+	return k->type == CONF_TEXT || k->type == CONF_PATH;
+}
+
+static char **text_at(struct policy *p, const struct conf_key *k)
+{
+	return (char **)((char *)p + k->offset);
+}
+
+/* Texts are each policy's own. */
+static void policy_copy(struct policy *to, const struct policy *from)
+{
+	*to = *from;
+	to->tool = NULL;
+	for (size_t i = 0; i < POLICY_KEYS; i++) {
+		to->from[i].own = false;
+		to->from[i].text = xstrdup(from->from[i].text);
+		if (is_text(&keys[i]))
+			*text_at(to, &keys[i]) =
+				xstrdup(*text_at(to, &keys[i]));
+	}
+}
+
+static void policy_fini(struct policy *p)
+{
+	conf_free(keys, POLICY_KEYS, p);
+	for (size_t i = 0; i < POLICY_KEYS; i++)
+		free(p->from[i].text);
+	free(p->tool);
+}
+
+static int set(struct policy *p, const struct conf_entry *e, struct err *err)
+{
+	size_t i = 0;
+
+	while (i < POLICY_KEYS && strcmp(keys[i].key, e->key))
+		i++;
+	if (i == POLICY_KEYS)
+		return conf_error(e, err, "unknown key");
+	if (conf_set(&keys[i], 1, e, p, err))
+		return err_hint(err, "%s: %s.", e->key, keys[i].help);
+	free(p->from[i].text);
+	p->from[i] = (struct policy_from){e->line, p->tool != NULL,
+					  xstrdup(e->value)};
+	return 0;
+}
+
+static int each_general(const struct conf_entry *e, void *data,
+			struct err *err)
+{
+	struct policy_table *t = data;
+
+	if (strcmp(e->section, "policy"))
+		return 0;
+	t->rules++;
+	return e->sub ? 0 : set(&t->all, e, err);
+}
+
+/* The policy of [policy "TOOL"]; the first time it is the general one. */
+static struct policy *of_tool(struct policy_table *t, const char *tool)
+{
+	struct policy *p;
+
+	for (size_t i = 0; i < t->n_tools; i++)
+		if (!strcmp(t->tools[i].tool, tool))
+			return &t->tools[i];
+	t->tools = xrealloc(t->tools, (t->n_tools + 1) * sizeof(*p));
+	p = &t->tools[t->n_tools++];
+	policy_copy(p, &t->all);
+	p->tool = xstrdup(tool);
+	return p;
+}
+
+static int each_tool(const struct conf_entry *e, void *data, struct err *err)
+{
+	if (strcmp(e->section, "policy") || !e->sub)
+		return 0;
+	if (!id_valid(e->sub))
+		return conf_error(e, err, "this is not the name of a tool");
+	return set(of_tool(data, e->sub), e, err);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct policy *)a)->tool,
+		      ((const struct policy *)b)->tool);
+}
+
+const struct policy *policy_for(const struct policy_table *t,
+				const char *tool)
+{
+	struct policy want = {.tool = (char *)tool};
+	const struct policy *p = NULL;
+
+	if (tool && t->n_tools)
+		p = bsearch(&want, t->tools, t->n_tools, sizeof(want),
+			    by_name);
+	return p ? p : &t->all;
+}
+
+/* A value as it counts, however it was written. */
+static json_t *value_json(const struct policy *p, const struct conf_key *k)
+{
+	const void *at = (const char *)p + k->offset;
+
+	switch (k->type) {
+	case CONF_TEXT:
+	case CONF_PATH:
+		return json_string(*(char *const *)at ? *(char *const *)at :
+							"");
+	case CONF_BOOL:
+		return json_boolean(*(const bool *)at);
+	case CONF_CHOICE:
+		return json_integer(*(const int *)at);
+	default:
+		return json_integer(*(const int64_t *)at);
+	}
+}
+
+static json_t *policy_json(const struct policy *p)
+{
+	json_t *out = json_object();
+
+	for (size_t i = 0; i < POLICY_KEYS; i++)
+		json_object_set_new(out, keys[i].key,
+				    value_json(p, &keys[i]));
+	return out;
+}
+
+static int hash(struct policy_table *t, struct err *err)
+{
+	json_t *all = json_object(), *tools = json_object();
+	size_t len;
+	char *text;
+
+	for (size_t i = 0; i < t->n_tools; i++)
+		json_object_set_new(tools, t->tools[i].tool,
+				    policy_json(&t->tools[i]));
+	json_object_set_new(all, "policy", policy_json(&t->all));
+	json_object_set_new(all, "tools", tools);
+	text = jcs_text(all, &len, err);
+	if (text)
+		sha256_hex(text, len, t->sha256);
+	json_decref(all);
+	free(text);
+	return text ? 0 : -1;
+}
+
+static int hash_file(const char *file, char hex[SHA256_HEX], struct err *err)
+{
+	size_t len;
+	char *text = fs_read(file, FILE_MAX, &len, err);
+
+	if (text)
+		sha256_hex(text, len, hex);
+	free(text);
+	return text ? 0 : -1;
+}
+
+/* Its bytes before and after: all passes have seen the same file. */
+static int read_passes(struct policy_table *t, struct err *err)
+{
+	char after[SHA256_HEX];
+
+	if (settings_file_check(t->file, err) ||
+	    hash_file(t->file, t->file_sha256, err) ||
+	    conf_read(t->file, each_general, t, err) ||
+	    conf_read(t->file, each_tool, t, err) ||
+	    hash_file(t->file, after, err))
+		return -1;
+	return strcmp(after, t->file_sha256) ? err_set(err, ERR_bad_config,
+		"%s changed while it was read", t->file) : 0;
+}
+
+static struct policy_table *table_new(const char *file)
+{
+	struct policy_table *t = xcalloc(1, sizeof(*t));
+
+	atomic_init(&t->refs, 1);
+	t->file = settings_path(file);
+	conf_defaults(keys, POLICY_KEYS, &t->all);
+	for (size_t i = 0; i < POLICY_KEYS; i++)
+		t->all.from[i].text = xstrdup(keys[i].fallback ?
+					      keys[i].fallback : "");
+	return t;
+}
+
+int policy_read(struct policy_table **out, const char *file, struct err *err)
+{
+	struct policy_table *t = table_new(file);
+	bool none = access(t->file, F_OK) && errno == ENOENT;
+
+	if (!none && read_passes(t, err)) {
+		policy_unref(t);
+		return -1;
+	}
+	if (t->n_tools)
+		qsort(t->tools, t->n_tools, sizeof(*t->tools), by_name);
+	if (hash(t, err)) {
+		policy_unref(t);
+		return -1;
+	}
+	*out = t;
+	return 0;
+}
+
+struct policy_table *policy_ref(struct policy_table *t)
+{
+	atomic_fetch_add(&t->refs, 1);
+	return t;
+}
+
+void policy_unref(struct policy_table *t)
+{
+	if (!t || atomic_fetch_sub(&t->refs, 1) > 1)
+		return;
+	for (size_t i = 0; i < t->n_tools; i++)
+		policy_fini(&t->tools[i]);
+	free(t->tools);
+	policy_fini(&t->all);
+	free(t->file);
+	free(t);
+}
+
+char *policy_line(const struct policy_table *t, const struct policy *p,
+		  enum policy_key key)
+{
+	const struct policy_from *from = &p->from[key];
+	char *name = from->own ? xasprintf("%s.%s", p->tool, keys[key].key) :
+				 xstrdup(keys[key].key), *out;
+
+	out = from->line ?
+		xasprintf("%s:%d policy.%s = %s", t->file, from->line, name,
+			  from->text) :
+		xasprintf("default policy.%s = %s", name, from->text);
+	free(name);
+	return out;
+}
+
+void policy_list(FILE *out)
+{
+	settings_list_keys(out, keys, POLICY_KEYS, NULL);
+}
