@@ -7,7 +7,7 @@
  *   keys/          journal.key .vkey,      ssot.git/  the tasks
  *                  redact.key              spool/     folders of runs
  *   lock           of the running agent    tools.d/   your tools
- *   tree/          the journal's hashes
+ *   tree/          the journal's hashes    tokens.used  when, each
  */
 #pragma once
 #include <stdint.h>

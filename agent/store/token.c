@@ -1,8 +1,10 @@
 /*
  * See token.h. A running agent notices a change by stat() at the next check.
- * A file that cannot be read, or that others may read, lets nobody in.
+ * A file that cannot be read, or that others may read, lets nobody in. When
+ * each token was last used is another file's business: see token_used.h.
  */
 #include "agent/store/token_file.h"
+#include "agent/store/token_used.h"
 
 #include <openssl/crypto.h>
 #include <pthread.h>
@@ -22,6 +24,7 @@ struct token {
 	uint8_t digest[TOKEN_DIGEST];
 	int64_t expires_us;	/* 0: never */
 	bool revoked;
+	int64_t used_s;		/* of the last use that was marked */
 };
 
 struct tokens {
@@ -33,7 +36,10 @@ struct tokens {
 	unsigned version;
 	struct stat seen;
 	struct err why;		/* all is NULL */
+	struct used *used;
 };
+
+#define SECOND 1000000
 
 static void token_of(const json_t *one, struct token *t)
 {
@@ -50,7 +56,8 @@ static void token_of(const json_t *one, struct token *t)
 	t->revoked = !json_is_null(json_object_get(one, "revoked_at"));
 	if (json_is_null(json_object_get(one, "expires_at")))
 		t->expires_us = 0;
-	else if (!clock_parse(expires, 0, &t->expires_us))
+	else if (!expires || !clock_parse(expires, 0, &t->expires_us) ||
+		 !t->expires_us)
 		t->revoked = true;	/* a time that nobody can read */
 }
 
@@ -108,6 +115,7 @@ int tokens_open(struct tokens **out, const char *path, struct err *err)
 
 	pthread_mutex_init(&t->lock, NULL);
 	t->path = xstrdup(path);
+	t->used = used_new(path);
 	if (refresh(t, err)) {
 		tokens_close(t);
 		return -1;
@@ -122,6 +130,7 @@ void tokens_close(struct tokens *t)
 		return;
 	err_fini(&t->why);
 	json_decref(t->all);
+	used_free(t->used);
 	free(t->list);
 	free(t->path);
 	pthread_mutex_destroy(&t->lock);
@@ -129,38 +138,126 @@ void tokens_close(struct tokens *t)
 }
 
 /* All are compared, so that time tells nothing about where it was found. */
-static const struct token *find(const struct tokens *t, const char *digest)
+static struct token *find(const struct tokens *t, const char *digest)
 {
-	const struct token *found = NULL;
+	struct token *found = NULL;
 
 	for (size_t i = 0; i < t->n; i++)
 		if (!CRYPTO_memcmp(t->list[i].digest, digest, TOKEN_DIGEST))
 			found = &t->list[i];
-	if (found && (found->revoked || (found->expires_us &&
-					 found->expires_us <= clock_wall_us())))
-		return NULL;
 	return found;
+}
+
+static enum token_state state_of(const struct token *one, int64_t now)
+{
+	if (!one)
+		return TOKEN_UNKNOWN;
+	if (one->revoked)
+		return TOKEN_REVOKED;
+	return one->expires_us && one->expires_us <= now ? TOKEN_EXPIRED :
+							   TOKEN_GOOD;
+}
+
+static void mark_used(struct tokens *t, struct token *one, int64_t now)
+{
+	if (one->used_s == now / SECOND)
+		return;
+	one->used_s = now / SECOND;
+	used_mark(t->used, one->who.token_id, now);
+}
+
+enum token_state tokens_look(struct tokens *t, const char *text,
+			     struct actor *who)
+{
+	enum token_state state = TOKEN_UNREADABLE;
+	struct token *found = NULL;
+	char digest[SHA256_HEX];
+	int64_t now = clock_wall_us();
+
+	memset(who, 0, sizeof(*who));
+	if (!text)
+		return TOKEN_MISSING;
+	if (!token_text_ok(text))
+		return TOKEN_MALFORMED;
+	sha256_hex(text, TOKEN_TEXT - 1, digest);
+	pthread_mutex_lock(&t->lock);
+	if (!refresh(t, NULL)) {
+		found = find(t, digest);
+		state = state_of(found, now);
+	}
+	if (found)
+		*who = found->who;
+	if (state == TOKEN_GOOD)
+		mark_used(t, found, now);
+	pthread_mutex_unlock(&t->lock);
+	mem_wipe(digest, sizeof(digest));
+	return state;
 }
 
 int tokens_check(struct tokens *t, const char *text, struct actor *who,
 		 struct err *err)
 {
-	const struct token *found = NULL;
-	char digest[SHA256_HEX];
-	int rc = 0;
-
-	if (!token_text_ok(text))
+	switch (tokens_look(t, text, who)) {
+	case TOKEN_GOOD:
+		return 0;
+	case TOKEN_UNREADABLE:
+		return err_set(err, ERR_io, "the tokens cannot be read");
+	default:
 		return err_set(err, ERR_unauthenticated, "no valid token");
-	sha256_hex(text, TOKEN_TEXT - 1, digest);
+	}
+}
+
+enum token_state tokens_still(struct tokens *t, const struct actor *who)
+{
+	enum token_state state = TOKEN_UNREADABLE;
+	const struct token *found = NULL;
+
 	pthread_mutex_lock(&t->lock);
-	if (refresh(t, NULL))
-		rc = err_set(err, ERR_io, "the tokens cannot be read");
-	else if (!(found = find(t, digest)))
-		rc = err_set(err, ERR_unauthenticated, "no valid token");
-	else
-		*who = found->who;
+	if (!refresh(t, NULL)) {
+		for (size_t i = 0; i < t->n && !found; i++)
+			if (!strcmp(t->list[i].who.token_id, who->token_id))
+				found = &t->list[i];
+		state = state_of(found, clock_wall_us());
+	}
+	if (state == TOKEN_GOOD && who->scopes & ~found->who.scopes)
+		state = TOKEN_NARROWED;
 	pthread_mutex_unlock(&t->lock);
-	mem_wipe(digest, sizeof(digest));
+	return state;
+}
+
+const char *token_state_name(enum token_state state)
+{
+	static const char *const names[] = {
+		[TOKEN_GOOD] = "good", [TOKEN_MISSING] = "missing",
+		[TOKEN_MALFORMED] = "malformed", [TOKEN_UNKNOWN] = "unknown",
+		[TOKEN_EXPIRED] = "expired", [TOKEN_REVOKED] = "revoked",
+		[TOKEN_NARROWED] = "narrowed",
+		[TOKEN_UNREADABLE] = "unreadable",
+	};
+
+	return names[state];
+}
+
+json_t *tokens_used(struct tokens *t)
+{
+	json_t *out;
+
+	pthread_mutex_lock(&t->lock);
+	out = used_all(t->used);
+	pthread_mutex_unlock(&t->lock);
+	return out;
+}
+
+int tokens_save_used(struct tokens *t, struct err *err)
+{
+	char *text;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	text = used_take(t->used);
+	pthread_mutex_unlock(&t->lock);
+	rc = text ? used_write(t->used, text, err) : 0;
+	free(text);
 	return rc;
 }
 

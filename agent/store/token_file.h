@@ -16,7 +16,11 @@ bool token_text_ok(const char *text);
 
 /*
  * Every line of the file as an array of objects, each with id, name, sha256
- * and scopes. NULL with ERR_io or ERR_bad_config: missing, readable by
- * others, or a line that is no token.
+ * and scopes; no id and no digest twice. NULL with ERR_io or ERR_bad_config:
+ * missing, readable by others, or a line that is no token.
  */
 json_t *token_file_read(const char *path, struct err *err);
+/* All of it anew, in one step. 0 or -1. */
+int token_file_write(const char *path, const json_t *all, struct err *err);
+/* Keep other edits out until the descriptor is closed; -1 on error. */
+int token_file_lock(const char *path, struct err *err);
