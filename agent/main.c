@@ -27,8 +27,9 @@ static const struct command commands[] = {
 	{"check", "[--list]", "look at config and environment, with hints",
 	 cmd_check},
 	{"token", "create --name N --scope S [--scope S] [--expires 30d]\n"
-	 "| list [--json] | revoke ID",
-	 "who may call; create prints the token alone", cmd_token},
+	 "| list [--json] | rotate ID [--overlap 1h] [--expires 30d]\n"
+	 "| narrow ID [--scope S]... [--expires 1h] | revoke ID",
+	 "who may call; create and rotate print the token alone", cmd_token},
 	{"audit", "verify [DIR] [--since FILE] [--key VKEY|FILE] "
 	 "[--with-ssot] [--json]\n"
 	 "| checkpoint [DIR]\n"
