@@ -14,6 +14,7 @@
 #include "agent/core/threads.h"
 #include "agent/core/upkeep.h"
 #include "agent/gate/fold.h"
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
 #include "agent/run/supervisor.h"
@@ -101,6 +102,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->seq = core_seq(k);
 	a->after_tail = &a->after;
 	a->due = due_new();
+	a->bounds = bounds_new();
 	a->fold = fold_new();
 	a->secret_args = json_object();
 	a->sweep = sweep;
@@ -196,6 +198,7 @@ void core_free(struct core *k)
 	expiry_free(k->expiry);
 	share_free(k->share);
 	due_free(a->due);
+	bounds_free(a->bounds);
 	fold_free(a->fold);
 	json_decref(a->secret_args);
 	json_decref(a->busy);

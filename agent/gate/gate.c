@@ -9,6 +9,7 @@
 #include "agent/gate/idem.h"
 #include "agent/gate/policy.h"
 #include "agent/gate/propose.h"
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
@@ -206,6 +207,7 @@ enum applied gate_apply(struct agent *a, struct call *c)
 	if (!propose_returned(a, c) && !c->err.code && c->op &&
 	    c->op->effect != EFFECT_READ)
 		change(a, c);
+	approval_settle(a, c);
 	if (c->err.code && account_holds(a, c))
 		return APPLY_HELD;
 	if (c->err.code)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/draft.h"
 #include "agent/ops/op.h"
 #include "agent/store/journal.h"
@@ -76,8 +77,11 @@ static int append(struct agent *a, const struct call *c,
 	if (r && !a->draft)
 		a->seq = r->seq;
 	if (r)
-		json_object_foreach (fact->put, kind, doc)
+		json_object_foreach (fact->put, kind, doc) {
 			state_put(a->state, kind, doc, r->seq);
+			if (!a->draft)
+				approval_touched(a, kind, doc);
+		}
 	return r ? 0 : -1;
 }
 

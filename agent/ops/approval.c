@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
@@ -88,7 +89,7 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 	json_set_str(v, "correlation_id", c->correlation_id);
 	json_set_str(v, "created_at", now);
 	json_set_str(v, "expires_at", until);
-	json_set_str(v, "mode", agent_mode(a));
+	approval_bind(a, v, task);
 	json_object_set(v, "request", request);
 	json_object_set_new(v, "artifacts", ask->files ?
 			    json_incref(ask->files) : json_array());

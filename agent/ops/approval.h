@@ -36,12 +36,13 @@ json_t *approval_used(struct agent *a, const json_t *run, json_t **task);
 /* It can no longer be used: state is stale, cancelled, expired. Records. */
 void approval_end(struct agent *a, const struct call *c, const char *id,
 		  const char *state, const char *why);
+/* The same, with the run that waits for it: something came apart. */
+void approval_end_stale(struct agent *a, const struct call *c,
+			const json_t *approval, const char *why);
 void approval_end_all(struct agent *a, const struct call *c, const char *why);
 void approval_end_of_task(struct agent *a, const struct call *c,
 			  const char *task_id, const char *why);
 void approval_due(struct agent *a, const struct call *c, const char *id);
 /* A task shows an approval that may be over by now: the clock calls this. */
 void approval_shown_due(struct agent *a, const struct call *c, const char *id);
-/* What was asked under another policy is not what would be decided now. */
-void approval_end_unbound(struct agent *a, const struct call *c);
 void approval_recover(struct agent *a, const struct call *c);

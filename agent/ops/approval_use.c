@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
-#include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/jcs.h"
@@ -87,29 +87,14 @@ static bool same_files(const json_t *approval, const json_t *files)
 	return same;
 }
 
-static bool same_mode(struct agent *a, const json_t *approval)
-{
-	return doc_is(approval, "approved") &&
-	       !strcmp(json_str(approval, "mode"), agent_mode(a));
-}
-
-static bool same_policy(struct agent *a, const json_t *approval)
-{
-	const json_t *request = json_object_get(approval, "request");
-
-	return !strcmp(json_str(request, "policy_sha256"),
-		       a->policy->sha256);
-}
-
 /* The digest again, from the bytes that were approved: nothing drifted. */
-static bool same_request(struct agent *a, const json_t *approval)
+static bool same_request(const json_t *approval)
 {
 	const json_t *request = json_object_get(approval, "request");
 	char digest[SHA256_HEX];
 
 	return !approval_digest(request, digest, NULL) &&
-	       !strcmp(digest, json_str(approval, "request_sha256")) &&
-	       same_policy(a, approval);
+	       !strcmp(digest, json_str(approval, "request_sha256"));
 }
 
 /*
@@ -158,8 +143,8 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 		return "approval_expired";
 	if (is_unknown(a, approval))
 		return "outcome_unknown";
-	if (!same_mode(a, approval) || !same_request(a, approval) ||
-	    !same_files(approval, files) ||
+	if (!doc_is(approval, "approved") || approval_drift(a, approval) ||
+	    !same_request(approval) || !same_files(approval, files) ||
 	    strcmp(json_str(approval, "run_id"), json_str(run, "id")))
 		return "approval_stale";
 	if (strcmp(json_str(approval, "kind"), "external_publish"))
@@ -280,6 +265,33 @@ static void end_with_run(struct agent *a, const struct call *c,
 	json_decref(kept);
 }
 
+/* Who waits for its run is told why it was refused, as at the start. */
+static void deny_run(struct agent *a, const struct call *c,
+		     const json_t *approval, const char *why)
+{
+	const char *run_id = json_str(approval, "run_id");
+	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
+	struct fact fact = {.type = "policy_denied", .run_id = run_id,
+			    .task_id = json_str(approval, "task_id"),
+			    .status = 403};
+
+	if (!run || run_is_over(run) || doc_is(run, "running"))
+		return;
+	fact.data = json_pack("{s:s,s:O,s:O,s:s}", "reason", "approval_stale",
+			      "tool", json_object_get(approval, "tool"),
+			      "approval_id", json_object_get(approval, "id"),
+			      "detail", why);
+	agent_record_as(a, c, json_str(approval, "correlation_id"), &fact,
+			NULL);
+}
+
+void approval_end_stale(struct agent *a, const struct call *c,
+			const json_t *approval, const char *why)
+{
+	deny_run(a, c, approval, why);
+	end_with_run(a, c, approval, "stale", ERR_approval_stale, why);
+}
+
 static void end_where(struct agent *a, const struct call *c,
 		      const char *task_id, const char *why)
 {
@@ -323,30 +335,19 @@ void approval_due(struct agent *a, const struct call *c, const char *id)
 			     "its time is over; nothing was sent");
 }
 
-void approval_end_unbound(struct agent *a, const struct call *c)
+/* What does not hold any more ends here; the rest has its time again. */
+void approval_recover(struct agent *a, const struct call *c)
 {
 	json_t *list = state_list(a->state, "approval", "pending,approved");
 	json_t *each;
 	size_t i;
 
-	json_array_foreach (list, i, each)
-		if (!same_policy(a, each))
-			end_with_run(a, c, each, "stale", ERR_approval_stale,
-				     "the policy has changed since it was "
-				     "asked for");
-	json_decref(list);
-}
-
-void approval_recover(struct agent *a, const struct call *c)
-{
-	json_t *list, *each;
-	size_t i;
-
-	approval_end_unbound(a, c);
-	list = state_list(a->state, "approval", "pending,approved");
-	json_array_foreach (list, i, each)
+	json_array_foreach (list, i, each) {
+		approval_touched(a, "approval", each);
 		due_add(a->due, clock_mono_us() +
 			doc_time(each, "expires_at") - clock_wall_us(),
 			"approval", json_str(each, "id"));
+	}
 	json_decref(list);
+	approval_end_unbound(a, c);
 }

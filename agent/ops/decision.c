@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
@@ -183,16 +184,12 @@ static int digest_check(struct agent *a, const struct call *c,
 			const json_t *approval, struct err *err)
 {
 	const char *said = call_str(c, "request_sha256");
-	const json_t *request = json_object_get(approval, "request");
+	const char *drift = approval_drift(a, approval);
 
 	if (said && strcmp(said, json_str(approval, "request_sha256")))
 		return err_set(err, ERR_approval_stale,
 			       "this digest is not the approval's");
-	if (strcmp(json_str(request, "policy_sha256"),
-		   a->policy->sha256))
-		return err_set(err, ERR_approval_stale,
-			       "the policy has changed since it was asked");
-	return 0;
+	return drift ? err_set(err, ERR_approval_stale, "%s", drift) : 0;
 }
 
 static bool has_decided(const json_t *approval, const char *name)

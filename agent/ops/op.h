@@ -12,6 +12,7 @@
 #include "agent/ops/call.h"
 
 struct agent;
+struct bounds;
 struct buf;
 struct draft;
 struct due;
@@ -182,6 +183,7 @@ struct agent {
 	json_t *busy;			/* tasks and keys under proposal */
 	size_t proposed;		/* calls that wait for the remote */
 	struct due *due;
+	struct bounds *bounds;		/* of approvals */
 	struct fold *fold;		/* refusals that wait, in the gate */
 	struct tools **old_tools;
 	size_t n_old_tools;

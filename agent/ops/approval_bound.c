@@ -1,0 +1,170 @@
+/*
+ * See approval_bound.h. Open approvals are few and tasks are changed all the
+ * time, so which are open is known here without looking at any document.
+ */
+#include "agent/ops/approval_bound.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/ops/approval.h"
+#include "agent/ops/run.h"
+#include "agent/store/policy.h"
+#include "agent/store/state.h"
+#include "common/jcs.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+struct bounds {
+	json_t *open;		/* approval id: task id or null */
+	json_t *tasks;		/* ids of those that a record brought */
+	bool all;		/* look at all of them */
+};
+
+struct bounds *bounds_new(void)
+{
+	struct bounds *b = xcalloc(1, sizeof(*b));
+
+	b->open = json_object();
+	b->tasks = json_object();
+	return b;
+}
+
+void bounds_free(struct bounds *b)
+{
+	if (!b)
+		return;
+	json_decref(b->open);
+	json_decref(b->tasks);
+	free(b);
+}
+
+int task_digest(const json_t *task, char hex[SHA256_HEX])
+{
+	static const char *const says[] = {
+		"id", "title", "request_text", "acceptance_criteria",
+		"side_effect_level", "attempt",
+	};
+	json_t *v = json_object();
+	size_t len;
+	char *text;
+
+	for (size_t i = 0; i < ARRAY_LEN(says); i++)
+		json_object_set(v, says[i], json_object_get(task, says[i]));
+	text = jcs_text(v, &len, NULL);
+	if (text)
+		sha256_hex(text, len, hex);
+	json_decref(v);
+	free(text);
+	return text ? 0 : -1;
+}
+
+void approval_bind(struct agent *a, json_t *approval, const json_t *task)
+{
+	char hex[SHA256_HEX];
+
+	json_set_str(approval, "task_sha256",
+		     task && !task_digest(task, hex) ? hex : NULL);
+	json_set_str(approval, "mode", agent_mode(a));
+}
+
+static bool same_policy(struct agent *a, const json_t *approval)
+{
+	const char *of = json_str(json_object_get(approval, "request"),
+				  "policy_sha256");
+
+	return of && !strcmp(of, a->policy->sha256);
+}
+
+static bool same_task(struct agent *a, const json_t *approval)
+{
+	const char *id = json_str(approval, "task_id");
+	const char *was = json_str(approval, "task_sha256");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+	char now[SHA256_HEX];
+
+	if (!id)
+		return true;
+	return was && task && !task_digest(task, now) && !strcmp(was, now);
+}
+
+/* Until it is given it is for any mode: whoever decides sees which it is. */
+static bool same_mode(struct agent *a, const json_t *approval)
+{
+	const char *mode = json_str(approval, "mode");
+
+	return !doc_is(approval, "approved") ||
+	       (mode && !strcmp(mode, agent_mode(a)));
+}
+
+const char *approval_drift(struct agent *a, const json_t *approval)
+{
+	if (!same_policy(a, approval))
+		return "the policy has changed since it was asked for";
+	if (!same_task(a, approval))
+		return "the task has changed since it was asked for";
+	if (!same_mode(a, approval))
+		return "the mode is not the one it was given in";
+	return NULL;
+}
+
+static void end_if_unbound(struct agent *a, const struct call *c,
+			   const char *id)
+{
+	json_t *approval = state_doc(a->state, "approval", id);
+	const char *why = approval ? approval_drift(a, approval) : NULL;
+
+	if (why && (doc_is(approval, "pending") ||
+		    doc_is(approval, "approved")))
+		approval_end_stale(a, c, approval, why);
+}
+
+/* Those that are open, maybe of these tasks alone; ending one changes open. */
+static void end_among(struct agent *a, const struct call *c,
+		      const json_t *tasks)
+{
+	json_t *ids = json_copy(a->bounds->open), *task;
+	const char *id;
+
+	json_object_foreach (ids, id, task)
+		if (!tasks || (json_is_string(task) &&
+			       json_object_get(tasks, json_string_value(task))))
+			end_if_unbound(a, c, id);
+	json_decref(ids);
+}
+
+void approval_end_unbound(struct agent *a, const struct call *c)
+{
+	end_among(a, c, NULL);
+}
+
+void approval_touched(struct agent *a, const char *kind, const json_t *doc)
+{
+	struct bounds *b = a->bounds;
+	const char *id = json_str(doc, "id");
+
+	if (!strcmp(kind, "mode")) {
+		b->all = true;
+	} else if (!strcmp(kind, "task") && json_object_size(b->open)) {
+		json_object_set_new(b->tasks, id, json_true());
+	} else if (!strcmp(kind, "approval")) {
+		json_object_del(b->open, id);
+		if (doc_is(doc, "pending") || doc_is(doc, "approved"))
+			json_object_set(b->open, id,
+					json_object_get(doc, "task_id"));
+	}
+}
+
+void approval_settle(struct agent *a, const struct call *c)
+{
+	struct bounds *b = a->bounds;
+	json_t *tasks = b->tasks;
+	bool all = b->all;
+
+	if (!all && !json_object_size(tasks))
+		return;
+	b->tasks = json_object();
+	b->all = false;
+	end_among(a, c, all ? NULL : tasks);
+	json_decref(tasks);
+}

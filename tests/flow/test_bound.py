@@ -1,0 +1,144 @@
+"""What an approval is bound to: as soon as it changes, by whatever way, the
+approval is worth nothing, and so is the run that waits for it."""
+import hashlib
+
+import kc
+import remotes
+from expect import jcs, refused, together
+from person import Person, settled
+from publishing import (approval, approved, ask, asked, count, decide, ended,
+                        parked)
+from sharing import at_peer, by_hand, seen, team, url
+
+SAYS = ("id", "title", "request_text", "acceptance_criteria",
+        "side_effect_level", "attempt")
+LONG = "600s"  # a grace that is never over
+
+
+def new_agent(conf=None):
+    agent = kc.Agent(start=False, conf={
+        "policy.grace": "0s", "policy.test.late.grace": LONG} | (conf or {}))
+    agent.effects = {name: agent.publisher(name)
+                     for name in ("test.publish", "test.late")}
+    return agent.start()
+
+
+def task_digest(task):
+    return hashlib.sha256(jcs({k: task[k] for k in SAYS}).encode()).hexdigest()
+
+
+def promised(agent, title):
+    """A task with one approval pending and one given, each with its run."""
+    task = agent.task(title)
+    waiting = parked(agent, task, args={"text": "pending"})
+    given = parked(agent, task, "test.late")
+    approved(agent, given["approval_id"])
+    return agent.get(url(task)).json, (waiting, given)
+
+
+def voided(agent, runs, why="the task has changed"):
+    for run in runs:
+        kc.wait_for(lambda: approval(agent, run["approval_id"])["state"] ==
+                    "stale", what=f"{run['approval_id']} stale")
+        over = ended(agent, run["id"])
+        assert over["state"] == "cancelled", over
+        assert over["error"]["error_code"] == "approval_stale", over
+        assert why in over["error"]["detail"], over
+        one, = agent.journal("approval_stale", approval_id=run["approval_id"])
+        assert why in one["data"]["reason"], one
+        assert agent.journal("policy_denied", run_id=run["id"],
+                             reason="approval_stale")
+        assert not agent.journal("tool_started", run_id=run["id"])
+
+
+def test_the_approval_says_which_task_it_is_for(agent):
+    task = agent.task("digest", request_text="tell \u00e9verybody")
+    name = asked(agent, task)
+    assert approval(agent, name)["task_sha256"] == task_digest(task)
+
+
+def test_an_edit_of_what_is_to_be_done_voids_what_was_approved(agent):
+    changes = ({"title": "another"}, {"request_text": "something else"},
+               {"side_effect_level": "external_publish"},
+               {"acceptance_criteria": [{"id": "AC-1", "text": "other"}]})
+    for n, change in enumerate(changes):
+        task, runs = promised(agent, f"edited {n}")
+        seen_one = agent.review(runs[0]["approval_id"])
+        answer = agent.patch(url(task), {"base_sha": task["sha"]} | change)
+        assert answer.status == 200, answer
+        voided(agent, runs)
+        refused(decide(agent, runs[0]["approval_id"], seen_one), 409,
+                "approval_stale")
+        again = asked(agent, task, args={"text": "pending"})
+        assert again != runs[0]["approval_id"]
+        assert not agent.get(url(task)).json["admin_approved"]
+    assert count(agent) == 0 and count(agent, "test.late") == 0
+
+
+def test_notes_on_a_task_are_no_change_of_what_is_to_be_done(agent):
+    task, runs = promised(agent, "noted")
+    answer = agent.patch(url(task), {"base_sha": task["sha"], "meta": {
+        "approval": runs[0]["approval_id"]}, "labels": {"k": "v"}})
+    assert answer.status == 200, answer
+    assert [approval(agent, r["approval_id"])["state"] for r in runs] == [
+        "pending", "approved"]
+
+
+def test_a_pushed_edit_voids_what_was_approved(agent):
+    task, runs = promised(agent, "pushed to")
+    other, kept = promised(agent, "left alone")
+    settled(agent)
+    ann = Person(agent)
+    ann.pull()
+    ann.edit(task["id"], request_text="by hand")
+    ann.commit()
+    ann.push()
+    voided(agent, runs)
+    assert [approval(agent, r["approval_id"])["state"] for r in kept] == [
+        "pending", "approved"]
+    assert other["state"] == "pending"
+
+
+def test_of_an_edit_and_an_approval_at_once_both_are_never_had(agent):
+    for n in range(8):
+        task = agent.task(f"race {n}")
+        run = parked(agent, task, "test.late")
+        read = agent.review(run["approval_id"])
+        given, edited = together([
+            lambda: decide(agent, run["approval_id"], read),
+            lambda: agent.patch(url(task), {"base_sha": task["sha"],
+                                            "title": "changed"})])
+        if edited.status == 200:  # before it, or after it
+            assert given.status in (200, 409), given
+            voided(agent, [run])
+        else:
+            refused(edited, 409, "write_conflict")
+            assert given.status == 200, given
+    assert count(agent, "test.late") == 0
+
+
+def test_a_change_of_mode_voids_what_was_given_at_once(fresh):
+    task, (waiting, given) = promised(fresh, "modes")
+    answer = fresh.post("/api/mode", {"mode": "guarded", "reason": "careful"},
+                        by="admin")
+    assert answer.status == 200, answer
+    assert approval(fresh, given["approval_id"])["state"] == "stale"
+    voided(fresh, [given], "the mode")
+    assert approval(fresh, waiting["approval_id"])["state"] == "pending"
+
+
+def test_a_version_from_the_remote_voids_what_was_approved():
+    with remotes.Daemon() as peer, team(peer, 1, new_agent=new_agent) as a:
+        task, runs = promised(a, "everybody's")
+        answer = a.patch(url(task), {"base_sha": task["sha"],
+                                     "title": "agreed with the remote"})
+        assert answer.status == 200, answer
+        voided(a, runs)
+        task, runs = promised(a, "dispatched again there")
+        kc.wait_for(lambda: at_peer(peer, task["id"])["admin_approved"])
+        by_hand(peer, lambda t: t.update(attempt=2), task["id"])
+        seen(a, task, attempt=2)
+        voided(a, runs)
+
+
+kc.main(new_agent=new_agent)
