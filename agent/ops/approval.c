@@ -12,6 +12,7 @@
 
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
+#include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/supervisor.h"
@@ -265,7 +266,7 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 {
 	json_t *request = request_of(a, c, ask), *approval, *match_doc;
 	json_t *unknown;
-	char match[SHA256_HEX];
+	char match[SHA256_HEX], effect[SHA256_HEX];
 	int rc;
 
 	if (match_of(request, ask, match, err)) {
@@ -276,7 +277,8 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 	approval = match_doc ? state_doc(a->state, "approval",
 				json_str(match_doc, "approval_id")) : NULL;
 	json_incref(approval);
-	unknown = approval_unknown_run(a, match);
+	reconcile_effect(ask, effect);
+	unknown = reconcile_unknown(a, effect);
 	if (unknown)
 		rc = agent_deny(a, c, call_str(c, "task_id"),
 				"outcome_unknown", json_pack("{s:O,s:O}",

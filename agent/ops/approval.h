@@ -22,11 +22,6 @@ int64_t doc_time(const json_t *doc, const char *key);
 int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 		 struct err *err);
 /*
- * A run of this very request whose outcome nobody knows: it blocks the
- * request until it is settled. New reference, or NULL.
- */
-json_t *approval_unknown_run(struct agent *a, const char *match);
-/*
  * May this run start on its approval, with these file hashes? NULL, or the
  * policy_denied reason. */
 const char *approval_refuses(struct agent *a, const json_t *run,

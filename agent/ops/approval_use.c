@@ -10,6 +10,7 @@
 
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
+#include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/store/state.h"
@@ -97,30 +98,9 @@ static bool same_request(const json_t *approval)
 	       !strcmp(digest, json_str(approval, "request_sha256"));
 }
 
-/*
- * Looked for among the runs themselves: the match leads to the newest run of
- * a request only, and asking again while one runs makes a new one.
- */
-json_t *approval_unknown_run(struct agent *a, const char *match)
+static bool is_unknown(struct agent *a, const json_t *own)
 {
-	json_t *runs = state_list(a->state, "run", "outcome_unknown"), *each;
-	json_t *found = NULL;
-	size_t i;
-
-	json_array_foreach (runs, i, each) {
-		const char *own = json_str(each, "match_sha256");
-
-		if (!found && own && match && !strcmp(own, match))
-			found = json_incref(each);
-	}
-	json_decref(runs);
-	return found;
-}
-
-static bool is_unknown(struct agent *a, const json_t *approval)
-{
-	json_t *run = approval_unknown_run(a, json_str(approval,
-						       "match_sha256"));
+	json_t *run = reconcile_unknown(a, json_str(own, "effect_sha256"));
 	bool found = run != NULL;
 
 	json_decref(run);
@@ -141,7 +121,7 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 		return "approval_used";
 	if (doc_is(approval, "expired") || !approval_in_time(approval))
 		return "approval_expired";
-	if (is_unknown(a, approval))
+	if (is_unknown(a, run))
 		return "outcome_unknown";
 	if (!doc_is(approval, "approved") || approval_drift(a, approval) ||
 	    !same_request(approval) || !same_files(approval, files) ||

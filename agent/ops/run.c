@@ -11,6 +11,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
+#include "agent/ops/reconcile.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
@@ -24,6 +25,7 @@ json_t *run_shown(const json_t *run)
 	json_t *shown = json_copy((json_t *)run);
 
 	json_object_del(shown, "match_sha256");
+	json_object_del(shown, "effect_sha256");
 	json_object_del(shown, "has_secrets");
 	return shown;
 }
@@ -72,6 +74,20 @@ static json_t *str_or_null(const json_t *object, const char *key)
 	return v ? json_incref(v) : json_null();
 }
 
+/* What tells its effect from any other, here and where it goes. */
+static void mark(json_t *run, const struct tool_ask *ask,
+		 const json_t *approval)
+{
+	char effect[SHA256_HEX];
+
+	json_object_set(run, "match_sha256",
+			json_object_get(approval, "match_sha256"));
+	reconcile_effect(ask, effect);
+	json_set_str(run, "effect_sha256", effect);
+	json_object_set_new(run, "marker", json_sprintf("kc-%.16s",
+		json_str(approval, "request_sha256")));
+}
+
 json_t *run_make(struct agent *a, const struct call *c,
 		 const struct tool_ask *ask, const char *state,
 		 const json_t *approval)
@@ -106,8 +122,7 @@ json_t *run_make(struct agent *a, const struct call *c,
 	json_object_set_new(run, "evidence_sha256", json_null());
 	json_object_set_new(run, "approval_id", str_or_null(approval, "id"));
 	if (approval)
-		json_object_set(run, "match_sha256",
-				json_object_get(approval, "match_sha256"));
+		mark(run, ask, approval);
 	if (secrets) {
 		json_object_set_new(run, "has_secrets", json_true());
 		json_object_set(a->secret_args, id, ask->args);
@@ -154,6 +169,8 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 	spec->tool = t;
 	spec->args = args;
 	spec->timeout_us = json_int(run, "timeout_s", 60) * 1000000;
+	spec->more = json_pack("{s:O*}", "marker",
+			       json_object_get(run, "marker"));
 	if (t->config)
 		spec->config = json_incref(json_object_get(
 			a->settings->sections, t->config));
@@ -238,6 +255,8 @@ static void close_run(struct agent *a, const struct call *c, const json_t *run,
 	fact.put = json_pack("{s:o}", "run", next);
 	json_object_del(a->secret_args, fact.run_id);
 	agent_record_as(a, c, json_str(run, "correlation_id"), &fact, NULL);
+	if (code == ERR_outcome_unknown)
+		reconcile_begin(a, fact.run_id);
 }
 
 void run_start_due(struct agent *a, const struct call *c, const char *id)
@@ -290,6 +309,7 @@ void run_end_of_task(struct agent *a, const struct call *c,
 void run_end_all(struct agent *a, const struct call *c, const char *why)
 {
 	end_where(a, c, NULL, why);
+	reconcile_pause(a);
 }
 
 int op_run_cancel(struct agent *a, struct call *c, struct err *err)
@@ -313,37 +333,6 @@ int op_run_cancel(struct agent *a, struct call *c, struct err *err)
 	return 0;
 }
 
-int op_run_reconcile(struct agent *a, struct call *c, struct err *err)
-{
-	const char *id = call_str(c, "id"), *outcome = call_str(c, "outcome");
-	const json_t *run = state_doc(a->state, "run", id);
-	struct fact fact = {.type = "run_reconciled", .run_id = id};
-	json_t *next;
-
-	if (!run)
-		return err_set(err, ERR_not_found, "no run %s", id);
-	if (strcmp(json_str(run, "state"), "outcome_unknown"))
-		return err_set(err, ERR_not_unknown, "it is %s",
-			       json_str(run, "state"));
-	next = json_copy((json_t *)run);
-	json_set_str(next, "state", outcome);
-	json_object_set_new(next, "reconciled", json_pack(
-		"{s:s,s:s}", "by", c->who.name, "reason",
-		call_str(c, "reason")));
-	fact.task_id = json_str(run, "task_id");
-	fact.data = json_pack("{s:s,s:s}", "outcome", outcome, "reason",
-			      call_str(c, "reason"));
-	fact.put = json_pack("{s:O}", "run", next);
-	if (agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
-			    err)) {
-		json_decref(next);
-		return -1;
-	}
-	call_answer(c, run_shown(next));
-	json_decref(next);
-	return 0;
-}
-
 /* A queued run whose grace is not over starts when it is. */
 static void resume_queued(struct agent *a, const json_t *run)
 {
@@ -358,7 +347,8 @@ static void resume_queued(struct agent *a, const json_t *run)
 
 void run_recover(struct agent *a, const struct call *c)
 {
-	json_t *runs = state_list(a->state, "run", "queued,running"), *each;
+	json_t *runs = state_list(a->state, "run",
+				  "queued,running,outcome_unknown"), *each;
 	size_t i;
 
 	json_array_foreach (runs, i, each) {
@@ -367,6 +357,8 @@ void run_recover(struct agent *a, const struct call *c)
 
 		if (!strcmp(json_str(each, "state"), "queued"))
 			resume_queued(a, each);
+		else if (!strcmp(json_str(each, "state"), "outcome_unknown"))
+			reconcile_begin(a, json_str(each, "id"));
 		else if (publish)
 			close_run(a, c, each, "outcome_unknown",
 				  ERR_outcome_unknown,

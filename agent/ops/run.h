@@ -21,6 +21,10 @@ json_t *run_make(struct agent *a, const struct call *c,
 		 const json_t *approval);
 /* Answer 202 (or wait, if the caller prefers) with this run. */
 int run_answer(struct call *c, const json_t *run);
+/* Record a stored file as an artifact of this run. */
+int run_artifact_added(struct agent *a, const struct call *c,
+		       const json_t *run, const json_t *artifact,
+		       struct err *err);
 /* Give a queued run, whose grace is over, to the supervisor. */
 void run_start_due(struct agent *a, const struct call *c, const char *id);
 /* The error member of a run: code, detail, hint, retryable. New. */

@@ -9,6 +9,7 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/journal.h"
@@ -222,6 +223,13 @@ static int added(struct agent *a, const struct call *c, const json_t *run,
 				     &fact, json_str(artifact, "sha256"), err);
 }
 
+int run_artifact_added(struct agent *a, const struct call *c,
+		       const json_t *run, const json_t *artifact,
+		       struct err *err)
+{
+	return added(a, c, run, artifact, NULL, err);
+}
+
 static json_t *package_artifact(const struct run_report *report)
 {
 	char now[CLOCK_TEXT], *text;
@@ -337,6 +345,14 @@ static int added_package(struct agent *a, struct call *c, const json_t *run,
 	return rc;
 }
 
+/* Its end is on the record; where nobody knows it, the tool may. */
+static int after_end(struct agent *a, const struct run_report *report)
+{
+	if (!strcmp(report->state, "outcome_unknown"))
+		reconcile_begin(a, report->run_id);
+	return 0;
+}
+
 static int ended(struct agent *a, struct call *c, const json_t *run,
 		 const struct run_report *report, struct err *err)
 {
@@ -350,11 +366,23 @@ static int ended(struct agent *a, struct call *c, const json_t *run,
 	if (report->package && added_package(a, c, run, report, err))
 		return -1;
 	if (!record_end(a, c, run, report, false, err))
-		return 0;
+		return after_end(a, report);
 	if (err->code != ERR_task_too_large)
 		return -1;
 	err_fini(err);
-	return record_end(a, c, run, report, true, err);
+	return record_end(a, c, run, report, true, err) ? -1 :
+	       after_end(a, report);
+}
+
+static int reconciled(struct agent *a, struct call *c, const json_t *run,
+		      const struct run_report *report, struct err *err)
+{
+	int rc;
+
+	json_incref((json_t *)run);
+	rc = reconcile_report(a, c, run, report, err);
+	json_decref((json_t *)run);
+	return rc;
 }
 
 int op_run_report(struct agent *a, struct call *c, struct err *err)
@@ -363,6 +391,8 @@ int op_run_report(struct agent *a, struct call *c, struct err *err)
 	const json_t *run = state_doc(a->state, "run", report->run_id);
 	int rc;
 
+	if (run && report->kind == RUN_RECONCILED)
+		return reconciled(a, c, run, report, err);
 	if (!run || run_is_over(run))
 		return 0;
 	/* The last room is for how it ends. */

@@ -4,6 +4,7 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/tool.h"
@@ -21,6 +22,7 @@ static const struct {
 	{"approval", approval_due},
 	{"approved", approval_shown_due},
 	{"run", run_start_due},
+	{"reconcile", reconcile_due},
 };
 
 int op_clock(struct agent *a, struct call *c, struct err *err)

@@ -128,7 +128,8 @@ static int missing(const struct run *r, const struct outcome *o,
 
 static bool publishes(const struct run *r)
 {
-	return r->spec->tool->level == LEVEL_EXTERNAL_PUBLISH;
+	return r->spec->tool->level == LEVEL_EXTERNAL_PUBLISH &&
+	       !r->spec->reconcile;
 }
 
 /* Nobody knows: the reason stays in detail. */

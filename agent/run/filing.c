@@ -209,6 +209,23 @@ void filing_store(struct run *r, struct filed *f)
 	store_log(r, f);
 }
 
+int filing_read_back(struct run *r, struct run_report *end, struct err *err)
+{
+	char sha256[SHA256_HEX], *text;
+	size_t len;
+	int rc;
+
+	if (!end->result)
+		return 0;
+	text = json_pretty(end->result, &len);
+	rc = evidence_store(r->evidence, text, len, sha256, err);
+	free(text);
+	if (!rc)
+		json_array_append_new(end->artifacts, artifact_json(
+			"read-back.json", "application/json", len, sha256));
+	return rc;
+}
+
 /* A link to what a member names, where the package has one. */
 static void add_link(json_t *links, const char *name, const char *before,
 		     const json_t *from, const char *member)

@@ -19,5 +19,7 @@ struct filed {
  * is said_wrong where the tool reported a result.
  */
 void filing_store(struct run *r, struct filed *f);
+/* What a tool read back when asked to reconcile, as one more artifact. */
+int filing_read_back(struct run *r, struct run_report *end, struct err *err);
 /* The evidence package of a run that ended: into end, and into evidence. */
 int filing_package(struct run *r, struct run_report *end, struct err *err);

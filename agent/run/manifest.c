@@ -45,6 +45,7 @@ static const struct conf_key tool_keys[] = {
 	{"tool", "summary", CONF_TEXT, T(summary), .fallback = ""},
 	{"tool", "timeout", CONF_TIME, T(timeout_us), .fallback = "60s",
 	 .min = 1000000, .max = 86400000000},
+	{"tool", "reconcile", CONF_BOOL, T(reconcile), .fallback = "false"},
 	{"tool", "config", CONF_TEXT, T(config)},
 	{"tool", "pass-env", CONF_TEXT, D(pass_env)},
 };

@@ -32,6 +32,7 @@ void run_spec_free(struct run_spec *s)
 	free(s->correlation_id);
 	json_decref(s->args);
 	json_decref(s->config);
+	json_decref(s->more);
 	tools_unref(s->tools);
 	free(s);
 }
@@ -113,7 +114,13 @@ static int prepare(struct run *r, struct err *err)
 		return err_set(err, ERR_internal, "this is no id for a run");
 	if (r->wake < 0)
 		return err_set(err, ERR_overloaded, "no descriptors are left");
-	return folder_make(r, err) || files_take(r, err) ? -1 : 0;
+	if (folder_make(r, err))
+		return -1;
+	if (!r->spec->reconcile)
+		return files_take(r, err);
+	r->files = json_array();
+	r->given = json_incref(r->spec->args);
+	return 0;
 }
 
 static int await_go(struct run *r, struct err *err)
@@ -199,6 +206,7 @@ static char *request_text(const struct run *r, size_t *len)
 	json_object_set(o, "args", r->given);
 	json_object_set_new(o, "config", s->config ? json_incref(s->config) :
 						     json_object());
+	json_object_update(o, s->more);
 	text = json_line(o, len);
 	json_decref(o);
 	text = xrealloc(text, *len + 2);
@@ -236,20 +244,23 @@ static int execute(struct run *r, struct run_report *end, struct err *err)
 	ending_judge(r, &outcome, &filed, end);
 	free(filed.last_words);
 	err_fini(&filed.err);
-	return 0;
+	return r->spec->reconcile ? filing_read_back(r, end, err) : 0;
 }
 
 static int go_through(struct run *r, struct run_report *end, struct err *err)
 {
 	if (prepare(r, err))
 		return -1;
+	if (r->spec->reconcile)
+		return execute(r, end, err);
 	tell_ready(r);
 	return await_go(r, err) || execute(r, end, err) ? -1 : 0;
 }
 
 struct run_report *run_perform(struct run *r)
 {
-	struct run_report *end = run_report_new(r, RUN_ENDED);
+	struct run_report *end = run_report_new(r, r->spec->reconcile ?
+						RUN_RECONCILED : RUN_ENDED);
 	struct err err = {0};
 
 	if (go_through(r, end, &err))

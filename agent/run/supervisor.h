@@ -26,11 +26,18 @@ struct run_spec {
 	const struct tool *tool;
 	json_t *args;			/* owned; as checked, with secrets */
 	json_t *config;			/* owned; the tool's section or NULL */
+	json_t *more;			/* owned; further members of its request */
 	int64_t timeout_us;
+	/*
+	 * Ask only what came of a run with this id, which is over: nothing is
+	 * copied, args go as they are, there is no go, and its one report is
+	 * RUN_RECONCILED.
+	 */
+	bool reconcile;
 };
 void run_spec_free(struct run_spec *s);
 
-enum run_report_kind { RUN_READY, RUN_PROGRESS, RUN_ENDED };
+enum run_report_kind { RUN_READY, RUN_PROGRESS, RUN_ENDED, RUN_RECONCILED };
 
 struct run_report {
 	enum run_report_kind kind;
@@ -38,7 +45,7 @@ struct run_report {
 	json_t *files;		/* RUN_READY: [{arg,name,sha256,size}] */
 	double progress;	/* RUN_PROGRESS: 0..1, or -1 */
 	char message[200];
-	/* RUN_ENDED */
+	/* RUN_ENDED; RUN_RECONCILED, of the asking itself */
 	const char *state;	/* succeeded failed cancelled timed_out
 				   outcome_unknown */
 	json_t *result;		/* object */

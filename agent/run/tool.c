@@ -173,6 +173,7 @@ static json_t *tool_json(const struct tool *t)
 	json_set_str(o, "summary", t->summary);
 	json_set_str(o, "side_effect_level", level_name(t->level));
 	json_set_int(o, "timeout_s", t->timeout_us / 1000000);
+	json_object_set_new(o, "reconcile", json_boolean(t->reconcile));
 	json_object_set_new(o, "args", args);
 	return o;
 }

@@ -28,6 +28,7 @@ struct tool {
 	char **argv;			/* NULL-terminated; argv[0] absolute,
 					   or a name to look up in PATH */
 	int64_t timeout_us;
+	bool reconcile;			/* it can tell what came of a run */
 	char *config;			/* section of agent.conf it is given */
 	char **pass_env;		/* NULL-terminated names */
 	struct tool_arg *args;

@@ -28,6 +28,7 @@ struct settings {
 	int log_debug;		/* 0 or 1 */
 	int64_t max_runs, max_body, max_upload;
 	int64_t lease;		/* us, as all times here */
+	int64_t reconcile_pause, reconcile_timeout;
 	char *ssot_remote;	/* NULL or "": none. Nothing secret in it */
 	int ssot_mode;		/* enum ssot_mode */
 	char *ssot_token_file, *ssot_key_file, *ssot_known_hosts; /* or NULL */

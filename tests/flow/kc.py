@@ -320,10 +320,12 @@ class Agent:
 
     # Tools of the test's own.
 
-    def tool(self, name, body, level="local_write", args=None, timeout="30s"):
+    def tool(self, name, body, level="local_write", args=None, timeout="30s",
+             more=()):
         """Writes HOME/tools.d/NAME.conf and a Python program: `body` runs
         with call, args, say(**line), result(**r) and fail(code, detail).
-        args: {"text": {"type": "string", ...}}. Known after start/reload."""
+        args: {"text": {"type": "string", ...}}; more: further lines of the
+        manifest. Known after start/reload."""
         folder = self.home / "tools.d"
         folder.mkdir(exist_ok=True)
         program = folder / f"{name}.py"
@@ -332,7 +334,7 @@ class Agent:
         manifest = ["[tool]", f"\tname = {name}", f"\tsummary = Test {name}",
                     f"\tside-effect-level = {level}",
                     f"\tcommand = ./{shlex.quote(program.name)}",
-                    f"\ttimeout = {timeout}"]
+                    f"\ttimeout = {timeout}", *more]
         for arg, keys in (args or {}).items():
             manifest += [f'[arg "{arg}"]',
                          *(f"\t{k} = {v}" for k, v in keys.items())]
