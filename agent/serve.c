@@ -10,6 +10,7 @@
 #include "agent/net/net.h"
 #include "agent/net/ready.h"
 #include "agent/ops/op.h"
+#include "agent/run/orphan.h"
 #include "agent/run/tool.h"
 #include "agent/store/evidence.h"
 #include "agent/store/home.h"
@@ -163,6 +164,7 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	if (optind < argc)
 		return say_usage(usage);
 	keep_secrets_in();
+	orphans_adopt();
 	p.agent.accept_remote = accept_remote;
 	rc = build(&p, g, listen_at, &err);
 	if (!rc)

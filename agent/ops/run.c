@@ -306,8 +306,15 @@ void run_end_of_task(struct agent *a, const struct call *c,
 	end_where(a, c, task_id, why);
 }
 
+static void go_end_all(struct agent *a, void *why)
+{
+	supervisor_end_all(a->runs, why);
+	free(why);
+}
+
 void run_end_all(struct agent *a, const struct call *c, const char *why)
 {
+	agent_after(a, go_end_all, free, xstrdup(why));
 	end_where(a, c, NULL, why);
 	reconcile_pause(a);
 }

@@ -37,6 +37,7 @@ void run_end(struct agent *a, const struct call *c, const char *id,
 	     enum err_code code, const char *detail);
 void run_end_of_task(struct agent *a, const struct call *c,
 		     const char *task_id, const char *why);
+/* Emergency stop: of those that run nothing is alive a second later. */
 void run_end_all(struct agent *a, const struct call *c, const char *why);
 /* After a start: what was queued goes on, what ran is explained. */
 void run_recover(struct agent *a, const struct call *c);

@@ -1,6 +1,6 @@
 /*
  * See follow.h. One poll over everything that can happen to a child, and
- * four clocks: deadline, kill, straggler, progress.
+ * five clocks: deadline, kill, guard, straggler, progress.
  */
 #include "agent/run/follow.h"
 
@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/run/orphan.h"
 #include "agent/run/run.h"
 #include "agent/run/secrets.h"
 #include "agent/run/spawn.h"
@@ -31,9 +32,14 @@ struct follow {
 	size_t request_len;
 	size_t heard;		/* bytes of stdout and stderr together */
 	bool ended;
-	int64_t now, deadline, kill, dropped, progress;	/* monotonic, us */
+	int64_t now, deadline, kill, guard, dropped, progress;	/* mono, us */
 	char *chunk;
 };
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
 
 static void drop(int *fd)
 {
@@ -42,13 +48,22 @@ static void drop(int *fd)
 	*fd = -1;
 }
 
-static void kill_group(struct follow *f)
+static void end_all(struct follow *f)
 {
 	f->kill = NEVER;
 	if (f->ended)
 		return;
-	kill(-f->child->pid, SIGKILL);
+	child_end_all(f->child);
 	f->out->killed = true;
+	f->guard = sooner(f->guard, f->now + GUARD_AFTER_US);
+}
+
+/* It does not do its work: the tool dies with it, we adopt the others. */
+static void kill_guard(struct follow *f)
+{
+	f->guard = NEVER;
+	if (!f->ended)
+		kill(f->child->pid, SIGKILL);
 }
 
 static void stop(struct follow *f, enum stop why)
@@ -58,8 +73,7 @@ static void stop(struct follow *f, enum stop why)
 	f->out->stop = why;
 	f->deadline = NEVER;
 	f->kill = f->now + KILL_AFTER_US;
-	kill(-f->child->pid, SIGTERM);
-	kill(-f->child->pid, SIGCONT);	/* or a stopped one never hears it */
+	child_ask_to_end(f->child);
 }
 
 static void on_wake(struct follow *f)
@@ -69,8 +83,10 @@ static void on_wake(struct follow *f)
 	eventfd_read(f->run->wake, &n);
 	if (atomic_load(&f->run->cancelled))
 		stop(f, STOP_CANCEL);
+	if (atomic_load(&f->run->urgent))
+		f->kill = sooner(f->kill, f->now + URGENT_AFTER_US);
 	if (atomic_load(&f->run->hurry)) {
-		kill_group(f);
+		end_all(f);
 		f->dropped = f->now;
 	}
 }
@@ -100,7 +116,7 @@ static size_t take(struct follow *f, int *fd)
 	f->heard += (size_t)n;
 	if (f->heard > OUTPUT_MAX && f->out->stop == STOP_NONE && !f->ended) {
 		f->out->stop = STOP_FLOOD;
-		kill_group(f);
+		end_all(f);
 	}
 	return (size_t)n;
 }
@@ -119,17 +135,16 @@ static void on_end(struct follow *f)
 {
 	siginfo_t info = {0};
 
-	/* The leader is a zombie still, so its group's id is nobody else's. */
-	kill(-f->child->pid, SIGKILL);
 	if (waitid(P_PIDFD, (id_t)f->child->pidfd, &info, WEXITED))
 		abort();		/* somebody else reaped our child */
+	orphans_end_adopted();
 	if (info.si_code == CLD_EXITED)
 		f->out->exit = info.si_status;
 	else
 		f->out->signal = info.si_status;
 	f->out->exec_errno = child_exec_errno(f->child);
 	f->ended = true;
-	f->deadline = f->kill = NEVER;
+	f->deadline = f->kill = f->guard = NEVER;
 	if (f->dropped == NEVER)
 		f->dropped = f->now + STRAGGLER_US;
 	drop(&f->child->pidfd);
@@ -157,7 +172,9 @@ static void on_clocks(struct follow *f)
 	if (f->now >= f->deadline)
 		stop(f, STOP_DEADLINE);
 	if (f->now >= f->kill)
-		kill_group(f);
+		end_all(f);
+	if (f->now >= f->guard)
+		kill_guard(f);
 	if (f->ended && f->now >= f->dropped) {
 		drop(&f->child->out);
 		drop(&f->child->err);
@@ -166,14 +183,9 @@ static void on_clocks(struct follow *f)
 		tell_progress(f);
 }
 
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 static int wait_ms(const struct follow *f)
 {
-	int64_t next = sooner(f->deadline, f->kill);
+	int64_t next = sooner(sooner(f->deadline, f->kill), f->guard);
 
 	if (f->ended)
 		next = sooner(next, f->dropped);
@@ -222,7 +234,8 @@ void follow(struct run *r, struct child *c, const char *request, size_t len,
 	struct follow f = {
 		.run = r, .child = c, .out = out,
 		.request = request, .request_len = len,
-		.now = clock_mono_us(), .kill = NEVER, .dropped = NEVER,
+		.now = clock_mono_us(), .kill = NEVER, .guard = NEVER,
+		.dropped = NEVER,
 	};
 
 	f.deadline = f.now + r->spec->timeout_us;

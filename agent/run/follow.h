@@ -18,14 +18,16 @@ struct outcome {
 
 /*
  * Give it the request, hear what it says (r->said), tell of its progress,
- * end it when it is cancelled or over its time. Its group is dead and the
- * child reaped when this returns; its pipes are not waited for longer than
- * STRAGGLER_US, as who left the group may hold them.
+ * end it when it is cancelled or over its time. It and all that it started
+ * are dead and reaped when this returns; its pipes are not waited for longer
+ * than STRAGGLER_US, as somebody else may have been handed them.
  */
 void follow(struct run *r, struct child *c, const char *request, size_t len,
 	    struct outcome *out);
 
 #define KILL_AFTER_US 5000000	/* from SIGTERM to SIGKILL */
+#define URGENT_AFTER_US 500000	/* the same in an emergency */
+#define GUARD_AFTER_US 200000	/* from telling the guard to killing it */
 #define STRAGGLER_US 500000
 #define PROGRESS_US 1000000	/* at most one report in this time */
 #define OUTPUT_MAX (64u << 20)	/* bytes it may print in all */

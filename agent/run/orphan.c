@@ -6,17 +6,22 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "common/mem.h"
 
 #define ENVIRONMENT_MAX (64u << 10)	/* of a process; ours is short */
+#define ROUNDS 250			/* in which who was adopted has to end */
+#define ROUND_MS 2
 
 /* Bytes of /proc/PID/environ, ended by a NUL; 0 if it is not ours to see. */
 static size_t read_environment(const char *pid, char *out)
@@ -82,4 +87,45 @@ void orphans_end(const char *work_dir)
 	if (d)
 		closedir(d);
 	free(scratch);
+}
+
+bool orphans_end_children(pid_t but)
+{
+	bool any = false;
+	char path[64];
+	FILE *f;
+	int pid;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+		 (int)getpid());
+	f = fopen(path, "re");
+	while (f && fscanf(f, "%d", &pid) == 1) {
+		if (pid == but)
+			continue;
+		any = true;
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, WNOHANG);
+	}
+	if (f)
+		fclose(f);
+	return any;
+}
+
+void orphans_adopt(void)
+{
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1))
+		log_warn("what a killed guard leaves behind is not adopted");
+}
+
+void orphans_end_adopted(void)
+{
+	int adopts = 0, rounds = 0;
+
+	prctl(PR_GET_CHILD_SUBREAPER, &adopts);
+	if (!adopts)
+		return;
+	while (orphans_end_children(0) && rounds++ < ROUNDS)
+		poll(NULL, 0, ROUND_MS);
+	if (rounds)
+		log_warn("ended processes that a run left behind");
 }

@@ -217,7 +217,7 @@ static char *request_text(const struct run *r, size_t *len)
 static int start(struct run *r, struct child *c, struct err *err)
 {
 	char *out = xasprintf("%s/out", r->dir), **env = environment(r);
-	int rc = child_spawn(c, r->spec->tool->argv, env, out, err);
+	int rc = child_spawn_tool(c, r->spec->tool->argv, env, out, err);
 
 	environment_free(env);
 	free(out);

@@ -26,7 +26,7 @@ struct run {
 	char *dir;			/* WORK_DIR/ID */
 
 	/* Shared: written under the supervisor's lock before their flag. */
-	atomic_bool gone, cancelled, hurry;
+	atomic_bool gone, cancelled, urgent, hurry;
 	char why[200];			/* cancelled */
 	json_t *package;		/* gone */
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/run/guard.h"
 #include "common/err.h"
 #include "common/mem.h"
 
@@ -49,8 +51,10 @@ static int open_pipes(int pipes[PIPES][2])
 	return 0;
 }
 
-/* NAME --exec-helper OUR_PID PROGRAM ARGS... ; free the array only. */
-static char **helper_argv(char *const argv[], char pid[16])
+static char guarded[] = "guarded", alone[] = "alone";
+
+/* NAME --exec-helper OUR_PID HOW PROGRAM ARGS... ; free the array only. */
+static char **helper_argv(char *const argv[], char *how, char pid[16])
 {
 	static char name[] = "kircerta-tool", flag[] = SPAWN_HELPER;
 	size_t n = 0;
@@ -58,12 +62,13 @@ static char **helper_argv(char *const argv[], char pid[16])
 
 	while (argv[n])
 		n++;
-	out = xcalloc(n + 4, sizeof(*out));
+	out = xcalloc(n + 5, sizeof(*out));
 	snprintf(pid, 16, "%d", (int)getpid());
 	out[0] = name;
 	out[1] = flag;
 	out[2] = pid;
-	memcpy(out + 3, argv, n * sizeof(*out));
+	out[3] = how;
+	memcpy(out + 4, argv, n * sizeof(*out));
 	return out;
 }
 
@@ -115,8 +120,8 @@ static void take_pipes(struct child *c, int pipes[PIPES][2])
 	close_pipes(pipes);
 }
 
-int child_spawn(struct child *c, char *const argv[], char *const env[],
-		const char *dir, struct err *err)
+static int start(struct child *c, char *how, char *const argv[],
+		 char *const env[], const char *dir, struct err *err)
 {
 	int pipes[PIPES][2];
 	char pid[16], **helper;
@@ -129,7 +134,7 @@ int child_spawn(struct child *c, char *const argv[], char *const env[],
 		close_pipes(pipes);
 		return -1;
 	}
-	helper = helper_argv(argv, pid);
+	helper = helper_argv(argv, how, pid);
 	rc = spawn(&c->pid, pipes, helper, env, dir);
 	free(helper);
 	if (rc) {
@@ -150,6 +155,35 @@ int child_spawn(struct child *c, char *const argv[], char *const env[],
 	}
 	take_pipes(c, pipes);
 	return 0;
+}
+
+int child_spawn(struct child *c, char *const argv[], char *const env[],
+		const char *dir, struct err *err)
+{
+	return start(c, alone, argv, env, dir, err);
+}
+
+int child_spawn_tool(struct child *c, char *const argv[], char *const env[],
+		     const char *dir, struct err *err)
+{
+	return start(c, guarded, argv, env, dir, err);
+}
+
+/* Whoever is stopped, and be it by its own tool, hears it all the same. */
+static void tell_guard(const struct child *c, int signal)
+{
+	kill(c->pid, signal);
+	kill(c->pid, SIGCONT);
+}
+
+void child_ask_to_end(const struct child *c)
+{
+	tell_guard(c, GUARD_TERM);
+}
+
+void child_end_all(const struct child *c)
+{
+	tell_guard(c, GUARD_KILL);
 }
 
 int child_exec_errno(struct child *c)
@@ -214,13 +248,15 @@ static void run_program(char **argv)
 
 int spawn_helper_main(int argc, char **argv)
 {
+	bool guard = argc > 4 && !strcmp(argv[3], guarded);
+	sigset_t none;
 	int why;
 	char go;
 
-	if (argc < 4)
+	if (argc < 5)
 		return EXIT_NO_EXEC;
 	fcntl(LINE_FD, F_SETFD, FD_CLOEXEC);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_PDEATHSIG, guard ? GUARD_KILL : SIGKILL);
 	/* Whoever started us may have died before that took hold. */
 	if (getppid() != (pid_t)strtol(argv[2], NULL, 10))
 		return EXIT_NO_EXEC;
@@ -230,9 +266,13 @@ int spawn_helper_main(int argc, char **argv)
 	umask(077);
 	set_limits();
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	run_program(argv + 3);
+	if (guard && guard_begin())
+		return EXIT_NO_EXEC;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	run_program(argv + 4);
 	why = errno;
-	fprintf(stderr, "%s: %s\n", argv[3], strerror(why));
+	fprintf(stderr, "%s: %s\n", argv[4], strerror(why));
 	return write(LINE_FD, &why, sizeof(why)) < 0 ? EXIT_FAILURE :
 							 EXIT_NO_EXEC;
 }

@@ -13,7 +13,8 @@ struct err;
 #define SPAWN_HELPER "--exec-helper"
 
 struct child {			/* all descriptors ours, non-blocking, or -1 */
-	pid_t pid;		/* and its process group's id */
+	pid_t pid;		/* and its process group's id; of a tool its
+				   guard's, see guard.h */
 	int pidfd, in, out, err;
 	int line;		/* see child_exec_errno */
 };
@@ -24,6 +25,14 @@ struct child {			/* all descriptors ours, non-blocking, or -1 */
  */
 int child_spawn(struct child *c, char *const argv[], char *const env[],
 		const char *dir, struct err *err);
+/*
+ * The same with a guard, so that nothing of it outlives it. It is told to
+ * end, and ended with all that it has started, by a signal to its guard.
+ */
+int child_spawn_tool(struct child *c, char *const argv[], char *const env[],
+		     const char *dir, struct err *err);
+void child_ask_to_end(const struct child *c);
+void child_end_all(const struct child *c);
 /*
  * Why the program could not be executed (an errno), or 0: it was, or it is
  * not known yet. To be asked when the child has ended, and once.

@@ -237,6 +237,18 @@ void supervisor_cancel_all(struct supervisor *s, const char *why)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void supervisor_end_all(struct supervisor *s, const char *why)
+{
+	pthread_mutex_lock(&s->lock);
+	for (struct run *r = s->runs; r; r = r->next) {
+		atomic_store(&r->urgent, true);
+		cancel(r, why);
+		run_wake(r);
+	}
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* Wait for the runs to end by themselves, then make them. */
 static void end_runs(struct supervisor *s)
 {

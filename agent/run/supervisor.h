@@ -81,10 +81,15 @@ void supervisor_prepare(struct supervisor *s, struct run_spec *spec);
  * correlation_id, approval_id, started_at ...).
  */
 void supervisor_go(struct supervisor *s, const char *run_id, json_t *package);
-/* SIGTERM now, SIGKILL to the group 5 s later; unknown ids are ignored. */
+/* SIGTERM now, SIGKILL to all of it 5 s later; unknown ids are ignored. */
 void supervisor_cancel(struct supervisor *s, const char *run_id,
 		       const char *why);
 void supervisor_cancel_all(struct supervisor *s, const char *why);
+/*
+ * Emergency stop: nothing of any run is alive a second later, be it that it
+ * was cancelled before or ignores every signal.
+ */
+void supervisor_end_all(struct supervisor *s, const char *why);
 
 /*
  * Hash what the file arguments name, without running anything: array of

@@ -124,7 +124,7 @@ def stopped_agent(agent):
 
 def test_stopped_ends_tools_voids_approvals_and_refuses_changes(fresh):
     task, runs, running = stopped_agent(fresh)
-    kc.wait_for(lambda: not any(map(alive, running["lasts"])), 1)
+    kc.wait_for(lambda: not any(map(alive, sum(running.values(), []))), 1)
     over = ended(fresh, runs["lasts"], 1)
     assert over["state"] == "cancelled", over
     assert over["error"]["error_code"] == "cancelled", over
@@ -141,7 +141,6 @@ def test_stopped_ends_tools_voids_approvals_and_refuses_changes(fresh):
     refusals(fresh, task)
     reads(fresh, task, runs)
     assert ended(fresh, runs["ignores"], 8)["state"] == "cancelled"
-    assert not any(map(alive, running["ignores"]))
     fresh.restart()
     assert fresh.get("/api/mode").json["mode"] == "stopped"
     refusals(fresh, task)

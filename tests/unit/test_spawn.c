@@ -101,8 +101,8 @@ END_TEST
 START_TEST(a_helper_whose_parent_is_gone_starts_nothing)
 {
 	static char name[] = "x", flag[] = SPAWN_HELPER, other[] = "999999999",
-		    program[] = "/bin/true";
-	char *none[] = {name, flag, other, program, NULL};
+		    how[] = "alone", program[] = "/bin/true";
+	char *none[] = {name, flag, other, how, program, NULL};
 	int status, line[2];
 	pid_t pid;
 
@@ -111,7 +111,7 @@ START_TEST(a_helper_whose_parent_is_gone_starts_nothing)
 	pid = fork();
 	if (!pid) {
 		dup2(line[0], 3);	/* as if its parent had let it go */
-		_exit(spawn_helper_main(4, none));
+		_exit(spawn_helper_main(5, none));
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(WEXITSTATUS(status), 127);
