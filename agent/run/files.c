@@ -15,6 +15,7 @@
 #include "agent/run/run.h"
 #include "agent/run/tool_args.h"
 #include "agent/store/evidence.h"
+#include "agent/store/guard.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/json.h"
@@ -88,12 +89,13 @@ static int path_open(const struct input *in, const struct evidence *ev,
 	int fd = open(in->value, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
 		      O_CLOEXEC);
 	struct stat st = {0};
+	bool real = fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
+		    !guard_made_up(fd);
 
-	if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
-	    !evidence_guards(ev, fd))
+	if (real && !evidence_guards(ev, fd))
 		return fd;
 	if (fd >= 0) {
-		errno = S_ISREG(st.st_mode) ? EACCES : EINVAL;
+		errno = real ? EACCES : EINVAL;
 		close(fd);
 	}
 	return path_problem(in, err);

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "agent/store/evidence_inner.h"
+#include "agent/store/guard.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/id.h"
@@ -105,16 +105,7 @@ void evidence_guard(struct evidence *e, const char *dir)
 
 bool evidence_guards(const struct evidence *e, int fd)
 {
-	char link[48], real[PATH_MAX];
-	size_t len = e->guarded ? strlen(e->guarded) : 0;
-	ssize_t n;
-
-	if (!len)
-		return false;
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, real, sizeof(real));
-	return n < 0 || ((size_t)n > len && real[len] == '/' &&
-			 !memcmp(real, e->guarded, len));
+	return e->guarded && guard_covers(e->guarded, fd);
 }
 
 /* Open and lock a new file; again if it was swept away in between. */

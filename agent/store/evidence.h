@@ -18,7 +18,7 @@ int evidence_open(struct evidence **out, const char *dir, struct err *err);
 void evidence_close(struct evidence *e);
 /*
  * Nothing below dir, which holds our keys and tokens, is to be read because
- * somebody names its path. Set once, before any thread.
+ * somebody names its path, or a hard link's. Set once, before any thread.
  */
 void evidence_guard(struct evidence *e, const char *dir);
 bool evidence_guards(const struct evidence *e, int fd);

@@ -4,8 +4,9 @@ An attempt is a function, or a row of a table, with a name and the records
 that it has to leave. The canary is a tool that adds a line to a file outside:
 after each attempt nothing may be under way, the file may have grown by
 exactly what was approved, and the journal must not say that more started."""
+import contextlib
 import json
-import stat
+import os
 import sys
 
 import kc
@@ -15,12 +16,12 @@ CANARY = """#!/bin/sh
 { cat; echo; } >> %s
 echo '{"result":{"published":true}}'
 """
+BLOCKS = """#!/bin/sh
+cat %s >/dev/null
+echo '{"result":{}}'
+"""
 SENDS_FILE = """
 import hashlib
-if os.path.exists(%r):
-    open(%r, "w").close()
-    while os.path.exists(%r):
-        time.sleep(0.01)
 call["sha256"] = hashlib.sha256(open(args["file"]["path"], "rb").read()
                                 ).hexdigest()
 open(%r, "a").write(json.dumps(call) + "\\n")
@@ -41,7 +42,7 @@ BRIEF = f"{150 * kc.SLOW}ms"
 PUBLISHES = {"test.canary": TEXT, "test.grace": TEXT, "test.brief": TEXT,
              "test.two": TEXT, "test.never": TEXT, "test.late": TEXT,
              "test.secret": SECRET}
-CONF = {"policy.grace": "0s", "policy.test.grace.grace": "60s",
+CONF = {"run.max": "1", "policy.grace": "0s", "policy.test.grace.grace": "60s",
         "policy.test.brief.approval-ttl": BRIEF,
         "policy.test.late.approval-ttl": BRIEF,
         "policy.test.late.grace": "60s",
@@ -82,12 +83,9 @@ def rows(prefix, left, table):
     return mark
 
 
-def canary(agent, name):
-    """The tool that publishes at once, without an interpreter to start."""
-    agent.tool(name, "", "external_publish", PUBLISHES[name])
-    program = agent.home / "tools.d" / f"{name}.py"
-    program.write_text(CANARY % agent.canary)
-    program.chmod(stat.S_IRWXU)
+def program(agent, name, text, level="local_write", args=None):
+    """A tool without an interpreter that takes long to start."""
+    agent.tool(name, "", level, args).write_text(text)
 
 
 def new_agent():
@@ -95,11 +93,13 @@ def new_agent():
     agent.canary = agent.dir / "published"
     agent.canary.touch()
     agent.go, agent.held = agent.dir / "go", agent.dir / "held"
-    for name in PUBLISHES:
-        canary(agent, name)
-    lock, got = str(agent.dir / "wait"), str(agent.dir / "waiting")
-    agent.tool("test.file", SENDS_FILE % (lock, got, lock, str(agent.canary)),
+    for name, args in PUBLISHES.items():
+        program(agent, name, CANARY % agent.canary, "external_publish", args)
+    agent.tool("test.file", SENDS_FILE % str(agent.canary),
                "external_publish", FILE)
+    agent.fifo = agent.dir / "fifo"
+    os.mkfifo(agent.fifo)
+    program(agent, "test.block", BLOCKS % agent.fifo)
     agent.tool("test.holds", HOLDS % (str(agent.held), str(agent.go),
                                       str(agent.canary)),
                "external_publish", TEXT)
@@ -118,6 +118,7 @@ class Try:
         self.agent, self.name = agent, name
         self.since = len(agent.lines())
         self.lines_before = len(self.published())
+        self.more = 0
         self.task = agent.task(name)
 
     def body(self, tool="test.canary", args=None, **members):
@@ -193,10 +194,32 @@ class Try:
         return kc.wait_for(lambda: (s := self.state(run_id)) not in (
             "queued", "running", "awaiting_approval") and s, seconds)
 
+    @contextlib.contextmanager
+    def blocked(self):
+        """What is approved meanwhile is given no place to run."""
+        run = self.agent.execute("test.block", "local_write").json["id"]
+        kc.wait_for(lambda: self.state(run) == "running")
+        yield
+        kc.wait_for(lambda: self.let_go(run))
+
+    def let_go(self, run):
+        """Ends the tool that blocks, once it waits; false: not yet."""
+        try:
+            os.close(os.open(self.agent.fifo, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return self.state(run) != "running"
+        return True
+
     def mode(self, to, reason="because", by="admin"):
         answer = self.agent.post("/api/mode", {"mode": to, "reason": reason},
                                  by=by)
         assert answer.status == 200, answer
+
+    parse = staticmethod(json.loads)
+
+    def may_publish(self, more):
+        """As many besides; what they were has been looked at."""
+        self.more = more
 
     def records(self, *types):
         return [r for r in map(json.loads, self.agent.lines()[self.since:])
@@ -219,6 +242,7 @@ def under_way(agent):
 
 def judge(t, left, published, started):
     agent = t.agent
+    published, started = published + t.more, started + t.more
     if not agent.running:
         agent.start()
     kc.wait_for(lambda: not under_way(agent), 10, "everything to end")
