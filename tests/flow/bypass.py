@@ -13,7 +13,7 @@ import kc
 from expect import refused
 
 CANARY = """#!/bin/sh
-{ cat; echo; } >> %s
+cat >> %s
 echo '{"result":{"published":true}}'
 """
 BLOCKS = """#!/bin/sh
@@ -246,10 +246,10 @@ def judge(t, left, published, started):
     if not agent.running:
         agent.start()
     kc.wait_for(lambda: not under_way(agent), 10, "everything to end")
+    before, agent.sent = agent.sent, len(t.published())
     sent = t.published()[t.lines_before:]
     assert len(sent) == published, (t.name, sent)
-    assert agent.sent + published == len(t.published()), "of another attempt"
-    agent.sent += published
+    assert agent.sent == before + published, "of another attempt"
     records = t.records()
     began = [r for r in records if r["type"] == "tool_started" and
              r["data"]["side_effect_level"] == "external_publish"]
