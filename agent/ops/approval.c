@@ -48,6 +48,12 @@ static json_t *or_null(const json_t *v)
 	return v ? json_incref((json_t *)v) : json_null();
 }
 
+/* The same of what is taken over. */
+static json_t *or_null_new(json_t *v)
+{
+	return v ? v : json_null();
+}
+
 static json_t *request_of(struct agent *a, const struct call *c,
 			  const struct tool_ask *ask)
 {
@@ -95,6 +101,10 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 	json_object_set_new(v, "artifacts", ask->files ?
 			    json_incref(ask->files) : json_array());
 	json_set_str(v, "match_sha256", match);
+	json_set_str(v, "reversibility",
+		     reversibility_name(ask->tool->reversibility));
+	json_object_set_new(v, "last_decision",
+			    or_null_new(approval_last_no(a, match)));
 	json_set_int(v, "required", p->approvals_required);
 	json_object_set_new(v, "decisions", json_array());
 	json_object_set_new(v, "reviews", json_array());
@@ -119,6 +129,9 @@ static int refuse(struct agent *a, struct call *c, const char *reason,
 	json_object_set(more, "approval_id", json_object_get(approval, "id"));
 	json_object_set(more, "request_sha256",
 			json_object_get(approval, "request_sha256"));
+	if (json_is_object(json_object_get(approval, "last_decision")))
+		json_object_set(more, "last_decision",
+				json_object_get(approval, "last_decision"));
 	agent_deny(a, c, call_str(c, "task_id"), reason, more, err);
 	return err_hint(err, "An admin reads and decides %s in the console, "
 			"or with `kircerta approve`; then ask again.",

@@ -22,6 +22,11 @@ int64_t doc_time(const json_t *doc, const char *key);
 int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 		 struct err *err);
 /*
+ * What an admin said last to this very request, if that was no and is not
+ * long ago: {approval_id, decision, by, at, reason}. New, or NULL.
+ */
+json_t *approval_last_no(struct agent *a, const char *match);
+/*
  * May this run start on its approval, with these file hashes? NULL, or the
  * policy_denied reason. */
 const char *approval_refuses(struct agent *a, const json_t *run,

@@ -9,6 +9,7 @@
 
 #include "agent/ops/approval.h"
 #include "agent/ops/run.h"
+#include "agent/run/tool.h"
 #include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/jcs.h"
@@ -68,6 +69,17 @@ void approval_bind(struct agent *a, json_t *approval, const json_t *task)
 	json_set_str(approval, "mode", agent_mode(a));
 }
 
+/* What the registry says of the tool was read by who decided. */
+static bool same_tool(struct agent *a, const json_t *approval)
+{
+	const struct tool *t = tools_find(a->tools, json_str(approval, "tool"));
+	const char *kind = json_str(approval, "kind");
+	const char *was = json_str(approval, "reversibility");
+
+	return t && kind && was && !strcmp(kind, level_name(t->level)) &&
+	       !strcmp(was, reversibility_name(t->reversibility));
+}
+
 static bool same_policy(struct agent *a, const json_t *approval)
 {
 	const char *of = json_str(json_object_get(approval, "request"),
@@ -101,6 +113,8 @@ const char *approval_drift(struct agent *a, const json_t *approval)
 {
 	if (!same_policy(a, approval))
 		return "the policy has changed since it was asked for";
+	if (!same_tool(a, approval))
+		return "the tool has changed since it was asked for";
 	if (!same_task(a, approval))
 		return "the task has changed since it was asked for";
 	if (!same_mode(a, approval))

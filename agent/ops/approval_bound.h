@@ -1,6 +1,7 @@
 /*
  * What an approval is bound to besides its request: the policy it was asked
- * under, what its task said then, and the mode it was given in. As soon as a
+ * under, what its task and its tool's manifest said then, and the mode it was
+ * given in. As soon as a
  * record changes one of these the approval is stale, and it is looked at once
  * more when its run starts. Writer only.
  */
@@ -28,7 +29,8 @@ void approval_bind(struct agent *a, json_t *approval, const json_t *task);
 const char *approval_drift(struct agent *a, const json_t *approval);
 /*
  * End every approval that is open and not bound any more, as stale, with the
- * run that waits for it: after another policy was loaded, and at the start.
+ * run that waits for it: after another policy or other tools were loaded, and
+ * at the start.
  */
 void approval_end_unbound(struct agent *a, const struct call *c);
 

@@ -88,6 +88,25 @@ static bool same_files(const json_t *approval, const json_t *files)
 	return same;
 }
 
+json_t *approval_last_no(struct agent *a, const char *match)
+{
+	const json_t *by = state_doc(a->state, "match", match);
+	const json_t *approval = by ? state_doc(a->state, "approval",
+				json_str(by, "approval_id")) : NULL;
+	const json_t *list = json_object_get(approval, "decisions"), *said;
+
+	if (!approval || !doc_is(approval, "rejected") ||
+	    !approval_in_time(approval))
+		return NULL;
+	said = json_array_get(list, json_array_size(list) - 1);
+	return json_pack("{s:O,s:O,s:O,s:O,s:O}", "approval_id",
+		json_object_get(approval, "id"), "by",
+		json_object_get(said, "by"), "decision",
+		json_object_get(said, "decision"), "at",
+		json_object_get(said, "at"), "reason",
+		json_object_get(said, "reason"));
+}
+
 /* The digest again, from the bytes that were approved: nothing drifted. */
 static bool same_request(const json_t *approval)
 {

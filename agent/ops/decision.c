@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/ops/approval.h"
 #include "agent/ops/approval_bound.h"
@@ -192,13 +193,22 @@ static int digest_check(struct agent *a, const struct call *c,
 	return drift ? err_set(err, ERR_approval_stale, "%s", drift) : 0;
 }
 
-static bool has_decided(const json_t *approval, const char *name)
+/* One person: by name, however it is written, or by the credential shown. */
+static bool is_person(const struct actor *who, const char *name,
+		      const char *credential)
+{
+	return (name && !strcasecmp(name, who->name)) ||
+	       (credential && !strcmp(credential, who->token_id));
+}
+
+static bool has_decided(const json_t *approval, const struct actor *who)
 {
 	json_t *each;
 	size_t i;
 
 	json_array_foreach (json_object_get(approval, "decisions"), i, each)
-		if (!strcmp(json_str(each, "by"), name))
+		if (is_person(who, json_str(each, "by"),
+			      json_str(each, "credential")))
 			return true;
 	return false;
 }
@@ -207,13 +217,11 @@ static bool has_decided(const json_t *approval, const char *name)
 static int other_person(const struct call *c, const json_t *approval,
 			struct err *err)
 {
-	const char *token = json_str(approval, "requester_token");
-
-	if (!strcmp(json_str(approval, "requester"), c->who.name) ||
-	    (token && !strcmp(token, c->who.token_id)))
+	if (is_person(&c->who, json_str(approval, "requester"),
+		      json_str(approval, "requester_token")))
 		return err_set(err, ERR_self_approval,
 			       "%s asked for it", c->who.name);
-	if (has_decided(approval, c->who.name))
+	if (has_decided(approval, &c->who))
 		return err_set(err, ERR_self_approval,
 			       "%s has decided already; another has to",
 			       c->who.name);
@@ -234,8 +242,9 @@ static void add_decision(const struct call *c, json_t *next,
 {
 	json_t *list = json_copy(json_object_get(next, "decisions"));
 
-	json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s}", "by",
-		c->who.name, "decision", decision, "at", now, "reason",
+	json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s}", "by",
+		c->who.name, "credential", c->who.token_id, "decision",
+		decision, "at", now, "reason",
 		call_str(c, "reason") ? call_str(c, "reason") : ""));
 	json_object_set_new(next, "decisions", list);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/reconcile.h"
@@ -137,5 +138,8 @@ int op_tools_reload(struct agent *a, struct call *c, struct err *err)
 	a->old_tools[a->n_old_tools++] = a->tools;
 	a->tools = next;
 	fact.data = json_pack("{s:o}", "tools", tools_names(next));
-	return agent_record(a, c, &fact, err);
+	if (agent_record(a, c, &fact, err))
+		return -1;
+	approval_end_unbound(a, c);
+	return 0;
 }

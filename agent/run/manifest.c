@@ -48,6 +48,8 @@ static const struct conf_key tool_keys[] = {
 	{"tool", "reconcile", CONF_BOOL, T(reconcile), .fallback = "false"},
 	{"tool", "config", CONF_TEXT, T(config)},
 	{"tool", "pass-env", CONF_TEXT, D(pass_env)},
+	{"tool", "reversibility", CONF_CHOICE, T(reversibility),
+	 .choices = "reversible|compensable|irreversible", .min = REVERSIBLE},
 };
 #define REQUIRED 3			/* the first rows of tool_keys */
 
@@ -271,6 +273,8 @@ static int finish(struct draft *d, struct err *err)
 		return err_set(err, ERR_bad_config,
 			       "%s: tool.name: made of a-z 0-9 . - and at most %d long",
 			       d->t.file, NAME_MAX_BYTES);
+	if (!d->t.reversibility)
+		d->t.reversibility = reversibility_of_level(d->t.level);
 	for (char *c = d->pass_env; c && *c; c++)
 		if (*c == ',')
 			*c = ' ';

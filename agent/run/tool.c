@@ -41,6 +41,28 @@ int level_of(const char *name)
 	return -1;
 }
 
+const char *reversibility_name(int reversibility)
+{
+	static const char *const names[] = {
+		[REVERSIBLE] = "reversible",
+		[COMPENSABLE] = "compensable",
+		[IRREVERSIBLE] = "irreversible",
+	};
+
+	return names[reversibility];
+}
+
+int reversibility_of_level(int level)
+{
+	static const int of[] = {
+		[LEVEL_READ_ONLY] = REVERSIBLE,
+		[LEVEL_LOCAL_WRITE] = COMPENSABLE,
+		[LEVEL_EXTERNAL_PUBLISH] = IRREVERSIBLE,
+	};
+
+	return of[level];
+}
+
 static int by_name(const void *a, const void *b)
 {
 	return strcmp((*(struct tool *const *)a)->name,
@@ -172,6 +194,7 @@ static json_t *tool_json(const struct tool *t)
 	json_set_str(o, "name", t->name);
 	json_set_str(o, "summary", t->summary);
 	json_set_str(o, "side_effect_level", level_name(t->level));
+	json_set_str(o, "reversibility", reversibility_name(t->reversibility));
 	json_set_int(o, "timeout_s", t->timeout_us / 1000000);
 	json_object_set_new(o, "reconcile", json_boolean(t->reconcile));
 	json_object_set_new(o, "args", args);

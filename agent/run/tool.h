@@ -12,6 +12,14 @@ struct err;
 
 enum level { LEVEL_READ_ONLY, LEVEL_LOCAL_WRITE, LEVEL_EXTERNAL_PUBLISH };
 
+/* Can what it does be taken back? From the manifest alone: nobody claims it. */
+enum reversibility {
+	REVERSIBILITY_OF_LEVEL,		/* not said: what its level has */
+	REVERSIBLE,			/* as if it had not been */
+	COMPENSABLE,			/* by something else that is done */
+	IRREVERSIBLE,
+};
+
 enum arg_type { TOOL_STRING, TOOL_INTEGER, TOOL_NUMBER, TOOL_BOOLEAN,
 		TOOL_FILE, TOOL_SHA256, TOOL_ENUM };
 
@@ -25,6 +33,7 @@ struct tool_arg {
 struct tool {
 	char *name, *summary, *file;	/* file: the manifest's path */
 	int level;			/* enum level */
+	int reversibility;		/* enum reversibility, not the first */
 	char **argv;			/* NULL-terminated; argv[0] absolute,
 					   or a name to look up in PATH */
 	int64_t timeout_us;
@@ -50,6 +59,8 @@ json_t *tools_json(const struct tools *t);	/* array, sorted by name */
 
 const char *level_name(int level);
 int level_of(const char *name);			/* -1 if there is none */
+const char *reversibility_name(int reversibility);
+int reversibility_of_level(int level);
 
 /*
  * Check args (NULL: none) against the manifest and fill defaults in. *out is

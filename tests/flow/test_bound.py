@@ -1,6 +1,7 @@
 """What an approval is bound to: as soon as it changes, by whatever way, the
 approval is worth nothing, and so is the run that waits for it."""
 import hashlib
+import json
 
 import kc
 import remotes
@@ -125,6 +126,79 @@ def test_a_change_of_mode_voids_what_was_given_at_once(fresh):
     assert approval(fresh, given["approval_id"])["state"] == "stale"
     voided(fresh, [given], "the mode")
     assert approval(fresh, waiting["approval_id"])["state"] == "pending"
+
+
+def test_a_tool_that_is_another_by_now_is_not_the_one_approved(fresh):
+    task, runs = promised(fresh, "tools")
+    shown = approval(fresh, runs[0]["approval_id"])
+    assert shown["reversibility"] == "irreversible", shown
+    manifest = fresh.home / "tools.d" / "test.late.conf"
+    manifest.write_text(manifest.read_text().replace(
+        "[tool]", "[tool]\n\treversibility = reversible", 1))
+    fresh.reload()
+    voided(fresh, runs[1:], "the tool has changed")
+    assert approval(fresh, runs[0]["approval_id"])["state"] == "pending"
+    tools = {t["name"]: t["reversibility"]
+             for t in fresh.get("/api/tools").json["items"]}
+    assert tools["test.late"] == "reversible", tools
+    assert tools["test.publish"] == "irreversible", tools
+    again = asked(fresh, task, "test.late")
+    assert approval(fresh, again)["reversibility"] == "reversible"
+    answer = ask(fresh, task, "test.late", reversibility="reversible")
+    refused(answer, 400, "invalid_request")  # nobody claims it
+
+
+def rename(agent, was, name):
+    """The same credential under another name."""
+    file = agent.home / "tokens"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    one, = [line for line in lines if line["name"] == was]
+    one["name"] = name
+    file.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n"
+                            for line in lines))
+    agent.tokens[name] = agent.token(was)
+
+
+def test_four_eyes_are_not_two_names_for_one_credential(fresh):
+    fresh.conf("policy.test.publish.approvals-required", 2)
+    fresh.restart()
+    fresh.token("both", "admin", "tool_runner", "observer")
+    fresh.token("ana", "admin")
+    fresh.token("Ana", "admin")
+    fresh.token("bob", "admin")
+    name = asked(fresh, fresh.task("eyes"), by="both")
+    first = fresh.approve(name, by="ana", allow_external_publish=True)
+    assert first.status == 200 and first.json["state"] == "pending", first
+    refused(fresh.approve(name, by="Ana", allow_external_publish=True), 403,
+            "self_approval")
+    for was, now in (("both", "carla"), ("ana", "dora")):
+        rename(fresh, was, now)
+        refused(fresh.approve(name, by=now, allow_external_publish=True),
+                403, "self_approval")
+    last = fresh.approve(name, by="bob", allow_external_publish=True)
+    assert last.status == 200 and last.json["state"] == "approved", last
+
+
+def test_who_asks_again_is_told_why_it_was_rejected(fresh):
+    fresh.conf("policy.approval-ttl", "1h")
+    fresh.restart()
+    task = fresh.task("no")
+    name = asked(fresh, task)
+    no = fresh.post(f"/api/approvals/{name}/reject", {
+        "reason": "the title is wrong"}, by="admin")
+    assert no.status == 200, no
+    for _ in range(2):  # it opens another approval; and joins that
+        problem = refused(ask(fresh, task), 403, "policy_denied",
+                          reason="approval_required")
+        assert problem["approval_id"] != name
+        said = problem["last_decision"]
+        assert said.pop("at") == no.json["decisions"][0]["at"]
+        assert said == {"approval_id": name, "by": "admin",
+                        "decision": "reject", "reason": "the title is wrong"}
+    shown = approval(fresh, problem["approval_id"])
+    assert shown["last_decision"]["reason"] == "the title is wrong"
+    assert "last_decision" not in refused(
+        ask(fresh, task, args={"text": "another"}), 403, "policy_denied")
 
 
 def test_a_version_from_the_remote_voids_what_was_approved():

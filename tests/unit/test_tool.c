@@ -57,6 +57,7 @@ START_TEST(a_manifest_is_read_whole)
 	    "\tside-effect-level = external_publish\n"
 	    "\tcommand = bin/paste 'two words' a\\\\ b \\\"q\\\"\n"
 	    "\ttimeout = 2m\n\tconfig = paste\n\tpass-env = DISPLAY, XAUTHORITY\n"
+	    "\treversibility = compensable\n"
 	    "[arg \"text\"]\n\ttype = string\n\trequired = true\n"
 	    "\tmax-length = 280\n"
 	    "[arg \"kind\"]\n\ttype = enum\n\tvalues = png, jpeg\n"
@@ -74,6 +75,7 @@ START_TEST(a_manifest_is_read_whole)
 	ck_assert_ptr_null(tools_find(set, NULL));
 	ck_assert_str_eq(t->summary, "Publish a text");
 	ck_assert_int_eq(t->level, LEVEL_EXTERNAL_PUBLISH);
+	ck_assert_int_eq(t->reversibility, COMPENSABLE);
 	ck_assert_int_eq(t->timeout_us, 120000000);
 	ck_assert_str_eq(t->config, "paste");
 	ck_assert_str_eq(t->pass_env[0], "DISPLAY");
@@ -87,7 +89,9 @@ START_TEST(a_manifest_is_read_whole)
 	text = json_line(shown, NULL);
 	ck_assert_str_eq(text, "[{\"name\":\"paste.publish\","
 		"\"summary\":\"Publish a text\","
-		"\"side_effect_level\":\"external_publish\",\"timeout_s\":120,"
+		"\"side_effect_level\":\"external_publish\","
+		"\"reversibility\":\"compensable\",\"timeout_s\":120,"
+		"\"reconcile\":false,"
 		"\"args\":[{\"name\":\"text\",\"type\":\"string\","
 		"\"required\":true,\"max_length\":280,\"secret\":false,"
 		"\"summary\":\"\"},"
@@ -101,6 +105,33 @@ START_TEST(a_manifest_is_read_whole)
 		"\"secret\":true,\"summary\":\"What opens it\"}]}]");
 	free(text);
 	json_decref(shown);
+	tools_unref(set);
+	drop_dir();
+}
+END_TEST
+
+/* Whoever does not say is taken to be as bad as its level can be. */
+START_TEST(what_can_be_taken_back_goes_by_the_level_where_it_is_not_said)
+{
+	static const char *const says[] = {"reversible", "compensable",
+					   "irreversible"};
+	char name[16], text[200];
+	struct tools *set;
+
+	make_dir();
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "%d.conf", i);
+		snprintf(text, sizeof(text), "[tool]\nname = t%d\ncommand = y\n"
+			 "side-effect-level = %s\n%s", i, level_name(i % 3),
+			 i < 3 ? "" : "reversibility = reversible\n");
+		put(name, text);
+	}
+	set = load(NULL);
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "t%d", i);
+		ck_assert_str_eq(reversibility_name(tools_find(set,
+				 name)->reversibility), says[i < 3 ? i : 0]);
+	}
 	tools_unref(set);
 	drop_dir();
 }
@@ -120,6 +151,7 @@ START_TEST(what_is_wrong_in_a_manifest_is_named)
 		{HEAD "[other \"a\"]\nx = y\n", "unknown section"},
 		{HEAD "[arg]\ntype = string\n", "unknown key"},
 		{HEAD "name = again\n", ":5: tool.name: given twice"},
+		{HEAD "reversibility = maybe\n", "reversibility"},
 		{HEAD "timeout = 25h\n", "out of range"},
 		{HEAD "timeout = 10ms\n", "out of range"},
 		{HEAD "pass-env = 'A\n", "not closed"},
@@ -398,7 +430,9 @@ START_TEST(a_level_has_one_name)
 }
 END_TEST
 
-TESTS("tool", a_manifest_is_read_whole, what_is_wrong_in_a_manifest_is_named,
+TESTS("tool", a_manifest_is_read_whole,
+      what_can_be_taken_back_goes_by_the_level_where_it_is_not_said,
+      what_is_wrong_in_a_manifest_is_named,
       two_manifests_with_one_name_are_an_error,
       a_set_in_use_outlives_its_folder,
       words_are_split_as_a_shell_splits_them,
