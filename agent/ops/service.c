@@ -1,4 +1,4 @@
-/* What happens without anybody asking: the clock, starts, changed tokens. */
+/* What happens without anybody asking: the clock, starts, changed tools. */
 #include <string.h>
 
 #include "agent/ops/approval.h"
@@ -63,49 +63,6 @@ int op_service(struct agent *a, struct call *c, struct err *err)
 	};
 
 	return agent_record(a, c, &fact, err);
-}
-
-static bool same_token(const json_t *x, const json_t *y)
-{
-	return x && json_equal(json_object_get(x, "revoked_at"),
-			       json_object_get(y, "revoked_at"));
-}
-
-static int token_fact(struct agent *a, const struct call *c, json_t *token,
-		      struct err *err)
-{
-	bool revoked = !json_is_null(json_object_get(token, "revoked_at")) &&
-		       json_object_get(token, "revoked_at");
-	struct fact fact = {
-		.type = revoked ? "token_revoked" : "token_created",
-		.data = json_pack("{s:O,s:O,s:O}", "token_id",
-				  json_object_get(token, "id"), "name",
-				  json_object_get(token, "name"), "scopes",
-				  json_object_get(token, "scopes")),
-		.put = json_pack("{s:O}", "token", token),
-	};
-
-	return agent_record(a, c, &fact, err);
-}
-
-/* The file is the operator's; what changed in it is recorded here. */
-int op_tokens_changed(struct agent *a, struct call *c, struct err *err)
-{
-	json_t *list = tokens_list(a->tokens, err), *each;
-	size_t i;
-	int rc = 0;
-
-	if (!list)
-		return -1;
-	json_array_foreach (list, i, each) {
-		json_t *before = state_doc(a->state, "token",
-					   json_str(each, "id"));
-
-		if (!rc && !same_token(before, each))
-			rc = token_fact(a, c, each, err);
-	}
-	json_decref(list);
-	return rc;
 }
 
 static json_t *tools_names(const struct tools *t)
