@@ -124,6 +124,8 @@ static void tear_down(struct parts *p)
 	net_close(p->net);
 	journal_close(p->agent.journal);
 	evidence_close(p->agent.evidence);
+	if (p->agent.tokens)
+		tokens_save_used(p->agent.tokens, NULL);
 	tokens_close(p->agent.tokens);
 	tools_unref(p->agent.tools);
 	for (size_t i = 0; i < p->agent.n_old_tools; i++)

@@ -233,6 +233,11 @@ void core_reload(struct core *k)
 	seconds_new(k->seconds);
 }
 
+void core_look(struct core *k)
+{
+	queue_put(&k->applying, internal_call("clock", NULL));
+}
+
 struct done *core_take(struct core *k)
 {
 	return queue_drain(&k->done, 0);

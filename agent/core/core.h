@@ -63,6 +63,10 @@ struct call *core_call_now(struct core *k, struct call *c,
  * the remote at once.
  */
 void core_reload(struct core *k);
+/* Queue a record of what the agent itself does; data is taken over. */
+void core_service(struct core *k, const char *type, json_t *data);
+/* Have the writer look at what changed by itself: the clock, the tokens. */
+void core_look(struct core *k);
 struct done *core_take(struct core *k);		/* list, oldest first */
 void done_free(struct done *d);			/* and what it still holds */
 

@@ -75,8 +75,6 @@ struct call *core_apply_now(struct core *k, struct call *c);
 /* The same, and the calls behind it up to last with it, in one batch. */
 struct call *core_apply_list(struct core *k, struct call *c,
 			     struct call *last);
-/* Queue a record of what the agent itself does; data is taken over. */
-void core_service(struct core *k, const char *type, json_t *data);
 /* Where the first record after seq lies, for who catches up from there. */
 uint64_t core_place(struct core *k, uint64_t seq);
 /* The leaf hash of the record with this seq, as the journal has it now. */

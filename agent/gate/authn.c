@@ -26,6 +26,11 @@ void authn(struct agent *a, struct call *c)
 	err_fini(&why);
 }
 
+enum token_state authn_still(struct agent *a, const struct actor *who)
+{
+	return tokens_still(a->tokens, who);
+}
+
 void authn_wipe(struct call *c)
 {
 	if (!c->bearer)

@@ -3,9 +3,8 @@
  * bearer that is sent counts, whatever else is known of who sent it.
  */
 #pragma once
-#include <stdbool.h>
+#include "agent/store/token.h"
 
-struct actor;
 struct agent;
 struct call;
 struct err;
@@ -21,5 +20,10 @@ int authn_who(struct agent *a, const struct call *c, struct actor *who,
  * call that has failed is named all the same where it can be. Any thread.
  */
 void authn(struct agent *a, struct call *c);
+/*
+ * Of who came in before: would they still, and with all of those scopes? Any
+ * thread.
+ */
+enum token_state authn_still(struct agent *a, const struct actor *who);
 /* The bearer has served: no trace of it is left in memory. */
 void authn_wipe(struct call *c);

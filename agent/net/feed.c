@@ -1,7 +1,6 @@
 /* See feed.h. */
 #include "agent/net/feed.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,7 +37,6 @@ struct sub {
 	struct chunk *chunk;	/* being given out */
 	struct chunk *asked;	/* being read */
 	bool failed;
-	char token_id[sizeof(((struct actor *)0)->token_id)];
 	void (*ready)(void *arg);
 	void *arg;
 };
@@ -97,30 +95,11 @@ static void gather(uv_timer_t *t)
 	net_leave(n);
 }
 
-static void end_subs_of(struct lane *lane, const char *token_id)
-{
-	for (struct sub *s = lane->subs; s; s = s->next)
-		s->failed |= !strcmp(s->token_id, token_id);
-}
-
-/* Who may not call any more is not told anything more either. */
-static void end_revoked(struct feed *f, const struct record *r)
-{
-	const char *id;
-
-	if (strcmp(r->type, "token_revoked"))
-		return;
-	id = json_string_value(json_object_get(r->data, "token_id"));
-	if (!id)
-		return;
-	end_subs_of(&f->events, id);
-	end_subs_of(&f->all, id);
-}
-
 void feed_push(struct feed *f, struct record *const *records, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		end_revoked(f, records[i]);
+		if (!strncmp(records[i]->type, "token_", 6))
+			f->net->look = true;
 		ring_add(f->all.ring, records[i]);
 		f->all.fresh = true;
 		if (!strcmp(records[i]->type, "request"))
@@ -141,7 +120,6 @@ struct sub *sub_open(struct feed *f, const struct call *c,
 	s->feed = f;
 	s->ready = ready;
 	s->arg = arg;
-	snprintf(s->token_id, sizeof(s->token_id), "%s", c->who.token_id);
 	filter_init(&s->filter, c->types, c->filter_task);
 	s->seen = c->from_now || c->after_seq > head ? head : c->after_seq;
 	s->lane = filter_requests(&s->filter) ? &f->all : &f->events;

@@ -13,6 +13,7 @@
 #include "agent/net/peer.h"
 #include "agent/net/server.h"
 #include "agent/net/sse.h"
+#include "agent/net/watch.h"
 #include "agent/net/ws.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -68,6 +69,7 @@ static void on_tick(uv_timer_t *t)
 	struct net *n = t->data;
 
 	peer_each(n, tick_peer);
+	watch_tick(n, clock_mono_us());
 	listen_resume(n);
 	net_leave(n);
 }

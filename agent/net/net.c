@@ -12,6 +12,7 @@
 #include "agent/net/reply.h"
 #include "agent/net/server.h"
 #include "agent/net/upload.h"
+#include "agent/net/watch.h"
 #include "agent/net/ws.h"
 #include "common/err.h"
 #include "common/log.h"
@@ -51,6 +52,7 @@ static void stop(struct net *n)
 {
 	log_info("stopping");
 	ready_tell("STOPPING=1");
+	watch_look(n);			/* while that can be recorded */
 	peer_each(n, http_stop);
 	listen_stop(n);
 	n->stopping = true;
@@ -207,6 +209,8 @@ void net_deliver(struct net *n)
 		done_free(d);
 	}
 	refuse_some(n);
+	if (n->look)
+		watch_look(n);
 }
 
 void net_leave(struct net *n)

@@ -9,6 +9,7 @@
 #include "agent/net/listen.h"
 #include "agent/net/server.h"
 #include "agent/net/upload.h"
+#include "agent/net/watch.h"
 #include "agent/net/ws.h"
 #include "common/clock.h"
 #include "common/mem.h"
@@ -66,6 +67,7 @@ void peer_closed(struct peer *p)
 	upload_abort(p);
 	file_close(p);
 	ws_free(p);
+	watch_end(p);
 	sub_close(p->sub);
 	p->sub = NULL;
 	if (p->call)

@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 
+struct actor;
 struct call;
 struct file;
 struct lws;
@@ -57,6 +58,7 @@ struct peer {
 	int64_t beat_at;	/* when to say ping */
 	bool beat;		/* and it is due */
 	struct ws *ws;
+	struct actor *who;	/* of a stream or websocket: see watch.h */
 };
 
 struct peer *peer_new(struct net *n, struct lws *wsi);

@@ -55,6 +55,9 @@ struct net {
 	int64_t refused_at;		/* websocket refusals in this second */
 	unsigned refused;
 	int64_t refused_us;
+	bool look;			/* a token has changed: watch_look */
+	unsigned tokens_seen;		/* version of the file of tokens */
+	int64_t used_at;		/* when to save their last uses */
 	bool poke;			/* lws has to look at its timers */
 	bool stopping;			/* the core takes no more */
 	int64_t stopped_at;

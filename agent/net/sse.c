@@ -6,6 +6,7 @@
 #include "agent/net/feed.h"
 #include "agent/net/server.h"
 #include "agent/net/peer.h"
+#include "agent/net/watch.h"
 #include "agent/store/record.h"
 #include "common/clock.h"
 
@@ -26,6 +27,7 @@ void sse_begin(struct peer *p, const struct call *c)
 	p->state = PEER_STREAM;
 	p->sent = 0;
 	p->beat = false;
+	watch_begin(p, &c->who);
 	p->sub = sub_open(p->net->feed, c, ready, p);
 	lws_http_headers_detach(p->wsi);
 	peer_moved(p);

@@ -283,6 +283,17 @@ void ws_goodbye(struct peer *p)
 	peer_end(p, true);
 }
 
+void ws_expel(struct peer *p)
+{
+	if (lws_partial_buffered(p->wsi)) {
+		peer_kill(p);	/* the rest of a message would go first */
+		return;
+	}
+	say_why(p, LWS_CLOSE_STATUS_POLICY_VIOLATION,
+		"the token is no longer good for this");
+	peer_end(p, true);
+}
+
 void ws_tick(struct peer *p)
 {
 	steer(p);

@@ -28,6 +28,8 @@ void ws_cut(struct peer *p);
 void ws_tick(struct peer *p);
 /* Close it once everything has been said; asked again until then. */
 void ws_goodbye(struct peer *p);
+/* Close it now: who it speaks for may not be spoken to any more. */
+void ws_expel(struct peer *p);
 void ws_free(struct peer *p);
 
 /* Takes both texts over. */

@@ -8,6 +8,7 @@
 #include "agent/net/request.h"
 #include "agent/net/server.h"
 #include "agent/net/peer.h"
+#include "agent/net/watch.h"
 #include "agent/net/ws.h"
 #include "common/clock.h"
 #include "common/buf.h"
@@ -127,6 +128,7 @@ int ws_upgrade(struct peer *p)
 	text = hello(c, &len);
 	p->ws = ws_new(bearer, text, len);
 	p->state = PEER_SOCKET;
+	watch_begin(p, &c->who);
 	strcpy(p->net->correlation_id, c->correlation_id);
 	net_call_free(p->net, c);
 	return 0;
