@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/ops/approval_bound.h"
+#include "agent/ops/decision_sign.h"
 #include "agent/ops/due.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
@@ -132,6 +133,7 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 	const char *id = json_str(run, "approval_id");
 	const json_t *approval = id ? state_doc(a->state, "approval", id) :
 				      NULL;
+	const char *reason;
 	const json_t *task;
 
 	if (!approval)
@@ -146,6 +148,9 @@ const char *approval_refuses(struct agent *a, const json_t *run,
 	    !same_request(approval) || !same_files(approval, files) ||
 	    strcmp(json_str(approval, "run_id"), json_str(run, "id")))
 		return "approval_stale";
+	reason = decision_refuses(a, run, approval);
+	if (reason)
+		return reason;
 	if (strcmp(json_str(approval, "kind"), "external_publish"))
 		return NULL;
 	task = state_doc(a->state, "task", json_str(run, "task_id"));

@@ -9,6 +9,7 @@
 
 #include "agent/ops/approval.h"
 #include "agent/ops/approval_bound.h"
+#include "agent/ops/decision_sign.h"
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
@@ -114,6 +115,8 @@ int op_approval_review(struct agent *a, struct call *c, struct err *err)
 	answer = review_answer(approval, nonce, err);
 	if (!answer)
 		return -1;
+	json_object_set_new(answer, "statement",
+			    decision_template(a, c, approval, nonce));
 	next = json_copy(approval);
 	reviews = json_copy(json_object_get(approval, "reviews"));
 	json_array_append_new(reviews, json_pack("{s:s,s:s,s:s,s:b}", "by",
@@ -342,6 +345,7 @@ static int decide(struct agent *a, struct call *c, json_t *next,
 	struct fact fact = {.type = type, .task_id = json_str(next, "task_id")};
 
 	fact.data = decision_data(c, next, decision);
+	decision_show(next, fact.data);
 	fact.put = json_pack("{s:O}", "approval", next);
 	if (task)
 		json_object_set_new(fact.put, "task", task);
@@ -356,7 +360,7 @@ static int decide(struct agent *a, struct call *c, json_t *next,
 
 int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *approval, *next, *task = NULL;
+	json_t *approval, *next, *task = NULL, *proof;
 	char now[CLOCK_TEXT];
 	bool granted = false;
 	int review, rc;
@@ -368,12 +372,14 @@ int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 	review = find_review(c, approval);
 	if (review < 0 || !review_is_good(c, review_at(approval, review)))
 		return err_set(err, ERR_nonce_used, "open the review again");
-	if (publish_check(a, c, approval, err))
+	if (publish_check(a, c, approval, err) ||
+	    decision_signed(a, c, approval, &proof, err))
 		return -1;
 	clock_text(clock_wall_us(), now);
 	next = json_copy(approval);
 	spend_nonce(next, review);
 	add_decision(c, next, "approve", now);
+	decision_keep(next, proof);
 	if ((json_int_t)json_array_size(json_object_get(next, "decisions")) >=
 	    json_int(next, "required", 1)) {
 		json_set_str(next, "state", "approved");

@@ -211,6 +211,32 @@ static int read_passes(struct policy_table *t, struct err *err)
 		"%s changed while it was read", t->file) : 0;
 }
 
+/* With nobody who may sign, nobody could ever decide. */
+static int check_signers(const struct policy_table *t, const struct policy *p,
+			 struct err *err)
+{
+	char *line;
+
+	if (!p->signed_decisions ||
+	    (p->allowed_signers && *p->allowed_signers))
+		return 0;
+	line = policy_line(t, p, POLICY_KEY_signed_decisions);
+	err_set(err, ERR_bad_config, "%s: it needs policy.allowed-signers",
+		line);
+	free(line);
+	return err_hint(err, "allowed-signers: %s.",
+			keys[POLICY_KEY_allowed_signers].help);
+}
+
+static int check_all_signers(const struct policy_table *t, struct err *err)
+{
+	int rc = check_signers(t, &t->all, err);
+
+	for (size_t i = 0; !rc && i < t->n_tools; i++)
+		rc = check_signers(t, &t->tools[i], err);
+	return rc;
+}
+
 static struct policy_table *table_new(const char *file)
 {
 	struct policy_table *t = xcalloc(1, sizeof(*t));
@@ -235,7 +261,7 @@ int policy_read(struct policy_table **out, const char *file, struct err *err)
 	}
 	if (t->n_tools)
 		qsort(t->tools, t->n_tools, sizeof(*t->tools), by_name);
-	if (hash(t, err)) {
+	if (check_all_signers(t, err) || hash(t, err)) {
 		policy_unref(t);
 		return -1;
 	}

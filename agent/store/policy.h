@@ -43,6 +43,8 @@ struct policy {
 	int local_write, external_publish;	/* enum rule */
 	int64_t approvals_required;
 	int64_t approval_ttl, grace;		/* us */
+	bool signed_decisions;
+	char *allowed_signers;	/* a path; NULL or "": none */
 	struct policy_from from[POLICY_KEYS];
 };
 
