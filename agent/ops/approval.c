@@ -13,6 +13,7 @@
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/reconcile.h"
+#include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/supervisor.h"
@@ -218,6 +219,7 @@ static int open_new(struct agent *a, struct call *c,
 		due_add(a->due, clock_mono_us() +
 			doc_time(approval, "expires_at") - clock_wall_us(),
 			"approval", id);
+		reminder_watch(a, approval);
 		rc = park(a, c, ask, approval, err);
 	}
 	json_decref(approval);

@@ -12,6 +12,7 @@
 #include "agent/ops/decision_sign.h"
 #include "agent/ops/due.h"
 #include "agent/ops/reconcile.h"
+#include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/store/state.h"
@@ -351,6 +352,7 @@ void approval_recover(struct agent *a, const struct call *c)
 		due_add(a->due, clock_mono_us() +
 			doc_time(each, "expires_at") - clock_wall_us(),
 			"approval", json_str(each, "id"));
+		reminder_watch(a, each);
 	}
 	json_decref(list);
 	approval_end_unbound(a, c);

@@ -6,6 +6,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/reconcile.h"
+#include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/tool.h"
@@ -22,6 +23,7 @@ static const struct {
 	{"task", task_lease_due},
 	{"approval", approval_due},
 	{"approved", approval_shown_due},
+	{"reminder", reminder_due},
 	{"run", run_start_due},
 	{"reconcile", reconcile_due},
 };

@@ -45,6 +45,7 @@ struct policy {
 	int64_t approval_ttl, grace;		/* us */
 	bool signed_decisions;
 	char *allowed_signers;	/* a path; NULL or "": none */
+	bool reminders;
 	struct policy_from from[POLICY_KEYS];
 };
 
