@@ -9,6 +9,7 @@
 
 #include "agent/ops/approval.h"
 #include "agent/ops/run.h"
+#include "agent/ops/tool_digest.h"
 #include "agent/run/tool.h"
 #include "agent/store/policy.h"
 #include "agent/store/state.h"
@@ -62,22 +63,28 @@ int task_digest(const json_t *task, char hex[SHA256_HEX])
 
 void approval_bind(struct agent *a, json_t *approval, const json_t *task)
 {
+	const struct tool *t = tools_find(a->tools, json_str(approval, "tool"));
 	char hex[SHA256_HEX];
 
 	json_set_str(approval, "task_sha256",
 		     task && !task_digest(task, hex) ? hex : NULL);
+	if (t)
+		tool_digest(a, t, hex);
+	json_set_str(approval, "tool_sha256", t ? hex : NULL);
 	json_set_str(approval, "mode", agent_mode(a));
 }
 
-/* What the registry says of the tool was read by who decided. */
+/* All that its manifest says: what would run is what was decided on. */
 static bool same_tool(struct agent *a, const json_t *approval)
 {
 	const struct tool *t = tools_find(a->tools, json_str(approval, "tool"));
-	const char *kind = json_str(approval, "kind");
-	const char *was = json_str(approval, "reversibility");
+	const char *was = json_str(approval, "tool_sha256");
+	char now[SHA256_HEX];
 
-	return t && kind && was && !strcmp(kind, level_name(t->level)) &&
-	       !strcmp(was, reversibility_name(t->reversibility));
+	if (!t || !was)
+		return false;
+	tool_digest(a, t, now);
+	return !strcmp(was, now);
 }
 
 static bool same_policy(struct agent *a, const json_t *approval)

@@ -185,7 +185,7 @@ static json_t *arg_json(const struct tool_arg *a)
 	return o;
 }
 
-static json_t *tool_json(const struct tool *t)
+json_t *tool_json(const struct tool *t)
 {
 	json_t *o = json_object(), *args = json_array();
 

@@ -56,6 +56,7 @@ struct tools *tools_ref(struct tools *t);
 void tools_unref(struct tools *t);
 const struct tool *tools_find(const struct tools *t, const char *name);
 json_t *tools_json(const struct tools *t);	/* array, sorted by name */
+json_t *tool_json(const struct tool *t);
 
 const char *level_name(int level);
 int level_of(const char *name);			/* -1 if there is none */

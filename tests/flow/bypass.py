@@ -41,7 +41,7 @@ SECRET = TEXT | {"password": {"type": "string", "secret": "true"}}
 BRIEF = f"{150 * kc.SLOW}ms"
 PUBLISHES = {"test.canary": TEXT, "test.grace": TEXT, "test.brief": TEXT,
              "test.two": TEXT, "test.never": TEXT, "test.late": TEXT,
-             "test.secret": SECRET}
+             "test.secret": SECRET, "test.moves": TEXT}
 CONF = {"run.max": "1", "policy.grace": "0s", "policy.test.grace.grace": "60s",
         "policy.test.brief.approval-ttl": BRIEF,
         "policy.test.late.approval-ttl": BRIEF,
@@ -209,6 +209,10 @@ class Try:
         except OSError:
             return self.state(run) != "running"
         return True
+
+    @staticmethod
+    def wait_for(predicate, what="it"):
+        return kc.wait_for(predicate, what=what)
 
     def mode(self, to, reason="because", by="admin"):
         answer = self.agent.post("/api/mode", {"mode": to, "reason": reason},
