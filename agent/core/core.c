@@ -8,6 +8,7 @@
 #include "agent/core/checkpoints.h"
 #include "agent/core/expiry.h"
 #include "agent/core/intake.h"
+#include "agent/core/quotas.h"
 #include "agent/core/remote.h"
 #include "agent/core/second.h"
 #include "agent/core/share.h"
@@ -17,6 +18,8 @@
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
 #include "agent/ops/op.h"
+#include "agent/ops/quota.h"
+#include "agent/ops/rules.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
@@ -57,6 +60,7 @@ static int begin(struct core *k, struct err *err)
 		core_service(k, "log_repaired", repair_data(a->repair));
 	intake_resume(k);
 	core_service(k, "agent_started", started_data(a));
+	core_service(k, "policy_loaded", rules_loaded(a->policy));
 	checkpoints_begin(k->checkpoints);
 	queue_put(&k->applying, internal_call("recover", NULL));
 	calls = queue_drain(&k->applying, 0);
@@ -104,10 +108,11 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->due = due_new();
 	a->bounds = bounds_new();
 	a->fold = fold_new();
+	a->quota = quota_new();
 	a->secret_args = json_object();
 	a->sweep = sweep;
 	*out = k;
-	if (stores_open(k, err) ||
+	if (stores_open(k, err) || quotas_fill(k, err) ||
 	    supervisor_open(&a->runs, a->evidence, a->home->spool,
 			    (int)a->settings->max_runs, core_run_report, k,
 			    err) || begin(k, err))
@@ -200,6 +205,7 @@ void core_free(struct core *k)
 	due_free(a->due);
 	bounds_free(a->bounds);
 	fold_free(a->fold);
+	quota_free(a->quota);
 	json_decref(a->secret_args);
 	json_decref(a->busy);
 	queue_fini(&k->todo);
@@ -229,6 +235,7 @@ void core_work(struct core *k, struct work *w)
 void core_reload(struct core *k)
 {
 	queue_put(&k->applying, internal_call("tools.reload", NULL));
+	queue_put(&k->applying, internal_call("policy.reload", NULL));
 	remote_hurry(k->remote);
 	seconds_new(k->seconds);
 }

@@ -59,8 +59,8 @@ void core_work(struct core *k, struct work *w);
 struct call *core_call_now(struct core *k, struct call *c,
 			   int64_t timeout_us);
 /*
- * Read the tools' manifests again; recorded, whatever comes of it. And try
- * the remote at once.
+ * Read the tools' manifests and the policy again; recorded, whatever comes
+ * of it. And try the remote at once.
  */
 void core_reload(struct core *k);
 /* Queue a record of what the agent itself does; data is taken over. */

@@ -11,6 +11,7 @@
 #include "agent/gate/propose.h"
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/op.h"
+#include "agent/ops/quota.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/store/journal.h"
@@ -19,6 +20,7 @@
 #include "common/clock.h"
 #include "common/id.h"
 #include "common/json.h"
+#include "common/mem.h"
 
 /* A frame names its operation; after this it is a call like any other. */
 static json_t *read_frame(struct call *c)
@@ -117,6 +119,14 @@ bool gate_may(struct agent *a, const struct call *c)
 	       c->op->scopes & who.scopes;
 }
 
+/* What is accepted counts, whatever becomes of it. */
+static void note_call(struct agent *a, const struct weight *w,
+		      const struct verdict *v)
+{
+	if (!w->starting && v->rule != RULE_DENY)
+		quota_call(a->quota, w->tool, clock_mono_us());
+}
+
 /* Mode and policy: the call may be parked, or refused and recorded. */
 static int weigh(struct agent *a, struct call *c)
 {
@@ -128,12 +138,16 @@ static int weigh(struct agent *a, struct call *c)
 	if (c->op->effect == EFFECT_TOOL) {
 		tool_weigh(a, c, &w);
 		v = policy_of_tool(a->policy, mode, &w);
+		note_call(a, &w, &v);
 	} else {
 		v = policy_of(mode, c->op->effect);
 	}
 	c->parked = v.rule == RULE_APPROVE;
 	c->denied = v.rule == RULE_DENY;
 	c->reason = v.reason;
+	xfree(c->rule);
+	if (v.rule != RULE_ALLOW)
+		c->rule = verdict_rule(a->policy, &v);
 	if (!c->denied || c->via == VIA_INTERNAL)
 		return 0;
 	return agent_deny(a, c, call_str(c, "task_id"), v.reason,

@@ -6,11 +6,15 @@
 #include "agent/gate/policy.h"
 
 #include <string.h>
+#include <time.h>
 
-#include "agent/store/policy.h"
+#include "agent/gate/constraint.h"
+#include "common/mem.h"
+#include "common/words.h"
 
-static const struct verdict allow = {RULE_ALLOW, NULL};
-static const struct verdict stopped = {RULE_DENY, "mode_stopped"};
+static const struct verdict stopped = {
+	.rule = RULE_DENY, .reason = "mode_stopped", .words = "mode stopped",
+};
 
 /* Emergency stop is a row: reads and decisions go on, nothing else. */
 static const int matrix[MODE_count][EFFECT_count] = {
@@ -40,41 +44,131 @@ enum mode mode_named(const char *name)
 
 struct verdict policy_of(enum mode mode, enum effect effect)
 {
-	return matrix[mode][effect] == RULE_ALLOW ? allow : stopped;
+	return matrix[mode][effect] == RULE_ALLOW ?
+		(struct verdict){.rule = RULE_ALLOW} : stopped;
 }
 
-/* The operator's rule for this level; reading needs none. */
-static int rule_for(const struct policy *p, int level)
+/* A caller cannot talk a gate down, nor up. */
+static struct verdict mismatch(int level)
 {
-	switch (level) {
-	case LEVEL_READ_ONLY:
-		return RULE_ALLOW;
-	case LEVEL_LOCAL_WRITE:
-		return p->local_write;
-	case LEVEL_EXTERNAL_PUBLISH:
+	static const char *const words[] = {
+		[LEVEL_READ_ONLY] = "registry: the tool's level is read_only",
+		[LEVEL_LOCAL_WRITE] =
+			"registry: the tool's level is local_write",
+		[LEVEL_EXTERNAL_PUBLISH] =
+			"registry: the tool's level is external_publish",
+	};
+
+	return (struct verdict){
+		.rule = RULE_DENY, .reason = "side_effect_mismatch",
+		.words = level >= 0 && level < (int)ARRAY_LEN(words) ?
+			words[level] : "registry: the tool has no level",
+	};
+}
+
+static struct verdict deny(const struct policy *p, enum policy_key key,
+			   const char *reason)
+{
+	return (struct verdict){.rule = RULE_DENY, .reason = reason,
+				.policy = p, .key = key};
+}
+
+/* The operator's rule for this level. What is not known is denied. */
+static struct verdict by_level(const struct policy *p, int level)
+{
+	struct verdict v = {.rule = RULE_DENY, .policy = p};
+
+	if (level == LEVEL_READ_ONLY) {
+		v.key = POLICY_KEY_read_only;
+		v.rule = p->read_only;
+	} else if (level == LEVEL_LOCAL_WRITE) {
+		v.key = POLICY_KEY_local_write;
+		v.rule = p->local_write;
+	} else if (level == LEVEL_EXTERNAL_PUBLISH) {
 		/* a publish without approval cannot be configured */
-		return p->external_publish == RULE_DENY ? RULE_DENY :
-							  RULE_APPROVE;
-	default:
-		return RULE_DENY;
+		v.key = POLICY_KEY_external_publish;
+		v.rule = p->external_publish == RULE_DENY ? RULE_DENY :
+							    RULE_APPROVE;
+	} else {
+		return mismatch(level);
 	}
+	v.reason = v.rule == RULE_ALLOW ? NULL :
+		   v.rule == RULE_APPROVE ? "approval_required" :
+					    "tool_disabled";
+	return v;
+}
+
+static int minute_of_day(int64_t wall_us)
+{
+	time_t at = (time_t)(wall_us / 1000000);
+	struct tm tm;
+
+	localtime_r(&at, &tm);
+	return tm.tm_hour * 60 + tm.tm_min;
+}
+
+static bool may_ask(const struct policy *p, const char *actor)
+{
+	return !*p->actors || (actor && *actor && !strchr(actor, ' ') &&
+			       words_index(p->actors, ' ', actor) >= 0);
+}
+
+/* Who, with what, when and how often: the first that says no. */
+static struct verdict by_limits(const struct policy *p,
+				const struct weight *w)
+{
+	bool publish = w->level == LEVEL_EXTERNAL_PUBLISH;
+	const struct policy_arg *broken;
+
+	if (!may_ask(p, w->actor))
+		return deny(p, POLICY_KEY_actors, "actor_not_allowed");
+	broken = constraint_broken(p, w);
+	if (broken)
+		return (struct verdict){.rule = RULE_DENY, .policy = p,
+					.reason = "args_not_allowed",
+					.arg = broken};
+	if (p->max_size && constraint_too_large(w->files, p->max_size))
+		return deny(p, POLICY_KEY_max_size, "args_not_allowed");
+	if (publish && p->n_hours &&
+	    policy_quiet(p, minute_of_day(w->now_us)))
+		return deny(p, POLICY_KEY_quiet_hours, "quiet_hours");
+	if (p->max_per_minute && !w->starting &&
+	    w->calls >= (size_t)p->max_per_minute)
+		return deny(p, POLICY_KEY_max_per_minute, "rate_limited");
+	if (publish && p->max_per_day && w->starts >= (size_t)p->max_per_day)
+		return deny(p, POLICY_KEY_max_per_day, "rate_limited");
+	return (struct verdict){.rule = RULE_ALLOW};
 }
 
 struct verdict policy_of_tool(const struct policy_table *t, enum mode mode,
 			      const struct weight *w)
 {
-	int by_mode = matrix[mode][EFFECT_TOOL], rule;
+	int by_mode = matrix[mode][EFFECT_TOOL];
+	const struct policy *p = policy_for(t, w->tool);
+	struct verdict v, limit;
 
 	if (w->claimed != w->level)
-		return (struct verdict){RULE_DENY, "side_effect_mismatch"};
+		return mismatch(w->level);
 	if (by_mode == RULE_DENY)
 		return stopped;
-	rule = rule_for(policy_for(t, w->tool), w->level);
-	if (rule == RULE_DENY)
-		return (struct verdict){RULE_DENY, "tool_disabled"};
-	if (rule == RULE_APPROVE)
-		return (struct verdict){RULE_APPROVE, "approval_required"};
-	if (by_mode == RULE_APPROVE && w->level != LEVEL_READ_ONLY)
-		return (struct verdict){RULE_APPROVE, "mode_guarded"};
-	return allow;
+	v = by_level(p, w->level);
+	if (v.rule == RULE_DENY)
+		return v;
+	limit = by_limits(p, w);
+	if (limit.rule == RULE_DENY)
+		return limit;
+	if (v.rule == RULE_ALLOW && by_mode == RULE_APPROVE &&
+	    w->level != LEVEL_READ_ONLY)
+		return (struct verdict){.rule = RULE_APPROVE,
+					.reason = "mode_guarded",
+					.words = "mode guarded"};
+	return v;
+}
+
+char *verdict_rule(const struct policy_table *t, const struct verdict *v)
+{
+	if (!v->policy)
+		return xstrdup(v->words ? v->words : "no rule");
+	return v->arg ? policy_arg_line(t, v->policy, v->arg) :
+			policy_line(t, v->policy, v->key);
 }

@@ -51,6 +51,7 @@ void call_free(struct call *c)
 	free(c->method);
 	free(c->path);
 	free(c->bearer);
+	free(c->rule);
 	free(c->body);
 	free(c->idempotency_key);
 	free(c->if_match);

@@ -67,6 +67,7 @@ struct call {
 	bool hurried;			/* a halt whose effect is there */
 	bool parked;			/* policy: only with an approval */
 	const char *reason;		/* why it is parked or denied */
+	char *rule;			/* the line that said so; owned */
 	bool denied;			/* internal calls are told, not cut */
 	bool replayed;			/* an earlier answer again */
 	bool unrecorded;		/* marked read with a sealed journal */

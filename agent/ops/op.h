@@ -22,6 +22,7 @@ struct home;
 struct journal;
 struct note_key;
 struct policy_table;
+struct quota;
 struct settings;
 struct state;
 struct supervisor;
@@ -185,6 +186,7 @@ struct agent {
 	struct due *due;
 	struct bounds *bounds;		/* of approvals */
 	struct fold *fold;		/* refusals that wait, in the gate */
+	struct quota *quota;		/* what the limits of policy count */
 	struct tools **old_tools;
 	size_t n_old_tools;
 	struct policy_table **old_policies;
@@ -226,8 +228,9 @@ int agent_record_as(struct agent *a, const struct call *c,
 		    struct err *err);
 
 /*
- * Refuse by policy: records policy_denied with the reason and what is in
- * more (an object, taken over, or NULL), and sets the same as the error. -1.
+ * Refuse by policy: records policy_denied with the reason, the rule (see
+ * rule_named) and what is in more (an object, taken over, or NULL), and sets
+ * the same as the error. -1.
  */
 int agent_deny(struct agent *a, const struct call *c, const char *task_id,
 	       const char *reason, json_t *more, struct err *err);

@@ -13,6 +13,7 @@
 #include "agent/ops/list.h"
 #include "agent/ops/reconcile.h"
 #include "agent/run/supervisor.h"
+#include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -149,6 +150,21 @@ static json_t *full_args(struct agent *a, const json_t *run)
 					   json_str(run, "id")));
 }
 
+/* Its section of agent.conf, with the channels that policy lets it use. */
+static json_t *config_of(struct agent *a, const struct tool *t)
+{
+	const char *channels = policy_for(a->policy, t->name)->channels;
+	json_t *own = t->config ? json_object_get(a->settings->sections,
+						  t->config) : NULL;
+	json_t *config;
+
+	if (!*channels)
+		return json_incref(own);
+	config = own ? json_copy(own) : json_object();
+	json_set_str(config, "channels", channels);
+	return config;
+}
+
 static struct run_spec *spec_of(struct agent *a, const json_t *run)
 {
 	struct tools *set = a->tools;
@@ -171,9 +187,7 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 	spec->timeout_us = json_int(run, "timeout_s", 60) * 1000000;
 	spec->more = json_pack("{s:O*}", "marker",
 			       json_object_get(run, "marker"));
-	if (t->config)
-		spec->config = json_incref(json_object_get(
-			a->settings->sections, t->config));
+	spec->config = config_of(a, t);
 	return spec;
 }
 

@@ -9,6 +9,7 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/evidence.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/quota.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/run/supervisor.h"
@@ -138,6 +139,9 @@ static int start(struct agent *a, struct call *c, const json_t *run,
 			.data = start_data(next, NULL, approval)};
 		rc = agent_record_as(a, c, correlation, &fact, err);
 	}
+	if (!rc && level_of(json_str(run, "side_effect_level")) ==
+		   LEVEL_EXTERNAL_PUBLISH)
+		quota_start(a->quota, json_str(run, "tool"), clock_wall_us());
 	if (!rc)
 		go_after(a, next);
 	json_decref(approval);

@@ -10,6 +10,7 @@
 
 #include "agent/ops/approval.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/quota.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/supervisor.h"
@@ -133,24 +134,50 @@ int op_tool_execute_prepare(struct agent *a, struct call *c, struct err *err)
 	return 0;
 }
 
+static void count(struct agent *a, struct weight *w)
+{
+	w->now_us = clock_wall_us();
+	w->calls = quota_calls(a->quota, w->tool, clock_mono_us());
+	w->starts = quota_starts(a->quota, w->tool, w->now_us);
+}
+
+static void weigh_asked(const struct call *c, struct weight *w)
+{
+	const struct tool_ask *ask = c->prepared;
+
+	*w = (struct weight){
+		.tool = ask->tool->name, .level = ask->tool->level,
+		.claimed = ask->claimed, .actor = c->who.name,
+		.manifest = ask->tool, .args = ask->shown,
+		.files = ask->files,
+	};
+}
+
+/* What was accepted then is looked at again, as everything is now. */
+static void weigh_starting(struct agent *a, const struct call *c,
+			   struct weight *w)
+{
+	const struct run_report *report = c->prepared;
+	const json_t *run = state_doc(a->state, "run", report->run_id);
+	const char *tool = run ? json_str(run, "tool") : "";
+	const struct tool *manifest = tools_find(a->tools, tool);
+
+	*w = (struct weight){
+		.tool = tool, .level = manifest ? manifest->level : -1,
+		.claimed = level_of(json_str(run, "side_effect_level")),
+		.actor = json_str(run, "actor"), .manifest = manifest,
+		.args = json_object_get(run, "args"), .files = report->files,
+		.starting = true,
+	};
+}
+
 void tool_weigh(struct agent *a, const struct call *c, struct weight *w)
 {
-	const struct run_report *report;
-	const json_t *run;
-
-	if (c->via != VIA_INTERNAL) {
-		const struct tool_ask *ask = c->prepared;
-
-		*w = (struct weight){ask->tool->name, ask->tool->level,
-				     ask->claimed};
-		return;
-	}
-	report = c->prepared;
-	run = state_doc(a->state, "run", report->run_id);
-	w->tool = run ? json_str(run, "tool") : "";
-	w->level = run ? level_of(json_str(run, "side_effect_level")) :
-			 LEVEL_EXTERNAL_PUBLISH;
-	w->claimed = w->level;
+	if (c->via == VIA_INTERNAL)
+		weigh_starting(a, c, w);
+	else
+		weigh_asked(c, w);
+	count(a, w);
 }
 
 /* What the call cites must exist, and a publish must cite. */

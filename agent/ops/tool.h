@@ -16,9 +16,19 @@ struct tool_ask {
 	json_t *files;			/* [{arg,name,sha256,size}] or NULL */
 };
 
-/* What policy needs to know of a call that would run a tool. Writer. */
+/*
+ * What policy needs to know of a call that would run a tool, or of a run that
+ * is about to start. Writer. Everything is borrowed.
+ */
 struct weight {
 	const char *tool;
-	int level, claimed;
+	int level, claimed;		/* -1: there is none */
+	const char *actor;		/* who asks, or asked */
+	const struct tool *manifest;	/* NULL: the tool is not there now */
+	const json_t *args;		/* with defaults, secrets replaced */
+	const json_t *files;		/* [{arg,name,sha256,size,path}] */
+	int64_t now_us;			/* wall clock */
+	size_t calls, starts;		/* so far: in a minute, in a day */
+	bool starting;			/* it was accepted before */
 };
 void tool_weigh(struct agent *a, const struct call *c, struct weight *w);

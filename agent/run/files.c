@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +33,8 @@ struct input {
 	const char *value;	/* an absolute path, or a hash */
 	const char *name;	/* the last part of value */
 	char sha256[SHA256_HEX];
+	char path[PATH_MAX];	/* where it was found; empty: evidence */
+	bool secret;
 	uint64_t size;
 };
 
@@ -41,7 +46,9 @@ static int input_init(struct input *in, const struct tool_arg *a,
 	if (arg_check(a, given, err))
 		return -1;
 	slash = strrchr(value, '/');
-	*in = (struct input){a->name, value, slash ? slash + 1 : value, "", 0};
+	*in = (struct input){.arg = a->name, .value = value,
+			     .secret = a->secret,
+			     .name = slash ? slash + 1 : value};
 	return 0;
 }
 
@@ -58,6 +65,8 @@ static json_t *input_json(const struct input *in)
 	json_set_str(o, "name", in->name);
 	json_set_str(o, "sha256", in->sha256);
 	json_set_int(o, "size", (json_int_t)in->size);
+	if (*in->path && !in->secret)
+		json_object_set_new(o, "path", json_lossy(in->path));
 	return o;
 }
 
@@ -83,7 +92,19 @@ static int path_problem(const struct input *in, struct err *err)
 	return err_hint(err, "Give the absolute path of a regular file that the agent can read, or the sha256 of stored evidence.");
 }
 
-static int path_open(const struct input *in, const struct evidence *ev,
+/* Whatever links led there: the path of the very file that is open. */
+static int find_path(struct input *in, int fd)
+{
+	char link[32];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, in->path, sizeof(in->path) - 1);
+	in->path[n > 0 ? n : 0] = 0;
+	return n > 0 ? 0 : -1;
+}
+
+static int path_open(struct input *in, const struct evidence *ev,
 		     struct err *err)
 {
 	int fd = open(in->value, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
@@ -92,7 +113,7 @@ static int path_open(const struct input *in, const struct evidence *ev,
 	bool real = fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) &&
 		    !guard_made_up(fd);
 
-	if (real && !evidence_guards(ev, fd))
+	if (real && !evidence_guards(ev, fd) && !find_path(in, fd))
 		return fd;
 	if (fd >= 0) {
 		errno = real ? EACCES : EINVAL;

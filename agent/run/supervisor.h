@@ -93,7 +93,8 @@ void supervisor_end_all(struct supervisor *s, const char *why);
 
 /*
  * Hash what the file arguments name, without running anything: array of
- * {arg,name,sha256,size} in the order of the manifest. ERR_invalid_args.
+ * {arg,name,sha256,size} in the order of the manifest, with the path of what
+ * is not evidence. ERR_invalid_args.
  */
 json_t *run_hash_files(struct evidence *ev, const struct tool *tool,
 		       const json_t *args, struct err *err);

@@ -1,6 +1,6 @@
 /*
  * See policy.h. The table of keys is settings.def; this walks it. The file is
- * read twice, so that [policy "TOOL"] starts from all of [policy] wherever
+ * read in passes, so that [policy "TOOL"] starts from all of [policy] wherever
  * that is.
  */
 #include "agent/store/policy.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/store/policy_words.h"
 #include "agent/store/settings.h"
 #include "common/conf.h"
 #include "common/err.h"
@@ -65,11 +66,28 @@ static void policy_fini(struct policy *p)
 	conf_free(keys, POLICY_KEYS, p);
 	for (size_t i = 0; i < POLICY_KEYS; i++)
 		free(p->from[i].text);
+	policy_args_fini(p);
 	free(p->tool);
+}
+
+/* What the table's types cannot say about a value. NULL: it is fine. */
+static const char *odd(struct policy *p, size_t key)
+{
+	char **at = is_text(&keys[key]) ? text_at(p, &keys[key]) : NULL;
+	char *plain;
+
+	if (keys[key].type == CONF_TEXT) {
+		plain = words_plain(*at);
+		free(*at);
+		*at = plain;
+	}
+	return key == POLICY_KEY_quiet_hours ?
+		hours_read(p, p->quiet_hours) : NULL;
 }
 
 static int set(struct policy *p, const struct conf_entry *e, struct err *err)
 {
+	const char *wrong;
 	size_t i = 0;
 
 	while (i < POLICY_KEYS && strcmp(keys[i].key, e->key))
@@ -78,6 +96,9 @@ static int set(struct policy *p, const struct conf_entry *e, struct err *err)
 		return conf_error(e, err, "unknown key");
 	if (conf_set(&keys[i], 1, e, p, err))
 		return err_hint(err, "%s: %s.", e->key, keys[i].help);
+	wrong = odd(p, i);
+	if (wrong)
+		return conf_error(e, err, "\"%s\" %s", e->value, wrong);
 	free(p->from[i].text);
 	p->from[i] = (struct policy_from){e->line, p->tool != NULL,
 					  xstrdup(e->value)};
@@ -89,6 +110,9 @@ static int each_general(const struct conf_entry *e, void *data,
 {
 	struct policy_table *t = data;
 
+	if (!strcmp(e->section, "policy-args") && !e->sub)
+		return conf_error(e, err, "of which tool? Write "
+				  "[policy-args \"TOOL\"]");
 	if (strcmp(e->section, "policy"))
 		return 0;
 	t->rules++;
@@ -117,6 +141,20 @@ static int each_tool(const struct conf_entry *e, void *data, struct err *err)
 	if (!id_valid(e->sub))
 		return conf_error(e, err, "this is not the name of a tool");
 	return set(of_tool(data, e->sub), e, err);
+}
+
+static int each_arg(const struct conf_entry *e, void *data, struct err *err)
+{
+	struct policy_table *t = data;
+	const char *wrong;
+
+	if (strcmp(e->section, "policy-args"))
+		return 0;
+	if (!id_valid(e->sub))
+		return conf_error(e, err, "this is not the name of a tool");
+	t->rules++;
+	wrong = policy_arg_set(of_tool(t, e->sub), e->key, e->value, e->line);
+	return wrong ? conf_error(e, err, "%s", wrong) : 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -158,11 +196,14 @@ static json_t *value_json(const struct policy *p, const struct conf_key *k)
 
 static json_t *policy_json(const struct policy *p)
 {
-	json_t *out = json_object();
+	json_t *out = json_object(), *args = json_object();
 
 	for (size_t i = 0; i < POLICY_KEYS; i++)
 		json_object_set_new(out, keys[i].key,
 				    value_json(p, &keys[i]));
+	for (size_t i = 0; i < p->n_args; i++)
+		json_set_str(args, p->args[i].name, p->args[i].words);
+	json_object_set_new(out, "args", args);
 	return out;
 }
 
@@ -205,6 +246,7 @@ static int read_passes(struct policy_table *t, struct err *err)
 	    hash_file(t->file, t->file_sha256, err) ||
 	    conf_read(t->file, each_general, t, err) ||
 	    conf_read(t->file, each_tool, t, err) ||
+	    conf_read(t->file, each_arg, t, err) ||
 	    hash_file(t->file, after, err))
 		return -1;
 	return strcmp(after, t->file_sha256) ? err_set(err, ERR_bad_config,
@@ -259,6 +301,8 @@ int policy_read(struct policy_table **out, const char *file, struct err *err)
 		policy_unref(t);
 		return -1;
 	}
+	for (size_t i = 0; i < t->n_tools; i++)
+		policy_args_sort(&t->tools[i]);
 	if (t->n_tools)
 		qsort(t->tools, t->n_tools, sizeof(*t->tools), by_name);
 	if (check_all_signers(t, err) || hash(t, err)) {
@@ -300,6 +344,18 @@ char *policy_line(const struct policy_table *t, const struct policy *p,
 		xasprintf("default policy.%s = %s", name, from->text);
 	free(name);
 	return out;
+}
+
+char *policy_arg_line(const struct policy_table *t, const struct policy *p,
+		      const struct policy_arg *arg)
+{
+	return xasprintf("%s:%d policy-args.%s.%s = %s", t->file, arg->line,
+			 p->tool, arg->name, arg->words);
+}
+
+const char *policy_key_name(enum policy_key key)
+{
+	return keys[key].key;
 }
 
 void policy_list(FILE *out)

@@ -143,14 +143,42 @@ static int set_retention(struct settings *s, const struct conf_entry *e,
 	return set(retention_keys, ARRAY_LEN(retention_keys), e, &r[i], err);
 }
 
+static void note_said(struct settings *s, const struct conf_entry *e)
+{
+	json_t *section = json_object_get(s->said, e->section);
+	char *key = xasprintf("%s.%s", e->sub ? e->sub : "", e->key);
+
+	if (!section) {
+		section = json_object();
+		json_object_set_new(s->said, e->section, section);
+	}
+	json_object_set_new(section, key, json_lossy(e->value));
+	free(key);
+}
+
+json_t *settings_differ(const struct settings *a, const struct settings *b)
+{
+	json_t *all = json_copy(a->said), *out = json_array(), *v;
+	const char *key;
+
+	json_object_update(all, b->said);
+	json_object_foreach (all, key, v)
+		if (!json_equal(json_object_get(a->said, key),
+				json_object_get(b->said, key)))
+			json_array_append_new(out, json_string(key));
+	json_decref(all);
+	return out;
+}
+
 static int each_general(const struct conf_entry *e, void *data,
 			struct err *err)
 {
 	struct settings *s = data;
 	const char *wrong;
 
-	if (!strcmp(e->section, "policy"))
+	if (!strcmp(e->section, "policy") || !strcmp(e->section, "policy-args"))
 		return 0;		/* policy.c reads that */
+	note_said(s, e);
 	if (!strcmp(e->section, "retention") && e->sub)
 		return set_retention(s, e, err);
 	if (!strcmp(e->section, "witness") && e->sub)
@@ -192,6 +220,7 @@ static void defaults(struct settings *s, const char *file)
 	s->name = host_name();
 	conf_defaults(set_keys, ARRAY_LEN(set_keys), s);
 	s->sections = json_object();
+	s->said = json_object();
 	for (size_t i = 0; i < ARRAY_LEN(tool_keys); i++) {
 		const struct conf_key *k = &tool_keys[i];
 
@@ -237,6 +266,7 @@ void settings_fini(struct settings *s)
 	settings_witness_fini(s);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
+	json_decref(s->said);
 	free(s->file);
 	memset(s, 0, sizeof(*s));
 }

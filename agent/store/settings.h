@@ -46,6 +46,7 @@ struct settings {
 	size_t n_retentions;
 	json_t *sections;	/* {"youtube": {"key": "value"}}: for tools;
 				   each that exists, with its defaults */
+	json_t *said;		/* {"section": {"key": "value"}}, as written */
 };
 
 /*
@@ -55,6 +56,8 @@ struct settings {
  */
 int settings_read(struct settings *s, const char *file, struct err *err);
 void settings_fini(struct settings *s);
+/* Names of the sections that are not the same in both, policy apart. New. */
+json_t *settings_differ(const struct settings *a, const struct settings *b);
 /*
  * Every key with its default and one line of help, in the syntax of the file
  * itself, all of it as comments.

@@ -1,0 +1,124 @@
+/*
+ * See rules.h. On SIGHUP the policy is read again; a bad file leaves the old
+ * one, a good one takes its place between two calls.
+ */
+#include "agent/ops/rules.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "agent/ops/approval_bound.h"
+#include "agent/ops/handlers.h"
+#include "agent/store/policy.h"
+#include "agent/store/settings.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+
+/* What no file can change. */
+static const struct { const char *reason, *rule; } built_in[] = {
+	{"approval_required", "built in: it starts with an approval only"},
+	{"approval_expired", "built in: an approval is good for its time"},
+	{"approval_used", "built in: an approval is good for one run"},
+	{"approval_stale", "built in: an approval is for what was approved, "
+	 "in the mode and under the policy it was given in"},
+	{"outcome_unknown", "built in: a publish whose outcome nobody knows "
+	 "is not sent again"},
+	{"publish_not_allowed", "task: allow_external_publish is false"},
+	{"self_approval", "built in: who asked does not decide, and nobody "
+	 "decides twice"},
+	{"admin_field", "built in: a field that is not the caller's"},
+	{"insufficient_scope", "token: it has not the scope"},
+	{"unsigned_decision", "built in: a decision is signed"},
+};
+
+const char *rule_named(const struct call *c, const char *reason)
+{
+	if (c->rule && c->reason && !strcmp(c->reason, reason))
+		return c->rule;
+	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
+		if (!strcmp(built_in[i].reason, reason))
+			return built_in[i].rule;
+	return "built in";
+}
+
+static void set_text(json_t *to, const char *key, const char *text)
+{
+	json_object_set_new(to, key, *text ? json_lossy(text) : json_null());
+}
+
+json_t *rules_loaded(const struct policy_table *t)
+{
+	json_t *data = json_object();
+
+	set_text(data, "policy_sha256", t->sha256);
+	set_text(data, "file", t->file);
+	set_text(data, "file_sha256", t->file_sha256);
+	json_set_int(data, "rules", (json_int_t)t->rules);
+	return data;
+}
+
+/* All of the file has to be good, though only the policy is taken from it. */
+static int read_again(struct agent *a, struct policy_table **policy,
+		      json_t **waiting, struct err *err)
+{
+	struct settings s;
+
+	if (settings_read(&s, a->settings->file, err))
+		return -1;
+	*waiting = settings_differ(a->settings, &s);
+	settings_fini(&s);
+	if (!policy_read(policy, a->settings->file, err))
+		return 0;
+	json_decref(*waiting);
+	return -1;
+}
+
+static int refused(struct agent *a, struct call *c, struct err *err)
+{
+	struct fact fact = {.type = "policy_refused", .data = json_object()};
+
+	log_error("the policy stays as it is: %s", err->detail);
+	json_object_set_new(fact.data, "detail", json_lossy(err->detail));
+	json_set_str(fact.data, "policy_sha256", a->policy->sha256);
+	err_fini(err);
+	*err = (struct err){0};
+	return agent_record(a, c, &fact, err);
+}
+
+static void take(struct agent *a, struct policy_table *policy)
+{
+	a->old_policies = xrealloc(a->old_policies, (a->n_old_policies + 1) *
+				   sizeof(*a->old_policies));
+	a->old_policies[a->n_old_policies++] = a->policy;
+	a->policy = policy;
+	tzset();			/* quiet hours are local time */
+}
+
+static void say_waiting(const json_t *sections)
+{
+	const json_t *each;
+	size_t i;
+
+	json_array_foreach (sections, i, each)
+		log_info("[%s] has changed in agent.conf: that counts from "
+			 "the next start", json_string_value(each));
+}
+
+int op_policy_reload(struct agent *a, struct call *c, struct err *err)
+{
+	struct fact fact = {.type = "policy_loaded"};
+	struct policy_table *policy;
+	json_t *waiting;
+
+	if (read_again(a, &policy, &waiting, err))
+		return refused(a, c, err);
+	take(a, policy);
+	say_waiting(waiting);
+	fact.data = rules_loaded(policy);
+	json_object_set_new(fact.data, "at_next_start", waiting);
+	if (agent_record(a, c, &fact, err))
+		return -1;
+	approval_end_unbound(a, c);
+	return 0;
+}
