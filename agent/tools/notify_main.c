@@ -1,11 +1,13 @@
 /*
- * notify send: one message to one webhook. Its URL is a secret (whoever has
- * it may post), so it is read from a file and appears nowhere else.
+ * notify send, notify tell: one message to one webhook, for a run and for the
+ * agent itself. Its URL is a secret (whoever has it may post), so it is read
+ * from a file and appears nowhere else.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/tools/notify_kinds.h"
 #include "agent/tools/tool.h"
 #include "agent/tools/web.h"
 #include "common/err.h"
@@ -20,7 +22,7 @@ static const struct err_row not_configured = {
 	.code = "notify_not_configured",
 	.hint = "Set url-file in the [notify] section of agent.conf to a file "
 		"of mode 0600 that holds the webhook's URL (https; http only "
-		"to this machine).",
+		"to this machine), and kind to what is there.",
 };
 static const struct err_row unreachable = {
 	.code = "notify_unreachable", .retryable = true,
@@ -30,18 +32,34 @@ static const struct err_row unreachable = {
 static const struct err_row refused = {
 	.code = "notify_refused",
 	.hint = "Make a new webhook at the receiving service and put its URL "
-		"into url-file: this one does not exist or does not take "
-		"{title, text, priority} as JSON.",
+		"into url-file, and check kind: this one does not exist or is "
+		"of another kind of service.",
 };
 
-static char *url_of(const struct tool *t)
+/* "tell" is the agent's own word: there the args have what is configured. */
+static const char *configured(const struct tool *t, bool tell,
+			      const char *key, const char *arg,
+			      const char *fallback)
 {
-	const char *path = tool_config(t, "url-file", NULL);
+	return tell ? tool_need(t, arg) : tool_config(t, key, fallback);
+}
+
+static const struct notify_kind *kind_of(const struct tool *t, bool tell)
+{
+	const struct notify_kind *k = notify_kind(configured(t, tell, "kind",
+						"kind", "webhook"));
+
+	if (!k)
+		tool_fail(&not_configured, "kind is none of webhook, ntfy, "
+			  "slack, discord, mattermost.");
+	return k;
+}
+
+static char *url_of(const struct tool *t, bool tell)
+{
+	const char *path = configured(t, tell, "url-file", "url_file", NULL);
 	char *url;
 
-	if (strcmp(tool_config(t, "kind", "webhook"), "webhook"))
-		tool_fail(&not_configured, "notify.kind is not webhook, the "
-			  "one kind that there is.");
 	if (!path)
 		tool_fail(&not_configured, "No webhook is configured.");
 	url = tool_secret(path, &not_configured);
@@ -58,26 +76,38 @@ static const char *bounded(const char *name, const char *text, size_t max)
 	return text;
 }
 
-static char *message(const struct tool *t)
+/* What it is about: of the request, or of what the agent tells. */
+static json_t *ids_of(const struct tool *t, bool tell)
 {
 	static const char *const ids[] = {"correlation_id", "task_id",
-					  "criterion_ref", "run_id"};
-	static const char *const priorities[] = {"normal", "low", "high",
-						 "urgent"};
-	const char *title = bounded("title", tool_text(t, "title"), TITLE_MAX);
-	const char *text = bounded("text", tool_need(t, "text"), TEXT_MAX);
-	int p = tool_choice(t, "priority", "normal low high urgent");
-	json_t *v = json_pack("{s:s, s:s, s:s}", "title",
-			      title ? title : "kircérta", "text", text,
-			      "priority", priorities[p]);
-	char *line;
+					  "criterion_ref", "run_id",
+					  "approval_id", "event", "agent"};
+	json_t *out = json_object();
 
-	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
-		if (tool_id(t, ids[i]))
-			json_set_str(v, ids[i], tool_id(t, ids[i]));
-	line = json_line(v, NULL);
-	json_decref(v);
-	return line;
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		const char *id = tell ? tool_text(t, ids[i]) :
+					tool_id(t, ids[i]);
+
+		if (id)
+			json_set_str(out, ids[i], id);
+	}
+	return out;
+}
+
+static void message(const struct tool *t, bool tell, struct notify_post *p)
+{
+	const char *title = bounded("title", tool_text(t, "title"), TITLE_MAX);
+	json_t *ids = ids_of(t, tell);
+	struct notify_message m = {
+		.title = title ? title : "kircérta",
+		.text = bounded("text", tool_need(t, "text"), TEXT_MAX),
+		.priority = tool_choice(t, "priority",
+					"normal low high urgent"),
+		.ids = ids,
+	};
+
+	kind_of(t, tell)->render(&m, p);
+	json_decref(ids);
 }
 
 /*
@@ -90,16 +120,15 @@ static bool worth_another(long status)
 }
 
 static int deliver(const struct tool *t, struct web *w, const char *url,
-		   const char *body, struct web_reply *r)
+		   const struct notify_post *p, struct web_reply *r)
 {
-	static const char *const headers[] = {
-		"Content-Type: application/json; charset=utf-8", NULL};
 	int tries = 0;
 
 	do {
 		web_send(w, t, &(struct web_request){
-			.method = "POST", .url = url, .headers = headers,
-			.body = body, .len = (int64_t)strlen(body),
+			.method = "POST", .url = url,
+			.headers = (const char *const *)p->headers,
+			.body = p->body.data, .len = (int64_t)p->body.len,
 			.limit_ms = 15000}, r);
 		tries++;
 	} while (worth_another(r->status) && tries < TRIES &&
@@ -124,14 +153,19 @@ static void judge(const struct tool *t, const struct web_reply *r, int tries)
 		  r->status / 100 == 3 ? "; redirects are not followed" : "");
 }
 
-static int notify_send(const struct tool *t)
+static int notify_send(const struct tool *t, bool tell)
 {
-	char *body = message(t), *url = url_of(t);
-	struct web *w = web_open();
+	struct notify_post post = {0};
 	struct web_reply r = {0};
-	int tries = deliver(t, w, url, body, &r);
+	struct web *w;
+	char *url;
+	int tries;
 	json_t *result;
 
+	message(t, tell, &post);
+	url = url_of(t, tell);
+	w = web_open();
+	tries = deliver(t, w, url, &post, &r);
 	judge(t, &r, tries);
 	result = json_pack("{s:i, s:i}", "status", (int)r.status, "tries",
 			   tries);
@@ -139,7 +173,7 @@ static int notify_send(const struct tool *t)
 	web_close(w);
 	mem_wipe(url, strlen(url));
 	free(url);
-	free(body);
+	notify_post_fini(&post);
 	return tool_result(result);
 }
 
@@ -148,12 +182,12 @@ int main(int argc, char **argv)
 	struct tool *t;
 	int rc;
 
-	if (argc != 2 || strcmp(argv[1], "send")) {
-		fprintf(stderr, "usage: notify send < request.json\n");
+	if (argc != 2 || (strcmp(argv[1], "send") && strcmp(argv[1], "tell"))) {
+		fprintf(stderr, "usage: notify send|tell < request.json\n");
 		return 2;
 	}
 	t = tool_open();
-	rc = notify_send(t);
+	rc = notify_send(t, !strcmp(argv[1], "tell"));
 	tool_free(t);
 	return rc;
 }

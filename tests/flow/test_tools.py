@@ -2,6 +2,7 @@
 
 python3 tests/flow/test_tools.py [BUILD_DIR [NAME]]
 """
+import base64
 import http.server
 import json
 import os
@@ -315,13 +316,16 @@ class Record(unittest.TestCase):
 
 class Notify(unittest.TestCase):
     def setUp(self):
-        self.got, self.answers = [], []
+        self.got, self.answers, self.heads = [], [], []
         test = self
 
         class Hook(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                test.got.append((self.path, json.loads(body)))
+                kind = self.headers["Content-Type"]
+                test.heads.append(dict(self.headers))
+                test.got.append((self.path, json.loads(body) if "json" in kind
+                                 else body.decode()))
                 status, headers = test.answers.pop(0) if test.answers \
                     else (204, {})
                 self.send_response(status)
@@ -364,6 +368,42 @@ class Notify(unittest.TestCase):
             "title": "Appröval", "text": "a\nb", "priority": "high",
             "correlation_id": "c-1", "task_id": "t-1",
             "criterion_ref": "AC-1", "run_id": "r-1"})])
+
+    def kind(self, kind, title="T", text="x", **args):
+        r = run("notify send", {"title": title, "text": text, **args},
+                config={"kind": kind, "url-file": self.file})
+        self.assertEqual((r.code, r.result), (0, {"status": 204, "tries": 1}))
+        return self.got[-1][1]
+
+    def test_each_service_gets_what_it_takes(self):
+        self.assertEqual(self.kind("slack", "a & b", "<x>\n*y*"), {
+            "text": "*a &amp; b*\n&lt;x&gt;\n*y*"})
+        self.assertEqual(self.kind("discord", "a_b", "c"), {
+            "content": "**a\\_b**\nc", "allowed_mentions": {"parse": []}})
+        self.assertEqual(self.kind("mattermost"), {"text": "**T**\nx"})
+        self.assertEqual(self.kind("ntfy", "Plain", "a\nbé",
+                                   priority="urgent"), "a\nbé")
+        self.assertEqual((self.heads[-1]["Title"], self.heads[-1]["Priority"]),
+                         ("Plain", "5"))
+        self.kind("ntfy", "Ö\r\nX-Evil: 1")
+        self.assertNotIn("X-Evil", self.heads[-1])
+        coded = self.heads[-1]["Title"]
+        self.assertEqual(coded[:10] + coded[-2:], "=?UTF-8?B??=")
+        self.assertEqual(base64.b64decode(coded[10:-2]).decode(),
+                         "Ö\r\nX-Evil: 1")
+        self.assertEqual(self.heads[-1]["Priority"], "3")
+
+    def test_nobody_is_called_and_no_markup_counts(self):
+        evil = "@everyone @here <!channel> <@1> [a](https://b) `c` **d**"
+        said = self.kind("slack", text=evil)["text"]
+        self.assertNotIn("<", said)
+        for kind, member in (("discord", "content"), ("mattermost", "text")):
+            said = self.kind(kind, text=evil)[member]
+            for bad in ("@e", "@h", "@1", " <!", " [a]", "](", " `c", " **d"):
+                self.assertNotIn(bad, said, kind)
+        said = self.kind("discord", text="é@" * 1900)["content"]
+        self.assertLessEqual(len(said), 2000)
+        self.assertGreater(len(said), 1000)
 
     def test_later_is_obeyed_and_no_is_final(self):
         self.answers = [(503, {}), (429, {"Retry-After": "1"})]
