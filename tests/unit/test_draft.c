@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/ops/approval_bound.h"
 #include "agent/ops/call.h"
 #include "agent/ops/draft.h"
 #include "agent/ops/op.h"
@@ -38,6 +39,7 @@ static void begin(struct world *w)
 	a->settings = &w->settings;
 	a->state = state_new(w->reader);
 	a->after_tail = &a->after;
+	a->bounds = bounds_new();
 	ck_assert_int_eq(journal_open(&a->journal, w->dir, NULL, &w->repair, NULL), 0);
 	w->call = call_new(VIA_INTERNAL, NULL);
 	strcpy(w->call->correlation_id, "c-1");
@@ -47,6 +49,7 @@ static void end(struct world *w)
 {
 	call_free(w->call);
 	state_free(w->agent.state);
+	bounds_free(w->agent.bounds);
 	journal_close(w->agent.journal);
 	reader_close(w->reader);
 	index_close(w->index);
