@@ -118,7 +118,7 @@ class Try:
         self.agent, self.name = agent, name
         self.since = len(agent.lines())
         self.lines_before = len(self.published())
-        self.more = 0
+        self.more = (0, 0)
         self.task = agent.task(name)
 
     def body(self, tool="test.canary", args=None, **members):
@@ -221,9 +221,9 @@ class Try:
 
     parse = staticmethod(json.loads)
 
-    def may_publish(self, more):
+    def may_publish(self, more, started=None):
         """As many besides; what they were has been looked at."""
-        self.more = more
+        self.more = (more, more if started is None else started)
 
     def records(self, *types):
         return [r for r in map(json.loads, self.agent.lines()[self.since:])
@@ -246,7 +246,7 @@ def under_way(agent):
 
 def judge(t, left, published, started):
     agent = t.agent
-    published, started = published + t.more, started + t.more
+    published, started = published + t.more[0], started + t.more[1]
     if not agent.running:
         agent.start()
     kc.wait_for(lambda: not under_way(agent), 10, "everything to end")
