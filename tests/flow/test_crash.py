@@ -1,6 +1,8 @@
 """kill -9 at any moment: what was acknowledged is there, nothing runs twice,
 and what was going on is explained."""
+import os
 import random
+import signal
 import subprocess
 import threading
 
@@ -21,7 +23,7 @@ import subprocess
 children = [subprocess.Popen(["sleep", "600"], start_new_session=s)
             for s in (True, False)]
 open(%r, "w").write(" ".join(str(p) for p in [
-    os.getpid(), *(c.pid for c in children)]))
+    os.getppid(), os.getpid(), *(c.pid for c in children)]))
 time.sleep(600)
 """
 TEXT = {"text": {"type": "string"}}
@@ -167,15 +169,28 @@ def test_killed_while_a_local_tool_runs_it_is_ended_and_said_to_be(agent):
         [run["id"], again.json["id"]]
 
 
-def test_what_a_killed_run_had_started_itself_is_ended_at_the_start(fresh):
+def leaves(agent):
+    """A run that has started others itself: its guard, it, and they."""
+    agent.execute("test.leaves", "local_write")
+    return kc.wait_for(lambda: [p for p in "".join(
+        lines(file(agent, "test.leaves"))).split() if p] if len("".join(
+            lines(file(agent, "test.leaves"))).split()) == 4 else None)
+
+
+def test_what_a_killed_run_had_started_itself_ends_with_it(fresh):
     """In its group or not: a publish that goes on must not be repeated."""
-    fresh.execute("test.leaves", "local_write")
-    pids = kc.wait_for(lambda: [p for p in "".join(
-        lines(file(fresh, "test.leaves"))).split() if p] if len("".join(
-            lines(file(fresh, "test.leaves"))).split()) == 3 else None)
+    pids = leaves(fresh)
     fresh.kill9()
-    kc.wait_for(lambda: not alive(pids[0]))
-    assert alive(pids[1]) and alive(pids[2])
+    kc.wait_for(lambda: not any(map(alive, pids)))
+
+
+def test_what_even_its_guard_left_is_ended_at_the_start(fresh):
+    pids = leaves(fresh)
+    fresh.signal(signal.SIGSTOP)
+    os.kill(int(pids[0]), signal.SIGKILL)
+    kc.wait_for(lambda: not alive(pids[1]))
+    fresh.kill9()
+    assert alive(pids[2]) and alive(pids[3])
     bystander = subprocess.Popen(["sleep", "600"], env={
         "TMPDIR": str(fresh.home / "spool")})
     try:
