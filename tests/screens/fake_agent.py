@@ -24,6 +24,8 @@ from fake_world import LOCK, TOKENS, Refused, World, approval, record
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 ROUTES = (("GET", ["health"], "system.health"),
+          ("GET", ["mode"], "system.mode"),
+          ("POST", ["mode"], "system.mode"),
           ("GET", ["tasks"], "task.list"),
           ("GET", ["tasks", "id"], "task.get"),
           ("GET", ["approvals"], "approval.list"),
@@ -154,7 +156,8 @@ class Client(threading.Thread):
             self.world.clients.append(self)
         self.notify("hello", {"protocol": 1, "agent": "studio-1",
                               "version": "0.1.0", "actor": "ana",
-                              "scopes": TOKENS[token], "mode": "normal",
+                              "scopes": TOKENS[token],
+                              "mode": self.world.health["mode"],
                               "seq": self.world.seq, "operations": []})
         while True:
             self.message(self.receive(), token)

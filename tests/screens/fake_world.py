@@ -253,6 +253,20 @@ class World:
     def op_system_health(self, p, actor):
         return dict(self.health, seq=self.seq)
 
+    def op_system_mode(self, p, actor):
+        if "mode" not in p:
+            return {"mode": self.health["mode"]}
+        if "admin" not in TOKENS[actor]:
+            raise Refused(403, "insufficient_scope", "that needs admin")
+        if self.health["mode"] == "stopped" and p["mode"] != "stopped" and \
+                not p.get("reason"):
+            raise Refused(400, "invalid_request", "leaving needs a reason")
+        self.health["mode"] = p["mode"]
+        self.emit(record(self.seq + 1, "mode_changed"))
+        return {"mode": p["mode"], "by": "ana", "reason": p.get("reason"),
+                "since": "2026-01-02T13:02:41.000000Z"} | (
+                    {"unrecorded": True} if self.scenario == "sealed" else {})
+
     def op_task_list(self, p, actor):
         return self.page([t for t in self.tasks if
                           p.get("state") in (None, t["state"])], p)
