@@ -200,6 +200,21 @@ void take_health(struct model *m, const struct ask *ask, const json_t *result,
 		m->look_us = m->now_us + LOOK_SEALED_US;
 }
 
+/* The word was sent; what came of it is said, whichever it is. */
+void take_mode(struct model *m, const struct ask *ask, const json_t *result,
+	       const json_t *problem)
+{
+	(void)ask;
+	if (failed(m, problem) || !json_str(result, "mode"))
+		return;
+	free(m->mode);
+	m->mode = safe_line(json_str(result, "mode"));
+	if (!json_is_set(result, "unrecorded"))
+		return;
+	model_note(m, xasprintf("%s, not on the record yet: the journal "
+				"cannot be written", m->mode));
+}
+
 void chain_fini(struct chain *c)
 {
 	items_fini(&c->records);

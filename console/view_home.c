@@ -167,8 +167,8 @@ static const struct column columns[] = {
 };
 
 static const enum action keys[] = {
-	ACT_help, ACT_open, ACT_chain, ACT_find, ACT_palette, ACT_filter,
-	ACT_evidence, ACT_attention, ACT_quit, 0,
+	ACT_help, ACT_open, ACT_stop, ACT_chain, ACT_find, ACT_palette, ACT_filter,
+	ACT_quit, ACT_evidence, ACT_attention, 0,
 };
 
 const struct view_ops view_home = {

@@ -12,6 +12,7 @@
 #include "console/filter.h"
 #include "console/model_review.h"
 #include "console/view_ui_act.h"
+#include "console/view_ui_stop.h"
 
 #define TYPED_MAX 400
 
@@ -230,6 +231,7 @@ static void finish_prompt(struct ui *ui)
 		[PROMPT_FIND] = set_find, [PROMPT_FILTER] = set_filter,
 		[PROMPT_REASON] = reason_given,
 		[PROMPT_COMMAND] = run_command,
+		[PROMPT_STOP] = stop_given, [PROMPT_LEAVE] = leave_given,
 	};
 	enum ui_prompt prompt = ui->prompt;
 	char *text = buf_take(&ui->typed, NULL);
@@ -301,9 +303,11 @@ static void confirm_key(struct ui *ui, uint32_t key)
 	else if (key == UI_ENTER)
 		review_enter(ui->m);
 	else if (key == 'q' || key == UI_ESC || key == UI_CTRL('C') ||
-		 key == UI_CTRL('Z'))
+		 key == UI_CTRL('Z') || action_of_key(key) == ACT_stop)
 		review_leave_confirm(ui->m, "left: nothing was sent");
 	ui->suspend |= key == UI_CTRL('Z');
+	if (action_of_key(key) == ACT_stop)
+		ui_act(ui, ACT_stop);
 }
 
 /* What goes on being typed at a step that is gone must not be commands. */
@@ -328,9 +332,16 @@ static void closed_key(struct ui *ui, uint32_t key)
 		xfree(ui->closed);
 }
 
+/* What is done at once, or changes what others may do, is typed. */
+static bool takes_paste(const struct ui *ui)
+{
+	return ui->prompt == PROMPT_FIND || ui->prompt == PROMPT_FILTER ||
+	       ui->prompt == PROMPT_REASON;
+}
+
 void ui_paste_began(struct ui *ui)
 {
-	if (ui->prompt == PROMPT_NONE || ui->prompt == PROMPT_COMMAND)
+	if (!takes_paste(ui))
 		ui_note(ui, "paste is refused here");
 }
 
@@ -339,8 +350,7 @@ void ui_key(struct ui *ui, uint32_t key, bool pasted)
 	view_refresh(ui_top(ui), ui->m);
 	ui_watch_confirm(ui);
 	if (pasted) {
-		if (ui->prompt != PROMPT_NONE &&
-		    ui->prompt != PROMPT_COMMAND && key < UI_ENTER)
+		if (takes_paste(ui) && key < UI_ENTER)
 			prompt_key(ui, key);
 		return;
 	}

@@ -6,6 +6,7 @@
 
 #include "common/mem.h"
 #include "console/model_review.h"
+#include "console/view_ui_stop.h"
 
 static bool is_text(const struct view *v)
 {
@@ -166,6 +167,8 @@ static void act_copy(struct ui *ui)
 	ui->copy = xstrdup(text);
 	ui_note(ui, "copied: %s", text);
 }
+
+static void act_stop(struct ui *ui) { stop_ask(ui); }
 
 static void act_reconnect(struct ui *ui)
 {

@@ -44,6 +44,19 @@ static enum style link_text(const struct model *m, char *out, size_t size)
 	return STYLE_stale;
 }
 
+/* What is not as always goes before who and where. Cells it takes. */
+static int draw_mode(const struct model *m, struct frame *f, int col,
+		     int room)
+{
+	if (!strcmp(m->mode, "stopped"))
+		return frame_text(f, 0, col, room, STYLE_danger,
+				  "MODE STOPPED") + 2;
+	if (!*m->mode || !strcmp(m->mode, "normal"))
+		return 0;
+	return frame_printf(f, 0, col, room, STYLE_attention, "MODE %s",
+			    m->mode) + 2;
+}
+
 static void draw_identity(const struct ui *ui, struct frame *f)
 {
 	const struct model *m = ui->m;
@@ -61,6 +74,7 @@ static void draw_identity(const struct ui *ui, struct frame *f)
 	if (pending)
 		frame_text(f, 0, end, f->cols - end, STYLE_attention, right);
 	col = frame_text(f, 0, 0, end, style, link) + 2;
+	col += draw_mode(m, f, col, end - col - 1);
 	col += frame_text(f, 0, col, end - col - 1, STYLE_title,
 			  *m->agent ? m->agent : "kircerta") + 1;
 	if (m->environment)
@@ -69,11 +83,7 @@ static void draw_identity(const struct ui *ui, struct frame *f)
 	if (*m->actor)
 		col += 1 + frame_printf(f, 0, col + 1, end - col - 2,
 					STYLE_title, "as %s (%s)", m->actor,
-					m->admin ? "admin" : "observer") + 2;
-	if (*m->mode && strcmp(m->mode, "normal"))
-		frame_printf(f, 0, col, end - col - 1, STYLE_attention,
-			     "mode %s", m->mode);
-}
+					m->admin ? "admin" : "observer") + 2;}
 
 static void draw_head(struct ui *ui, struct view *v, struct frame *f, int row)
 {
@@ -116,6 +126,8 @@ static bool offered(const struct ui *ui, enum action action)
 		return model_may_decide(ui->m) && ui->m->review &&
 		       ui->m->review->phase < REVIEW_SENT &&
 		       !ui->m->review->state->rank;
+	if (action == ACT_stop)
+		return model_may_decide(ui->m);
 	if (action == ACT_undo)
 		return review_may_cancel(ui->m);
 	if (action == ACT_back)
@@ -152,6 +164,8 @@ static void draw_prompt(struct ui *ui, struct frame *f, int row)
 		[PROMPT_FIND] = "find: ", [PROMPT_FILTER] = "filter: ",
 		[PROMPT_REASON] = "reason for rejecting: ",
 		[PROMPT_COMMAND] = ":",
+		[PROMPT_STOP] = "type stop, then Enter: ",
+		[PROMPT_LEAVE] = "normal|guarded and why: ",
 	};
 	const char *text = ui->typed.data ? ui->typed.data : "";
 	int col = frame_text(f, row, 0, f->cols, STYLE_note,
@@ -204,7 +218,8 @@ static void draw_tiny(struct ui *ui, struct frame *f)
 	char link[64];
 	enum style style = link_text(ui->m, link, sizeof(link));
 
-	frame_printf(f, 0, 0, f->cols, style, "%s !%zu  40x10 or more", link,
+	frame_printf(f, 0, 0, f->cols, style, "%s %s!%zu  40x10 or more",
+		     link, strcmp(ui->m->mode, "stopped") ? "" : "STOPPED ",
 		     model_pending(ui->m, NULL));
 }
 

@@ -291,6 +291,91 @@ START_TEST(lists_are_found_filtered_followed_and_frozen)
 END_TEST
 
 /* Bytes that it takes to show something, once it is settled. */
+START_TEST(to_stop_is_typed_out_and_shown_loudly)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", sizes[_i].rows, sizes[_i].cols,
+		   "tasks", NULL);
+	term_expect(&d.term, "[5]");
+	term_send(&d.term, "S");
+	term_expect(&d.term, "type stop, then Enter:");
+	golden(&d, "stop");
+	term_send(&d.term, "\033[200~stop\033[201~");
+	term_expect(&d.term, "paste is refused here");
+	term_send(&d.term, "Stop\r");
+	term_expect(&d.term, "that was not \"stop\": nothing was sent");
+	term_send(&d.term, "Sstop\033S\r");
+	term_expect(&d.term, "that was not");
+	ck_assert_int_eq(fake_count(&d.fake, "system.mode"), 0);
+	term_send(&d.term, "Sstop\r");
+	term_expect(&d.term, "MODE STOPPED");
+	fake_expect(&d.fake, "{\"mode\": \"stopped\", \"reason\": "
+		    "\"stopped in the console\"}");
+	term_send(&d.term, "1");
+	term_expect(&d.term, "render captions");
+	term_settle(&d.term);
+	golden(&d, "stopped");
+	term_resize(&d.term, 8, 38);
+	term_expect(&d.term, "STOPPED !1");
+	term_resize(&d.term, sizes[_i].rows, sizes[_i].cols);
+	term_send(&d.term, "Snormal\r");
+	term_expect(&d.term, "not sent: normal or guarded, and a reason");
+	term_send(&d.term, "  \r");
+	term_expect(&d.term, "not sent: normal or guarded, and a reason");
+	ck_assert_int_eq(fake_count(&d.fake, "system.mode"), 1);
+	term_send(&d.term, "a false alarm\r");
+	term_gone(&d.term, "MODE");
+	fake_expect(&d.fake, "{\"mode\": \"normal\", \"reason\": "
+		    "\"a false alarm\"}");
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(who_decides_a_publish_can_stop_instead)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "admin", 24, 80, "review", NULL);
+	term_expect(&d.term, "page 1/");
+	desk_read_to_end(&d);
+	term_send(&d.term, "A");
+	term_expect(&d.term, "paste is refused");
+	term_send(&d.term, "12Sstop\r");
+	term_expect(&d.term, "MODE STOPPED");
+	ck_assert_int_eq(fake_count(&d.fake, "approval.approve"), 0);
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(an_observer_stops_nothing)
+{
+	struct desk d;
+
+	desk_start(&d, "plain", "observer", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	term_send(&d.term, "S");
+	term_expect(&d.term, "only an admin can change the mode");
+	term_send(&d.term, "stop\r");
+	term_settle(&d.term);
+	ck_assert_int_eq(fake_count(&d.fake, "system.mode"), 0);
+	desk_stop(&d);
+}
+END_TEST
+
+START_TEST(a_stop_that_is_not_recorded_says_so)
+{
+	struct desk d;
+
+	desk_start(&d, "sealed", "admin", 24, 80, NULL, NULL);
+	term_expect(&d.term, "render captions");
+	term_send(&d.term, "Sstop\r");
+	term_expect(&d.term, "not on the record yet");
+	term_expect(&d.term, "MODE STOPPED");
+	desk_stop(&d);
+}
+END_TEST
+
 static size_t bytes_for(struct desk *d, const char *keys)
 {
 	term_settle(&d->term);
@@ -344,6 +429,10 @@ int main(void)
 		{without_utf8_all_is_spelled_out, 1},
 		{a_hangup_ends_it_and_interrupt_does_not, 1},
 		{few_bytes_go_over_the_line, 3},
+		{to_stop_is_typed_out_and_shown_loudly, ARRAY_LEN(sizes)},
+		{who_decides_a_publish_can_stop_instead, 1},
+		{an_observer_stops_nothing, 1},
+		{a_stop_that_is_not_recorded_says_so, 1},
 		{lists_are_found_filtered_followed_and_frozen, 1},
 	};
 	TCase *c = tcase_create("console");
