@@ -190,6 +190,29 @@ static json_t *file_evidence(struct agent *a, const struct call *c,
 	return hashes;
 }
 
+static void go_forget(struct agent *a, void *id)
+{
+	supervisor_forget(a->runs, id);
+	free(id);
+}
+
+static void forget_after(struct agent *a, const char *run_id)
+{
+	agent_after(a, go_forget, free, xstrdup(run_id));
+}
+
+void reconcile_recover(struct agent *a)
+{
+	char **ids = supervisor_kept(a->runs);
+
+	for (char **id = ids; *id; id++) {
+		if (!is_unknown(state_doc(a->state, "run", *id)))
+			forget_after(a, *id);
+		free(*id);
+	}
+	free(ids);
+}
+
 /* It is known: the run has this outcome from now on. word is taken over. */
 static int settle(struct agent *a, const struct call *c, const json_t *run,
 		  const char *outcome, json_t *word, const json_t *result,
@@ -215,6 +238,8 @@ static int settle(struct agent *a, const struct call *c, const json_t *run,
 	fact.put = json_pack("{s:O}", "run", next);
 	rc = agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
 			     err);
+	if (!rc)
+		forget_after(a, fact.run_id);
 	json_decref(next);
 	return rc;
 }

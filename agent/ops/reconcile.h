@@ -21,6 +21,8 @@ json_t *reconcile_unknown(struct agent *a, const char *effect);
 
 /* Have the tool look, now and, while it cannot tell, again later. */
 void reconcile_begin(struct agent *a, const char *run_id);
+/* After a start: what tools kept for runs that are not in doubt goes. */
+void reconcile_recover(struct agent *a);
 /* No tool runs while the agent is stopped; they go on after. */
 void reconcile_pause(struct agent *a);
 /* The clock calls this. */

@@ -389,4 +389,5 @@ void run_recover(struct agent *a, const struct call *c)
 				  "the agent stopped while it ran");
 	}
 	json_decref(runs);
+	reconcile_recover(a);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/run/kept.h"
 #include "agent/run/run.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -43,6 +44,8 @@ int folder_make(struct run *r, struct err *err)
 	char *in = xasprintf("%s/in", r->dir);
 	char *out = xasprintf("%s/out", r->dir);
 
+	if (!r->spec->reconcile)	/* of this id, and of nothing before */
+		kept_remove(r->dir);
 	r->made = !mkdir(r->dir, 0700);
 	if (r->made && !mkdir(in, 0700) && !mkdir(out, 0700))
 		r->out = open(out, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
@@ -83,8 +86,10 @@ void folder_sweep(const char *work_dir)
 	while (d && (e = readdir(d))) {
 		char *path = xasprintf("%s/%s", work_dir, e->d_name);
 
-		if (id_valid(e->d_name) && rmdir(path) && looks_ours(path))
+		if (id_valid(e->d_name) && rmdir(path) && looks_ours(path)) {
+			kept_move(path);
 			remove_all(path);
+		}
 		free(path);
 	}
 	if (d)

@@ -15,6 +15,7 @@
 #include "agent/run/filing.h"
 #include "agent/run/folder.h"
 #include "agent/run/follow.h"
+#include "agent/run/kept.h"
 #include "agent/run/secrets.h"
 #include "agent/run/spawn.h"
 #include "common/err.h"
@@ -108,6 +109,8 @@ void run_wake(struct run *r)
 
 static int prepare(struct run *r, struct err *err)
 {
+	json_t *kept;
+
 	if (atomic_load(&r->cancelled))
 		return err_set(err, ERR_cancelled, "%s", r->why);
 	if (!id_valid(r->spec->id))
@@ -118,8 +121,11 @@ static int prepare(struct run *r, struct err *err)
 		return -1;
 	if (!r->spec->reconcile)
 		return files_take(r, err);
+	kept = kept_read(r->dir);
 	r->files = json_array();
 	r->given = json_incref(r->spec->args);
+	if (kept)
+		json_object_set_new(r->spec->more, "kept", kept);
 	return 0;
 }
 
@@ -274,6 +280,9 @@ struct run_report *run_perform(struct run *r)
 			  r->spec->id, err.detail);
 		ending_unfiled(r, end, &err);
 	}
+	if (r->spec->tool->reconcile && end->state &&
+	    !strcmp(end->state, "outcome_unknown"))
+		kept_move(r->dir);
 	folder_remove(r);
 	err_fini(&err);
 	return end;

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "agent/run/folder.h"
+#include "agent/run/kept.h"
 #include "agent/run/orphan.h"
 #include "agent/run/run.h"
 #include "common/err.h"
@@ -226,6 +227,19 @@ void supervisor_cancel(struct supervisor *s, const char *run_id,
 		cancel(r, why);
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
+}
+
+char **supervisor_kept(struct supervisor *s)
+{
+	return kept_list(s->work_dir);
+}
+
+void supervisor_forget(struct supervisor *s, const char *run_id)
+{
+	char *dir = xasprintf("%s/%s", s->work_dir, run_id);
+
+	kept_remove(dir);
+	free(dir);
 }
 
 void supervisor_cancel_all(struct supervisor *s, const char *why)

@@ -84,6 +84,10 @@ void supervisor_go(struct supervisor *s, const char *run_id, json_t *package);
 /* SIGTERM now, SIGKILL to all of it 5 s later; unknown ids are ignored. */
 void supervisor_cancel(struct supervisor *s, const char *run_id,
 		       const char *why);
+/* The runs whose tools kept something; NULL-terminated, all of it owned. */
+char **supervisor_kept(struct supervisor *s);
+/* The outcome of this run is known: what its tool kept for that may go. */
+void supervisor_forget(struct supervisor *s, const char *run_id);
 void supervisor_cancel_all(struct supervisor *s, const char *why);
 /*
  * Emergency stop: nothing of any run is alive a second later, be it that it

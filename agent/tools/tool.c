@@ -23,6 +23,7 @@
 #define REQUEST_MAX (4 << 20)
 #define SECRET_MAX 65536
 #define NO_DEADLINE_S 86400
+#define KEPT "kept"		/* the file, and the member of the request */
 
 struct tool {
 	json_t *request, *args, *config;
@@ -184,11 +185,12 @@ int tool_choice(const struct tool *t, const char *name, const char *words)
 	tool_fail(err_row(ERR_invalid_args), "%s is none of: %s", name, words);
 }
 
-void tool_file(const struct tool *t, const char *name, struct tool_file *out)
+void tool_file_told(const struct tool *t, const char *name,
+		    struct tool_file *out)
 {
 	const json_t *v = arg(t, name);
 
-	if (!json_is_object(v) || !json_str(v, "path"))
+	if (!json_is_object(v))
 		tool_fail(err_row(ERR_invalid_args), "%s is not a file", name);
 	*out = (struct tool_file){
 		.path = json_str(v, "path"), .name = json_str(v, "name"),
@@ -196,6 +198,13 @@ void tool_file(const struct tool *t, const char *name, struct tool_file *out)
 		.media_type = json_str(v, "media_type"),
 		.size = json_int(v, "size", -1),
 	};
+}
+
+void tool_file(const struct tool *t, const char *name, struct tool_file *out)
+{
+	tool_file_told(t, name, out);
+	if (!out->path)
+		tool_fail(err_row(ERR_invalid_args), "%s is not a file", name);
 }
 
 const char *tool_config(const struct tool *t, const char *key,
@@ -209,6 +218,28 @@ const char *tool_config(const struct tool *t, const char *key,
 const char *tool_id(const struct tool *t, const char *which)
 {
 	return json_str(t->request, which);
+}
+
+bool tool_reconciles(const struct tool *t, int64_t *since_s)
+{
+	*since_s = json_int(t->request, "since_s", 0);
+	return json_is_true(json_object_get(t->request, "reconcile"));
+}
+
+void tool_keep(const char *text)
+{
+	struct err err = {0};
+
+	if (fs_replace(KEPT, text, strlen(text), 0600, &err))
+		tool_fail(err_row(ERR_io), "%s", err.detail);
+}
+
+bool tool_kept(const struct tool *t, const char **text)
+{
+	const json_t *v = json_object_get(t->request, KEPT);
+
+	*text = json_string_value(v);
+	return v != NULL;
 }
 
 int tool_cancel_fd(const struct tool *t)

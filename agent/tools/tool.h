@@ -33,12 +33,28 @@ int64_t tool_int(const struct tool *t, const char *name, int64_t min,
 /* Which of the words, as in "png jpeg"; 0 where the argument is absent. */
 int tool_choice(const struct tool *t, const char *name, const char *words);
 void tool_file(const struct tool *t, const char *name, struct tool_file *out);
+/* The same where the file is not at hand: path is NULL. */
+void tool_file_told(const struct tool *t, const char *name,
+		    struct tool_file *out);
 
 /* The agent's configuration for this tool; an empty value is the fallback. */
 const char *tool_config(const struct tool *t, const char *key,
 			const char *fallback);
-/* "run_id", "task_id", "criterion_ref", "correlation_id"; NULL if absent. */
+/* "run_id", "task_id", "criterion_ref", "correlation_id", "marker", or NULL. */
 const char *tool_id(const struct tool *t, const char *which);
+
+/*
+ * Asked what came of the run, and to change nothing; since_s seconds ago its
+ * outcome became unknown.
+ */
+bool tool_reconciles(const struct tool *t, int64_t *since_s);
+/*
+ * Keep a text for when that is asked: it is on the disk when this returns. It
+ * may be secret: it is neither evidence nor recorded. Ends with ERR_io.
+ */
+void tool_keep(const char *text);
+/* Was it looked for? Then text is it, or NULL: nothing was kept. */
+bool tool_kept(const struct tool *t, const char **text);
 
 /* Cancel and deadline. The descriptor is readable once it is cancelled. */
 bool tool_cancelled(const struct tool *t);

@@ -1,5 +1,6 @@
 /*
- * youtube upload: one video to one channel, as it was approved. The bytes are
+ * youtube upload: one video to one channel, as it was approved. (The verb
+ * visibility, and looking what came of either, have files of their own.) The bytes are
  * hashed before the first of them leaves; the receipt is what the channel
  * itself says of the video afterwards.
  */
@@ -12,7 +13,9 @@
 
 #include "agent/tools/tool.h"
 #include "agent/tools/web.h"
-#include "agent/tools/youtube_auth.h"
+#include "agent/tools/youtube_api.h"
+#include "agent/tools/youtube_find.h"
+#include "agent/tools/youtube_look.h"
 #include "agent/tools/youtube_reply.h"
 #include "agent/tools/youtube_send.h"
 #include "agent/tools/youtube_video.h"
@@ -23,7 +26,6 @@
 #include "common/mem.h"
 #include "common/sha256.h"
 
-#define BASE_URL "https://www.googleapis.com"
 #define RECEIPT "receipt.json"
 
 /* Opens the file and makes sure that it is the one that was approved. */
@@ -61,19 +63,6 @@ static const char *media_type_of(const struct tool_file *file)
 	return "application/octet-stream";
 }
 
-static char *base_of(const struct tool *t)
-{
-	char *base = xstrdup(tool_config(t, "base-url", BASE_URL));
-	size_t len = strlen(base);
-
-	while (len && base[len - 1] == '/')
-		base[--len] = 0;
-	if (!web_url_ok(base) || strpbrk(base, "?#"))
-		tool_fail(err_row(ERR_bad_config), "youtube.base-url is not "
-			  "an https URL (http only to this machine)");
-	return base;
-}
-
 static int64_t chunk_of(const struct tool *t)
 {
 	int64_t chunk;
@@ -83,13 +72,6 @@ static int64_t chunk_of(const struct tool *t)
 		tool_fail(err_row(ERR_bad_config),
 			  "youtube.chunk-size is not a multiple of 256k");
 	return chunk;
-}
-
-static char *watch_url(const char *base, const char *id)
-{
-	if (!strcmp(base, BASE_URL))
-		return xasprintf("https://www.youtube.com/watch?v=%s", id);
-	return xasprintf("%s/watch?v=%s", base, id);
 }
 
 static void write_receipt(const struct tool_file *file, int64_t size,
@@ -119,7 +101,7 @@ static json_t *describe(const struct tool *t, const struct upload *u,
 	const char *id = json_str(resource, "id");
 	const char *wanted = video_privacy_wanted(t);
 	const char *is = video_privacy(read_back ? read_back : resource);
-	char *url = watch_url(u->base, id);
+	char *url = api_watch_url(u->base, id);
 	json_t *v = json_pack("{s:s, s:s, s:s?, s:s, s:I, s:i, s:i, s:b}",
 			      "video_id", id, "url", url, "privacy", is,
 			      "privacy_wanted", wanted, "bytes",
@@ -128,6 +110,9 @@ static json_t *describe(const struct tool *t, const struct upload *u,
 			      read_back != NULL);
 
 	free(url);
+	if (read_back)
+		json_object_set_new(v, "seen", video_seen(read_back,
+						tool_id(u->t, "marker")));
 	if (is && strcmp(is, wanted))
 		json_object_set_new(v, "note", json_sprintf(
 			"The channel made the video %s although %s was asked "
@@ -158,41 +143,58 @@ static int upload(const struct tool *t)
 	struct upload u = {.t = t, .chunk = chunk_of(t),
 			   .notify = tool_bool(t, "notify_subscribers",
 					       false)};
-	char *metadata = video_metadata(t), *base = base_of(t);
-	struct failure f = {0};
+	char *metadata = video_metadata(t);
+	struct failure f;
+	struct api api;
 	json_t *resource;
 	int rc;
 
 	tool_file(t, "file", &file);
-	f.who = u.auth = auth_open(t);
-	f.hide = auth_hide;
+	api_open(&api, t);
+	api_failure(&api, &f);
 	u.fd = open_file(&file, &u.size);
 	u.metadata = metadata;
-	u.base = base;
+	u.base = api.base;
 	u.media_type = media_type_of(&file);
-	u.web = web_open();
+	u.auth = api.auth;
+	u.web = api.web;
+	api_channel_check(&api);
 	if (upload_run(&u, &resource, &f))
 		tool_fail(f.why, "%s", f.detail);
 	rc = finish(&u, &file, resource);
-	web_close(u.web);
-	auth_close(u.auth);
+	api_close(&api);
 	close(u.fd);
 	free(metadata);
-	free(base);
 	return rc;
 }
 
+static const struct {
+	const char *verb;
+	int (*act)(const struct tool *t);
+	int (*look)(const struct tool *t, int64_t since_s);
+} verbs[] = {
+	{"upload", upload, look_upload},
+	{"visibility", visibility, look_visibility},
+};
+
 int main(int argc, char **argv)
 {
+	int64_t since_s;
 	struct tool *t;
+	size_t i = 0;
 	int rc;
 
-	if (argc != 2 || strcmp(argv[1], "upload")) {
-		fprintf(stderr, "usage: youtube upload < request.json\n");
+	while (i < ARRAY_LEN(verbs) &&
+	       (argc != 2 || strcmp(argv[1], verbs[i].verb)))
+		i++;
+	if (i == ARRAY_LEN(verbs)) {
+		fprintf(stderr, "usage: youtube upload|visibility "
+			"< request.json\n");
 		return 2;
 	}
 	t = tool_open();
-	rc = upload(t);
+	rc = tool_reconciles(t, &since_s) ? verbs[i].look(t, since_s) :
+					    verbs[i].act(t);
 	tool_free(t);
 	return rc;
 }

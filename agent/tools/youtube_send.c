@@ -155,6 +155,7 @@ static int on_opened(struct state *s)
 				   "answer names no session at the channel's "
 				   "own server.");
 	s->session = xstrdup(s->reply.location);
+	tool_keep(s->session);	/* before a byte of the video leaves */
 	s->u->sessions++;
 	s->tries = 0;
 	return 0;
@@ -302,7 +303,8 @@ static int last_look(struct state *s)
 int upload_run(struct upload *u, json_t **resource, struct failure *f)
 {
 	struct state s = {.u = u, .f = f};
-	int rc = auth_refresh(u->auth, u->web, u->t, f);
+	int rc = auth_header(u->auth) ? 0 :
+		 auth_refresh(u->auth, u->web, u->t, f);
 
 	while (!rc)
 		rc = step(&s);

@@ -50,6 +50,7 @@ static void add_tag(json_t *tags, const char *text, size_t len, size_t *used)
 static json_t *tags_of(const struct tool *t)
 {
 	const char *text = tool_text(t, "tags");
+	const char *marker = tool_id(t, "marker");
 	json_t *tags = json_array();
 	size_t used = 0, n;
 
@@ -57,9 +58,12 @@ static json_t *tags_of(const struct tool *t)
 		n = strcspn(at, ",");
 		add_tag(tags, at, n, &used);
 	}
+	if (marker)
+		add_tag(tags, marker, strlen(marker), &used);
 	if (used > TAGS_MAX + 1)
 		tool_fail(err_row(ERR_invalid_args), "tags are over %d "
-			  "characters together", TAGS_MAX);
+			  "characters together%s", TAGS_MAX, marker ?
+			  ", with the one that marks the video" : "");
 	no_angles("tags", text ? text : "");
 	return tags;
 }
@@ -130,7 +134,8 @@ json_t *video_read_back(struct web *w, const struct tool *t,
 			const struct auth *a, const char *base,
 			const char *id)
 {
-	char *url = xasprintf("%s/youtube/v3/videos?part=snippet,status&id=%s",
+	char *url = xasprintf("%s/youtube/v3/videos?part=snippet,status,"
+			      "fileDetails&id=%s",
 			      base, id);
 	const char *headers[] = {auth_header(a), NULL};
 	struct web_reply r = {0};

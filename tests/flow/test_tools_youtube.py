@@ -57,6 +57,19 @@ class Standin:
         return [n for n in os.listdir(os.path.join(self.folder.name, "kept"))
                 if n.endswith(".bin")]
 
+    def add(self, name):
+        """A video that somebody else has put there."""
+        self.get("/_fault?add=" + name)
+
+    def edit(self, video, **status):
+        """Changes a video's status as nobody could from outside."""
+        path = os.path.join(self.folder.name, "kept", video + ".json")
+        with open(path) as f:
+            resource = json.load(f)
+        resource["status"].update(status)
+        with open(path, "w") as f:
+            json.dump(resource, f)
+
     def close(self):
         self.proc.terminate()
         self.proc.wait(20)
@@ -66,7 +79,7 @@ class Standin:
         self.folder.cleanup()
 
 
-class Upload(unittest.TestCase):
+class Channel(unittest.TestCase):
     SIZE = 1500000
 
     def setUp(self):
@@ -116,6 +129,8 @@ class Upload(unittest.TestCase):
         self.assertTrue(r.error["remediation_hint"])
         self.keeps_secrets(r)
 
+
+class Arrival(Channel):
     def test_a_video_arrives_with_its_description_and_a_receipt(self):
         r = self.upload(description="two\nlines", tags="a, b c,,d",
                         made_for_kids=True)
@@ -131,7 +146,8 @@ class Upload(unittest.TestCase):
         video = receipt["read_back"]
         self.assertEqual(video["snippet"], {
             "title": "Häppy", "description": "two\nlines",
-            "tags": ["a", "b c", "d"], "categoryId": "28"})
+            "tags": ["a", "b c", "d"], "categoryId": "28",
+            "channelId": "UCstandin-of-the-channel"})
         self.assertTrue(video["status"]["selfDeclaredMadeForKids"])
         page = urllib.request.urlopen(result["url"], timeout=20).read()
         self.assertIn("Häppy", page.decode())
@@ -145,7 +161,7 @@ class Upload(unittest.TestCase):
                 ("cut=0", 1, 1), ("cut=300000", 1, 1),
                 ("keep=0", 1, 0), ("keep=1", 1, 0), ("keep=262145", 1, 0),
                 ("expire=1", 1, 0), ("expire=chunk", 1, 1),
-                ("gone=1", 2, 0), ("lost=1", 1, 0),
+                ("gone=1", 2, 0), ("lost=1", 1, 0), ("late=500", 1, 0),
                 ("range=bytes%3D5-9", 1, 1), ("range=bytes%3D0--1", 1, None),
                 ("range=rubbish", 1, 1),
                 ("range=bytes%3D0-99999999999999999999", 1, 1)):
@@ -258,6 +274,203 @@ class Upload(unittest.TestCase):
             with open(self.channel.client, "w") as f:
                 f.write(text)
             refused("youtube_not_configured", "", **base)
+
+
+class Look(Channel):
+    """What came of an upload, asked of the channel afterwards."""
+    SIZE = 300000
+    MARKER = "kc-0123456789abcdef"
+
+    def marked(self, fault=None, **args):
+        return self.begin(fault, {"marker": self.MARKER}, **args).end()
+
+    def look(self, **members):
+        file = {k: v for k, v in self.args["file"].items() if k != "path"}
+        r = Run("youtube upload", {**self.args, "file": file},
+                config=self.config, reconcile=True, **{
+                    "since_s": 0, "marker": self.MARKER, **members}).end()
+        self.keeps_secrets(r)
+        return r
+
+    def says(self, outcome, word, **members):
+        r = self.look(**members)
+        self.assertEqual(r.code, 0, (r.error, self.channel.log))
+        self.assertEqual(r.result["outcome"], outcome, r.result)
+        self.assertIn(word, r.result["detail"])
+        return r.result.get("result")
+
+    def kept(self, r):
+        with open(r.path("kept")) as f:
+            self.assertEqual(os.fstat(f.fileno()).st_mode & 0o777, 0o600)
+            return f.read()
+
+    def test_an_upload_is_found_by_its_tag_among_many(self):
+        for n in range(3):
+            self.assertEqual(self.upload(tags="kc-fedcba9876543210").code, 0)
+        r = self.marked(tags="a", privacy="private")
+        self.assertEqual(r.code, 0, r.error)
+        self.assertEqual(r.result["seen"], {
+            "video_id": r.result["video_id"], "privacy": "private",
+            "marker": self.MARKER, "bytes": self.SIZE})
+        for n in range(60):     # the list has pages of 50
+            self.channel.add(f"more{n}")
+        found = self.says("succeeded", "by its tag")
+        self.assertEqual(found["video_id"], r.result["video_id"])
+        self.assertEqual(found["seen"], r.result["seen"])
+        self.assertEqual(found["privacy"], "private")
+        self.says("unknown", "None of the newest", marker="kc-0")
+        self.says("unknown", "no marker", marker=None)
+
+    def test_what_is_not_listed_yet_is_not_taken_for_absent(self):
+        self.says("unknown", "lag behind")      # and has no list at all
+        self.marked()
+        self.channel.get("/_fault?lag=2")
+        for n in range(2):
+            self.says("unknown", "lag behind", since_s=1 << 20)
+        self.says("succeeded", "by its tag")
+
+    def test_what_the_channel_lost_or_took_back_has_failed(self):
+        for state in ("failed", "rejected", "deleted"):
+            r = self.marked()
+            self.channel.edit(r.result["video_id"], uploadStatus=state)
+            self.says("failed", state)
+
+    def test_before_the_first_byte_it_knows_that_nothing_left(self):
+        r = self.marked("once=400")
+        self.refused(r, "youtube_refused")
+        self.assertFalse(os.path.exists(r.path("kept")))
+        calls = len(self.channel.log)
+        self.says("failed", "Not a byte", kept=None)
+        self.assertEqual(len(self.channel.log), calls)
+
+    def killed(self, fault):
+        """What is kept of an upload that ended when it had to ask."""
+        r = self.begin(fault + "&once=503&on=query&times=99",
+                       {"marker": self.MARKER})
+        self.channel.wait_for(f"bytes */{self.SIZE} 503")
+        r.proc.kill()
+        kept = self.kept(r.end())
+        self.channel.get("/_fault?once=0&times=0&on=x")
+        return kept
+
+    def test_the_session_of_the_upload_says_what_it_has(self):
+        kept = self.killed("lost=1")
+        found = self.says("succeeded", "was finished", kept=kept)
+        self.assertEqual(found["seen"]["marker"], self.MARKER)
+        self.doCleanups()
+        self.setUp()
+        kept = self.killed("cut=100000")
+        self.says("unknown", "100000 of 300000", kept=kept, since_s=5)
+        self.says("failed", "100000 of 300000", kept=kept, since_s=60)
+        self.says("unknown", "None of the newest", since_s=60,
+                  kept=kept.replace("upload_id=", "upload_id=x"))
+        self.says("unknown", "None of the newest", since_s=60,
+                  kept="https://example.org/x")
+
+    def test_a_look_that_fails_says_why(self):
+        for fault, code in (("grant=1", "youtube_auth"),
+                            ("once=403&on=list", "youtube_forbidden"),
+                            ("once=503&on=list&retry_after=3600",
+                             "youtube_unreachable")):
+            self.channel.get("/_fault?" + fault)
+            r = self.look()
+            self.assertEqual((r.code, r.error["error_code"]), (1, code))
+            self.doCleanups()
+            self.setUp()
+
+
+class Visibility(Channel):
+    SIZE = 1000
+
+    def setUp(self):
+        super().setUp()
+        self.id = self.upload(privacy="private", made_for_kids=True
+                              ).result["video_id"]
+
+    def change(self, privacy="public", fault=None, **more):
+        if fault:
+            self.channel.get("/_fault?" + fault)
+        r = Run("youtube visibility", {"video_id": self.id,
+                                       "privacy": privacy},
+                config=self.config, **more).end()
+        self.keeps_secrets(r)
+        return r
+
+    def status(self):
+        with open(os.path.join(self.channel.folder.name, "kept",
+                               self.id + ".json")) as f:
+            return json.load(f)["status"]
+
+    def test_only_the_privacy_changes_and_it_is_read_back(self):
+        self.channel.edit(self.id, embeddable=False)
+        before = self.status()
+        r = self.change()
+        self.assertEqual(r.code, 0, r.error)
+        self.assertEqual(self.status(),
+                         {**before, "privacyStatus": "public"})
+        self.assertEqual(
+            (r.result["video_id"], r.result["privacy"],
+             r.result["read_back"], r.result["seen"]["privacy"]),
+            (self.id, "public", True, "public"))
+        puts = sum("PUT /youtube" in x for x in self.channel.log)
+        self.assertEqual(self.change().code, 0)     # it is so already
+        self.assertEqual(sum("PUT /youtube" in x for x in self.channel.log),
+                         puts)
+
+    def test_it_happens_once_whatever_happens_on_the_way(self):
+        for fault in ("once=503&on=update", "late=500", "lost_update=1",
+                      "expire=1", "once=429&on=list"):
+            with self.subTest(fault):
+                r = self.change(fault=fault)
+                self.assertEqual(r.code, 0, (r.error, self.channel.log))
+                self.assertEqual(self.status()["privacyStatus"], "public")
+                self.assertEqual(self.change("private").code, 0)
+
+    def test_what_it_cannot_do_it_says(self):
+        for fault, code in (
+                ("ignored=1", "youtube_refused"),
+                ("once=403&on=update", "youtube_forbidden"),
+                ("once=400&on=update", "youtube_refused"),
+                ("once=503&on=update&retry_after=3600", "outcome_unknown"),
+                ("grant=1&expire=1", "youtube_auth")):
+            with self.subTest(fault):
+                r = self.change(fault=fault)
+                self.refused(r, code)
+                self.assertEqual(self.status()["privacyStatus"], "private")
+                self.channel.get("/_fault?once=0&times=0&on=x")
+        self.doCleanups()
+        self.setUp()
+        self.id = "absent"
+        self.refused(self.change(), "youtube_no_video", "absent")
+
+    def test_what_came_of_it_is_what_the_channel_shows(self):
+        def look(since_s, privacy="public"):
+            r = self.change(privacy, reconcile=True, since_s=since_s)
+            self.assertEqual(r.code, 0, r.error)
+            return r.result["outcome"]
+
+        self.assertEqual([look(0), look(60), look(0, "private")],
+                         ["unknown", "failed", "succeeded"])
+        self.assertEqual(self.status()["privacyStatus"], "private")
+        self.channel.edit(self.id, privacyStatus="public")
+        self.assertEqual(look(0), "succeeded")
+
+    def test_another_channel_than_allowed_gets_not_a_byte(self):
+        own = "UCstandin-of-the-channel"
+        self.config["channels"] = f"UCother {own}"
+        self.assertEqual(self.change("unlisted").code, 0)
+        self.assertEqual(self.upload().code, 0)
+        videos = len(self.channel.videos())
+        for allowed, fault in (("UCother", None), (own[:-1], None),
+                               (own + "x", None), (own, "channel=UCstolen")):
+            self.config["channels"] = allowed
+            self.refused(self.change(fault=fault), "channel_not_allowed")
+            posts = sum("POST /upload" in x for x in self.channel.log)
+            self.refused(self.upload(), "channel_not_allowed")
+            self.assertEqual(posts, sum("POST /upload" in x
+                                        for x in self.channel.log))
+        self.assertEqual(len(self.channel.videos()), videos)
+        self.assertEqual(self.status()["privacyStatus"], "unlisted")
 
 
 if __name__ == "__main__":

@@ -31,9 +31,12 @@ if call.get("reconcile"):
     say(artifact={"name": "list.txt", "media_type": "text/plain"})
     result(outcome=word, detail="looked for " + call["marker"],
            result={"id": "v-1"})
+end = open(base + ".end").read()
+if end == "early":
+    os.kill(os.getpid(), 9)
+open("kept", "w").write("a secret session")
 with open(base + ".effects", "a") as f:
     f.write(call["marker"] + "\\n")
-end = open(base + ".end").read()
 if end == "crash":
     os.kill(os.getpid(), 9)
 if end == "unsent":
@@ -98,8 +101,10 @@ def state(agent, run_id):
 
 
 def settled(agent, run_id):
-    kc.wait_for(lambda: agent.journal("run_reconciled", run_id=run_id))
-    return agent.get(f"/api/runs/{run_id}").json
+    def look():
+        run = agent.get(f"/api/runs/{run_id}").json
+        return run if "reconciled" in run else None
+    return kc.wait_for(look)
 
 
 def test_what_was_not_sent_has_failed_and_is_not_looked_for(agent):
@@ -128,6 +133,7 @@ def test_after_a_crash_a_cut_or_its_time_the_tool_looks_itself(agent):
         assert [c["try"] for c in calls] == [1, 2, 3], calls
         assert all(c["reconcile"] is True and c["run_id"] == run_id and
                    c["args"] == {"text": end} and c["since_s"] >= 0 and
+                   c["kept"] == "a secret session" and
                    c["marker"] == run["marker"] == effects(agent, tool)[0]
                    for c in calls), calls
         digest = agent.get(f"/api/approvals/{run['approval_id']}"
@@ -152,6 +158,32 @@ def test_after_a_crash_a_cut_or_its_time_the_tool_looks_itself(agent):
         assert run["reconciled"]["evidence"] == data["evidence"], run
         chain = agent.get(f"/api/audit/{run['correlation_id']}").json
         assert chain["complete"] is True, chain["missing"]
+    assert b"a secret session" not in b"".join(agent.lines())
+    kc.wait_for(lambda: not list((agent.home / "spool").iterdir()))
+
+
+def test_that_nothing_was_kept_is_told_and_so_is_that_it_is_lost(fresh):
+    task = fresh.task("kept")
+    told(fresh, "early", "failed")
+    settled(fresh, publish(fresh, task, "early"))
+    assert asked(fresh)[0]["kept"] is None
+    told(fresh, "hang", "failed")
+    run_id = publish(fresh, task, "hang")
+    kc.wait_for(lambda: effects(fresh))
+    fresh.kill9()
+    kept = fresh.home / "spool" / run_id / "out" / "kept"
+    kept.unlink()
+    kept.symlink_to(fresh.home / "admin.token")
+    fresh.start()
+    settled(fresh, run_id)
+    assert "kept" not in asked(fresh)[0]
+    told(fresh, "hang", "failed")
+    run_id = publish(fresh, task, "hang again")
+    kc.wait_for(lambda: effects(fresh))
+    fresh.kill9()
+    fresh.start()
+    settled(fresh, run_id)
+    assert asked(fresh)[0]["kept"] == "a secret session"
 
 
 def test_until_it_is_settled_the_same_effect_is_refused_to_everybody(agent):

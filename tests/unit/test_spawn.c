@@ -198,6 +198,7 @@ START_TEST(without_descriptors_a_run_fails_and_leaves_nothing)
 	snprintf(path, sizeof(path), "%s/work", runs.dir);
 	ck_assert_int_eq(supervisor_open(&runs.supervisor, runs.evidence, path,
 					 1, on_report, NULL, &err), 0);
+	forget_kept(NULL);
 	end();
 }
 END_TEST

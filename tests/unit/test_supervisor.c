@@ -443,6 +443,7 @@ START_TEST(what_a_crash_left_behind_is_removed)
 	ck_assert_int_eq(fs_mkdir(out, 0700, NULL), 0);
 	ck_assert_int_eq(supervisor_open(&runs.supervisor, runs.evidence, path,
 					 1, on_report, NULL, &err), 0);
+	forget_kept("r-old");
 	end();
 }
 END_TEST
