@@ -17,6 +17,7 @@
 #include "agent/gate/fold.h"
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
+#include "agent/ops/failures.h"
 #include "agent/ops/op.h"
 #include "agent/ops/quota.h"
 #include "agent/ops/rules.h"
@@ -109,6 +110,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->bounds = bounds_new();
 	a->fold = fold_new();
 	a->quota = quota_new();
+	a->failures = failures_new(a->settings->auth_failures);
 	a->secret_args = json_object();
 	a->sweep = sweep;
 	*out = k;
@@ -206,6 +208,7 @@ void core_free(struct core *k)
 	bounds_free(a->bounds);
 	fold_free(a->fold);
 	quota_free(a->quota);
+	failures_free(a->failures);
 	json_decref(a->secret_args);
 	json_decref(a->busy);
 	queue_fini(&k->todo);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/gate/fold.h"
+#include "agent/ops/failures.h"
 #include "agent/ops/op.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -26,14 +27,49 @@ static void put_stranger(json_t *data, uint32_t peer, const char *detail)
 	json_set_str(data, "peer", said);
 }
 
+static bool unknown(enum err_code code)
+{
+	return code == ERR_unauthenticated || code == ERR_too_many;
+}
+
+/* What the answer does not say: why it is nobody. */
+static void put_fault(json_t *data, enum token_state fault, const char *id)
+{
+	if (fault)
+		json_set_str(data, "reason", token_state_name(fault));
+	if (*id)
+		json_set_str(data, "token_id", id);
+}
+
+void account_failed(struct agent *a, struct call *c)
+{
+	const int64_t now = clock_mono_us();
+	json_t *from = json_object();
+	const char *peer;
+	unsigned wait, more;
+
+	put_stranger(from, c->peer, NULL);
+	peer = json_str(from, "peer");
+	wait = failures_add(a->failures, peer ? peer : "", now);
+	more = *c->fault_id ? failures_add(a->failures, c->fault_id, now) : 0;
+	json_decref(from);
+	if (!wait && !more)
+		return;
+	c->retry_after_s = wait > more ? wait : more;
+	err_fini(&c->err);
+	err_set(&c->err, ERR_too_many, "too many failed authentications; "
+		"wait %u s", c->retry_after_s);
+}
+
 void account_refusal(struct agent *a, struct call *c)
 {
 	struct fact fact = {.status = err_row(c->err.code)->status};
 
 	token_hide(c->err.detail);
-	if (c->err.code == ERR_unauthenticated) {
+	if (unknown(c->err.code) && !c->known) {
 		fact.type = "auth_failed";
 		fact.data = json_object();
+		put_fault(fact.data, c->fault, c->fault_id);
 		put_stranger(fact.data, c->peer, "no valid token");
 	} else if (c->err.code == ERR_admin_field ||
 		   c->err.code == ERR_self_approval ||
@@ -111,6 +147,8 @@ static json_t *folded_data(const struct folded *d)
 	clock_text(d->last, last);
 	json_set_str(data, "error_code", err_row(d->code)->code);
 	put_stranger(data, d->peer, NULL);
+	if (unknown(d->code))
+		put_fault(data, d->fault, d->token_id);
 	json_object_set_new(data, "folded", json_pack("{s:I,s:s,s:s}",
 		"count", (json_int_t)d->count, "first", first, "last", last));
 	return data;
@@ -173,7 +211,7 @@ struct call *account_release(struct agent *a)
 	while (fold_take(a->fold, &d)) {
 		struct err err = {0};
 
-		if (d.code == ERR_unauthenticated)
+		if (unknown(d.code))
 			record_folded(a, &d, "auth_failed", NULL);
 		record_folded(a, &d, "request", &err);
 		render_folded(&d, &err);

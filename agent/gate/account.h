@@ -13,6 +13,11 @@ struct call;
 void account_request(struct agent *a, struct call *c);
 /* What else a refusal leaves: that somebody tried what they may not. */
 void account_refusal(struct agent *a, struct call *c);
+/*
+ * It could not say who it is. Where that was said too often it is refused as
+ * too_many, with the seconds to wait.
+ */
+void account_failed(struct agent *a, struct call *c);
 /* Is this refusal one of a flood? Then it is held, c with it. */
 bool account_holds(struct agent *a, struct call *c);
 /*

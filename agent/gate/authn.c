@@ -6,24 +6,30 @@
 #include "agent/ops/op.h"
 #include "common/mem.h"
 
-int authn_who(struct agent *a, const struct call *c, struct actor *who,
-	      struct err *err)
+enum token_state authn_who(struct agent *a, const struct call *c,
+			   struct actor *who)
 {
-	if (!c->bearer)
-		return err_set(err, ERR_unauthenticated, "no valid token");
-	return tokens_check(a->tokens, c->bearer, who, err);
+	return tokens_look(a->tokens, c->bearer, who);
 }
 
 void authn(struct agent *a, struct call *c)
 {
-	struct err why = {0};
+	struct actor who;
 
 	if (c->op && c->op->flags & OP_OPEN && !c->bearer)
 		return;
-	c->known = !authn_who(a, c, &c->who, &why);
-	if (!c->known && !c->err.code)
-		err_set(&c->err, why.code, "%s", why.detail);
-	err_fini(&why);
+	c->fault = authn_who(a, c, &who);
+	c->known = c->fault == TOKEN_GOOD;
+	if (c->known)
+		c->who = who;
+	else
+		strcpy(c->fault_id, who.token_id);
+	if (c->known || c->err.code)
+		return;
+	if (c->fault == TOKEN_UNREADABLE)	/* who is here is not asked */
+		err_set(&c->err, ERR_io, "the tokens cannot be read");
+	else
+		err_set(&c->err, ERR_unauthenticated, "no valid token");
 }
 
 enum token_state authn_still(struct agent *a, const struct actor *who)

@@ -7,17 +7,17 @@
 
 struct agent;
 struct call;
-struct err;
 
 /*
- * Who is it, by what the transport has put into c? -1 with
- * ERR_unauthenticated (nobody) or ERR_io. Leaves no trace. Any thread.
+ * Who is it, by what the transport has put into c? Only with TOKEN_GOOD is
+ * it them. Leaves no trace. Any thread.
  */
-int authn_who(struct agent *a, const struct call *c, struct actor *who,
-	      struct err *err);
+enum token_state authn_who(struct agent *a, const struct call *c,
+			   struct actor *who);
 /*
- * Fill c->who and c->known, or c->err unless it says something already. A
- * call that has failed is named all the same where it can be. Any thread.
+ * Fill c->who and c->known, or c->fault, and c->err unless it says something
+ * already. A call that has failed is named all the same where it can be. Any
+ * thread.
  */
 void authn(struct agent *a, struct call *c);
 /*

@@ -62,7 +62,9 @@ static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 	for (size_t i = 0; i < f->n_lots; i++) {
 		l = &f->lots[i];
 		if (l->folded.peer == c->peer &&
-		    l->folded.code == c->err.code)
+		    l->folded.code == c->err.code &&
+		    l->folded.fault == c->fault &&
+		    !strcmp(l->folded.token_id, c->fault_id))
 			return l;
 		if (!unused && idle(l, now))
 			unused = l;
@@ -77,6 +79,8 @@ static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 	memset(unused, 0, sizeof(*unused));
 	unused->folded.peer = c->peer;
 	unused->folded.code = c->err.code;
+	unused->folded.fault = c->fault;
+	strcpy(unused->folded.token_id, c->fault_id);
 	return unused;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Floods of refused requests. Of nobody known, from one address and with one
- * error, the first 20 a second are recorded each; what goes beyond that is
+ * Floods of refused requests. Of nobody known, from one address, with one
+ * error and for one reason, the first 20 a second are recorded each; what goes beyond that is
  * held for a moment and counted in one record, and only then answered: a
  * flood costs a few lines a second, and still every request is on record.
  * Whoever has a valid token is never in here. Writer only.
@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/store/token.h"
 #include "common/err.h"
 #include "common/id.h"
 
@@ -35,6 +36,8 @@ void fold_hurry(struct fold *f);
 struct folded {
 	uint32_t peer;			/* 0: of many addresses */
 	enum err_code code;
+	enum token_state fault;		/* why they are nobody, */
+	char token_id[24];		/* of a token that was one; or "" */
 	char correlation_id[ID_MADE];	/* of those that brought none */
 	uint64_t count;
 	int64_t first, last;		/* wall clock */

@@ -115,7 +115,7 @@ bool gate_may(struct agent *a, const struct call *c)
 {
 	struct actor who;
 
-	return c->op && !authn_who(a, c, &who, NULL) &&
+	return c->op && authn_who(a, c, &who) == TOKEN_GOOD &&
 	       c->op->scopes & who.scopes;
 }
 
@@ -222,6 +222,8 @@ enum applied gate_apply(struct agent *a, struct call *c)
 	    c->op->effect != EFFECT_READ)
 		change(a, c);
 	approval_settle(a, c);
+	if (c->err.code == ERR_unauthenticated)
+		account_failed(a, c);
 	if (c->err.code && account_holds(a, c))
 		return APPLY_HELD;
 	if (c->err.code)

@@ -101,7 +101,8 @@ void head_write(struct buf *out, const struct call *c, bool closes)
 	if (c->status == 401)
 		line(out, "WWW-Authenticate", "Bearer");
 	if (c->status == 429 || c->status == 503)
-		line(out, "Retry-After", "1");
+		buf_addf(out, "Retry-After: %u\r\n",
+			 c->retry_after_s ? c->retry_after_s : 1);
 	if (c->replayed)
 		line(out, "Idempotent-Replayed", "true");
 	if (c->unrecorded)

@@ -59,6 +59,9 @@ struct call {
 	/* Set by the gate. */
 	struct actor who;
 	bool known;			/* who is authenticated */
+	enum token_state fault;		/* why not; for the record alone, */
+	char fault_id[24];		/* with the token's id if it has one */
+	unsigned retry_after_s;		/* 0: a second, where that is said */
 	bool folded;			/* refused with many, in one record */
 	bool own_id;			/* the correlation id is ours */
 	json_t *args;			/* checked against the op's table */

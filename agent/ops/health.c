@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "agent/ops/failures.h"
 #include "agent/ops/handlers.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
@@ -170,11 +171,35 @@ static void probe_youtube(struct agent *a, const json_t *followers,
 			"no client file is set");
 }
 
+static void probe_auth(struct agent *a, const json_t *followers,
+		       struct row *row)
+{
+	struct err err = {0};
+	uint64_t refused;
+
+	(void)followers;
+	if (tokens_ready(a->tokens, &err)) {
+		*row = (struct row){DOWN, "tokens_unreadable",
+			"Mend what detail names: chmod 600 it, or restore it.",
+			"nobody with a token is let in", ""};
+		snprintf(row->detail, sizeof(row->detail), "%s", err.detail);
+	} else if (failures_refused(a->failures, clock_mono_us(), &refused)) {
+		*row = (struct row){DEGRADED, "auth_failures",
+			"See auth_failed in the record for who and why.",
+			"who fails that often gets 429; good tokens go on", ""};
+		snprintf(row->detail, sizeof(row->detail), "%llu failed "
+			 "authentications more than allowed",
+			 (unsigned long long)refused);
+	}
+	err_fini(&err);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
 	{"ssot", probe_ssot, true}, {"checkpoint", probe_checkpoint, true},
 	{"evidence", probe_evidence, true},
+	{"auth", probe_auth, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false},
 };

@@ -17,6 +17,7 @@ struct buf;
 struct draft;
 struct due;
 struct evidence;
+struct failures;
 struct fold;
 struct home;
 struct journal;
@@ -137,6 +138,7 @@ struct agent {
 	struct journal_repair *repair;	/* what opening it had to cut */
 	struct evidence *evidence;
 	struct tokens *tokens;
+	struct failures *failures;	/* to say who they are */
 	/*
 	 * Replaced on request; who uses a set takes a reference, and the
 	 * writer keeps old ones until the end, so that none needs a lock.

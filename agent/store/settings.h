@@ -25,6 +25,7 @@ struct settings {
 	char *name, *listen;
 	char *hosts;		/* separated by spaces; never NULL */
 	char *tools_dir;	/* or NULL */
+	int64_t auth_failures;	/* a minute */
 	int log_debug;		/* 0 or 1 */
 	int64_t max_runs, max_body, max_upload;
 	int64_t lease;		/* us, as all times here */

@@ -194,19 +194,6 @@ enum token_state tokens_look(struct tokens *t, const char *text,
 	return state;
 }
 
-int tokens_check(struct tokens *t, const char *text, struct actor *who,
-		 struct err *err)
-{
-	switch (tokens_look(t, text, who)) {
-	case TOKEN_GOOD:
-		return 0;
-	case TOKEN_UNREADABLE:
-		return err_set(err, ERR_io, "the tokens cannot be read");
-	default:
-		return err_set(err, ERR_unauthenticated, "no valid token");
-	}
-}
-
 enum token_state tokens_still(struct tokens *t, const struct actor *who)
 {
 	enum token_state state = TOKEN_UNREADABLE;
@@ -273,6 +260,16 @@ json_t *tokens_list(struct tokens *t, struct err *err)
 	json_array_foreach (out, i, one)
 		json_object_del(one, "sha256");
 	return out;
+}
+
+int tokens_ready(struct tokens *t, struct err *err)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = refresh(t, err);
+	pthread_mutex_unlock(&t->lock);
+	return rc;
 }
 
 unsigned tokens_version(struct tokens *t)

@@ -48,6 +48,8 @@ enum token_state {
 
 const char *token_state_name(enum token_state state);	/* "good", ... */
 
+/* 0, or -1 and why nobody gets in. */
+int tokens_ready(struct tokens *t, struct err *err);
 int tokens_open(struct tokens **out, const char *path, struct err *err);
 void tokens_close(struct tokens *t);
 /*
@@ -56,12 +58,6 @@ void tokens_close(struct tokens *t);
  */
 enum token_state tokens_look(struct tokens *t, const char *text,
 			     struct actor *who);
-/*
- * The same for whoever only wants to know whether: -1 with
- * ERR_unauthenticated (nothing more is said) or ERR_io.
- */
-int tokens_check(struct tokens *t, const char *text, struct actor *who,
-		 struct err *err);
 /* Of who came in before: does the token still give all of these scopes? */
 enum token_state tokens_still(struct tokens *t, const struct actor *who);
 /*

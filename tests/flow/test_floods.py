@@ -127,4 +127,5 @@ def test_an_agent_that_stops_answers_whom_it_holds(fresh):
     assert f.answered <= single + folded <= f.sent, (f.answered, single)
 
 
-kc.main(120)
+kc.main(120, new_agent=lambda: kc.Agent(
+    conf={"agent.auth-failures": 60000}))
