@@ -71,9 +71,12 @@ def approve(agent, approval_id, key, by="admin", **members):
     return decide(agent, approval_id, review, by, signature=signed, **members)
 
 
-def asked(agent, title="sign me", text="hello", on="deny", by="codex"):
-    """A publish that waits: (task, approval id)."""
-    task = agent.task(title)
+def asked(agent, title="sign me", text="hello", on="deny", by="codex",
+          **members):
+    """A publish that waits: (task, approval id) and, with on="run", its
+    run's id. members are the task's, which an admin then makes."""
+    task = agent.task(title, by="admin" if members else "coordinator",
+                      **members)
     answer = agent.execute("test.publish", "external_publish",
                            {"text": text}, task, by, on_approval=on)
     if on == "deny":
