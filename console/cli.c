@@ -140,6 +140,7 @@ int cli_settings(struct cli *c)
 	s->agent = xstrdup(c->opt[OPT_agent]);
 	s->token_file = xstrdup(c->opt[OPT_token_file]);
 	s->theme = xstrdup(c->opt[OPT_theme]);
+	s->signing_key = xstrdup(c->opt[OPT_signing_key]);
 	rc = settings_load(s, &err) ? cli_error(c, &err) : 0;
 	err_fini(&err);
 	return rc ? EXIT_USAGE : 0;

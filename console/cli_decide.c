@@ -15,6 +15,7 @@
 #include "console/cli.h"
 #include "console/lines.h"
 #include "console/model_review.h"
+#include "console/sign.h"
 
 #define PASTE_ON "\033[?2004h"
 #define PASTE_OFF "\033[?2004l"
@@ -148,6 +149,10 @@ static int hindered(struct cli *c, const struct review *r)
 			    "does not allow publishing: with "
 			    "--allow-external-publish this decision allows it",
 			    r->task_id);
+	if (r->must_sign && !c->settings.signing_key)
+		return stop(c, ERR_policy_denied, EXIT_DECLINED, "%s counts "
+			    "only signed: give --signing-key FILE, or set "
+			    "agent.signing-key in console.conf", r->id);
 	return EXIT_OK;
 }
 
@@ -161,6 +166,9 @@ static int ask_number(struct cli *c, const struct review *r)
 	       r->to ? r->to : "see ARGS", r->local);
 	if (r->allows)
 		printf("and allow task %s to publish\n", r->task_id);
+	if (c->settings.signing_key && r->signer)
+		printf("signed by %s with %s\n", r->signer,
+		       c->settings.signing_key);
 	printf("Type the number %s and press Enter; anything else sends "
 	       "nothing.\n" PASTE_ON "Number: ", r->number);
 	tcflush(STDIN_FILENO, TCIFLUSH);	/* nothing typed ahead counts */
@@ -178,6 +186,32 @@ static int ask_number(struct cli *c, const struct review *r)
 	return EXIT_DECLINED;
 }
 
+/* Into the body, by the key that was named; 0, or an exit code, told. */
+static int add_signature(struct cli *c, const struct review *r,
+			 const char *reason, json_t *body)
+{
+	const char *key = c->settings.signing_key;
+	struct err err = {0};
+	char *statement, *signature = NULL;
+	int rc = EXIT_OK;
+
+	if (!key || !r->signer)
+		return rc;
+	statement = review_statement(r, reason, r->allows);
+	if (statement)
+		signature = sign_now(key, statement, &err);
+	else
+		err_set(&err, ERR_io, "there is no statement to sign");
+	if (signature)
+		json_set_str(body, "signature", signature);
+	else
+		rc = cli_error(c, &err);
+	err_fini(&err);
+	free(statement);
+	free(signature);
+	return rc;
+}
+
 static int send_approval(struct cli *c, const struct review *r)
 {
 	const char *reason = c->opt[OPT_reason];
@@ -191,7 +225,9 @@ static int send_approval(struct cli *c, const struct review *r)
 			 "its digest was given on the command line";
 	body = review_approve_params(r, reason, r->allows);
 	json_object_del(body, "id");		/* the path has it */
-	rc = cli_call(c, "POST", path, body, &answer);
+	rc = add_signature(c, r, reason, body);
+	if (!rc)
+		rc = cli_call(c, "POST", path, body, &answer);
 	json_decref(body);
 	free(path);
 	if (rc)

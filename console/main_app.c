@@ -270,6 +270,8 @@ int app_run(struct settings *settings, const char *start, bool readonly)
 	a.m->environment = safe_line(settings->environment);
 	if (!settings->environment)
 		xfree(a.m->environment);
+	if (settings->signing_key)
+		a.m->signing_key = safe_line(settings->signing_key);
 	app_now(&a);
 	if (rc) {
 		char *why = xasprintf("%s. %s", login.detail,

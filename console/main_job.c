@@ -17,6 +17,7 @@
 #include "console/link.h"
 #include "console/place.h"
 #include "console/settings.h"
+#include "console/sign.h"
 
 #define OUT_MAX (4 << 20)
 
@@ -30,8 +31,11 @@ struct job {
 	void *data;
 };
 
-/* Standard error is the screen, so nobody else may write there. */
-static pid_t spawn(char *const argv[], int in, int out)
+/*
+ * Standard error and the terminal are the screen, so nobody else may write
+ * there, nor read: a session of its own has no terminal.
+ */
+static pid_t spawn_to(char *const argv[], int in, int out, int errors)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -44,7 +48,7 @@ static pid_t spawn(char *const argv[], int in, int out)
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK |
 				 POSIX_SPAWN_SETSIGDEF |
-				 POSIX_SPAWN_SETPGROUP);
+				 POSIX_SPAWN_SETSID);
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setsigdefault(&attr, &all);
 	if (in >= 0)
@@ -53,13 +57,22 @@ static pid_t spawn(char *const argv[], int in, int out)
 		posix_spawn_file_actions_addopen(&files, 0, "/dev/null",
 						 O_RDONLY, 0);
 	posix_spawn_file_actions_adddup2(&files, out, 1);
-	posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0);
+	if (errors >= 0)
+		posix_spawn_file_actions_adddup2(&files, errors, 2);
+	else
+		posix_spawn_file_actions_addopen(&files, 2, "/dev/null",
+						 O_WRONLY, 0);
 	posix_spawn_file_actions_addclosefrom_np(&files, 3);
 	if (posix_spawnp(&pid, argv[0], &files, &attr, argv, environ))
 		pid = -1;
 	posix_spawn_file_actions_destroy(&files);
 	posix_spawnattr_destroy(&attr);
 	return pid;
+}
+
+static pid_t spawn(char *const argv[], int in, int out)
+{
+	return spawn_to(argv, in, out, -1);
 }
 
 static int reap(pid_t pid)
@@ -194,6 +207,33 @@ int job_verify(struct link *link, const struct settings *settings,
 	}
 	free(self);
 	return rc;
+}
+
+int job_sign(struct link *link, const char *key, const char *text,
+	     const char *id, job_done *done, void *data)
+{
+	char *argv[] = SIGN_WORDS(key);
+	struct job *j = xcalloc(1, sizeof(*j));
+	int in[2], out[2];
+
+	*j = (struct job){.count = 1, .sha256 = xstrdup(id), .done = done,
+			  .data = data};
+	if (pipe2(in, O_CLOEXEC)) {
+		job_free(j);
+		return -1;
+	}
+	if (pipe2(out, O_CLOEXEC)) {
+		close(in[0]);
+		close(in[1]);
+		job_free(j);
+		return -1;
+	}
+	j->pids[0] = spawn_to(argv, in[0], out[1], out[1]);
+	close(in[0]);
+	close(out[1]);
+	(void)!fs_write_all(in[1], text, strlen(text));
+	close(in[1]);
+	return watch(link, j, out[0]);
 }
 
 bool job_tmux_copy(const char *text)

@@ -21,5 +21,11 @@ int job_picture(struct link *link, const struct settings *settings,
 		job_done *done, void *data);
 int job_verify(struct link *link, const struct settings *settings,
 	       const char *sha256, job_done *done, void *data);
+/*
+ * Have this key sign the text; id is handed to done in the sha256's place. It
+ * has no terminal: a passphrase is asked for by $SSH_ASKPASS or nobody.
+ */
+int job_sign(struct link *link, const char *key, const char *text,
+	     const char *id, job_done *done, void *data);
 /* Hand text to tmux's clipboard; false where there is no tmux. */
 bool job_tmux_copy(const char *text);

@@ -7,7 +7,9 @@
 #include "common/mem.h"
 #include "console/main_job.h"
 #include "console/main_state.h"
+#include "console/model_review.h"
 #include "console/safe.h"
+#include "console/sign.h"
 
 static const char *why_no_picture(int fetched, int decoded)
 {
@@ -60,6 +62,31 @@ static void on_verified(void *data, const char *sha256, const struct buf *out,
 	free(safe);
 }
 
+static void on_signed(void *data, const char *nonce, const struct buf *out,
+		      int first, int last)
+{
+	struct app *a = data;
+	char *found = first ? NULL : sign_found(out->data);
+	char *why = found ? NULL : sign_why(out->data);
+
+	(void)last;
+	app_now(a);
+	review_signed(a->m, nonce, found, why);
+	free(found);
+	free(why);
+}
+
+static void sign(struct app *a)
+{
+	struct review *r = a->m->review;
+
+	if (job_sign(a->link, a->settings->signing_key, r->to_sign, r->nonce,
+		     on_signed, a))
+		review_signed(a->m, r->nonce, NULL,
+			      "ssh-keygen is not installed");
+	xfree(r->to_sign);
+}
+
 static void copy(struct app *a)
 {
 	if (!job_tmux_copy(a->ui->copy))
@@ -105,6 +132,8 @@ void app_grant(struct app *a)
 				     on_verified, a))
 		ui_note(ui, "this program cannot be started again");
 	xfree(ui->verify);
+	if (a->m->review && a->m->review->to_sign)
+		sign(a);
 	if (ui->redraw)
 		screen_redraw(a->screen);
 	ui->redraw = false;

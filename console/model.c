@@ -96,6 +96,7 @@ void model_free(struct model *m)
 void model_note(struct model *m, char *text)
 {
 	free(m->note);
+	free(m->signing_key);
 	m->note = text;
 	m->stamp++;
 }

@@ -56,6 +56,7 @@ struct model {
 	char *environment;	/* from the configuration; may be NULL */
 	bool admin;		/* the token's scope */
 	bool readonly;		/* asked for on the command line */
+	char *signing_key;	/* that signs decisions, safe; NULL: none */
 	int64_t seq;		/* newest record seen */
 
 	struct items tasks, approvals, runs, records, artifacts, components;

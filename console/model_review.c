@@ -39,6 +39,9 @@ void review_free(struct review *r)
 	free(r->criterion);
 	json_decref(r->decisions);
 	free(r->digest);
+	free(r->signer);
+	free(r->expires_at);
+	free(r->to_sign);
 	free(r->wrong);
 	free(r->nonce);
 	free(r->task_id);
@@ -163,6 +166,7 @@ struct review *review_read(const char *id, const json_t *answer,
 	r->chain = safe_line(json_str(approval, "correlation_id"));
 	r->asked = time_text(json_str(approval, "created_at"));
 	r->criterion = safe_block(json_str(approval, "criterion_text"));
+	review_read_sign(r, answer, approval);
 	r->mark = xasprintf("%s %s %zu", r->local, r->state->word,
 			    json_array_size(r->decisions));
 	r->phase = REVIEW_READING;
@@ -274,7 +278,7 @@ void review_changed(struct model *m)
 	t = model_task(m, r->task_id);
 	allows = t && r->external && !t->allow_publish;
 	if (r->task_known && allows != r->allows &&
-	    r->phase <= REVIEW_CONFIRM)
+	    r->phase < REVIEW_SENT)
 		review_again(r, "CHANGED since you read it: the task's "
 				"permission to publish. Read it again");
 	r->task_known = t;

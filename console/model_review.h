@@ -16,6 +16,7 @@ enum review_phase {
 	REVIEW_LOADING,
 	REVIEW_READING,
 	REVIEW_CONFIRM,		/* the number is being typed */
+	REVIEW_SIGNING,		/* it was; the operator's key is at work */
 	REVIEW_SENT,
 	REVIEW_ACCEPTED,	/* recorded by the agent; grace runs */
 	REVIEW_OVER,		/* nothing more can be decided here */
@@ -54,6 +55,11 @@ struct review {
 
 	struct fact *facts;
 	size_t fact_count;
+
+	char *signer;		/* whose name it is signed in; NULL: nobody's */
+	char *expires_at;	/* as the agent wrote it */
+	bool must_sign;		/* or it does not count */
+	char *to_sign;		/* a statement for the loop to sign, or NULL */
 
 	int pages;		/* of the present geometry */
 	bool *seen;
@@ -126,3 +132,18 @@ void review_again(struct review *r, const char *why);
 /* The body of approval.approve. Caller owns it. */
 json_t *review_approve_params(const struct review *r, const char *reason,
 			      bool allow_external_publish);
+
+/* The bytes that say this decision, to be signed; owned. NULL: none can. */
+char *review_statement(const struct review *r, const char *reason,
+		       bool allow_external_publish);
+bool review_signs(const struct model *m);	/* the key is there to sign */
+/* The key has signed the statement with this nonce; or NULL, and why not. */
+void review_signed(struct model *m, const char *nonce, const char *signature,
+		   const char *why);
+
+/* Between the files of the review. */
+void review_read_sign(struct review *r, const json_t *answer,
+		      const json_t *approval);
+void review_sign(struct model *m, const char *reason);
+void review_send(struct model *m, const char *signature);
+void review_say(struct model *m, enum style style, char *text);

@@ -9,8 +9,9 @@
 #include "console/safe.h"
 
 #define MISSES_MAX 3
+#define REASON "read to the end and confirmed in the console"
 
-static void say(struct model *m, enum style style, char *text)
+void review_say(struct model *m, enum style style, char *text)
 {
 	free(m->review->said);
 	m->review->said = text;
@@ -27,7 +28,7 @@ void review_again(struct review *r, const char *why)
 	r->gate = false;
 	r->last_page_us = 0;
 	mem_wipe(r->typed, sizeof(r->typed));
-	if (r->phase == REVIEW_CONFIRM)
+	if (r->phase == REVIEW_CONFIRM || r->phase == REVIEW_SIGNING)
 		r->phase = REVIEW_READING;
 }
 
@@ -95,6 +96,14 @@ static bool is_task_unknown(const struct model *m)
 	return m->review->external && *m->review->task_id &&
 	       !m->review->task_known;
 }
+static bool is_unsigned(const struct model *m)
+{
+	return m->review->must_sign && !m->signing_key;
+}
+static bool is_in_other_name(const struct model *m)
+{
+	return review_signs(m) && strcmp(m->review->signer, m->actor);
+}
 static bool is_unread(const struct model *m) { return !m->review->gate; }
 
 static const struct {
@@ -114,6 +123,10 @@ static const struct {
 	{is_own, false, "you asked for it: another admin has to decide"},
 	{is_unhashed, false, "a file has no verified hash"},
 	{is_task_unknown, false, "its task is not loaded"},
+	{is_unsigned, false, "it counts only signed: see agent.signing-key of "
+			     "console.conf"},
+	{is_in_other_name, false, "the agent asks for a signature in another "
+				  "name"},
 	{is_unread, false, "read to the end first"},
 };
 
@@ -138,7 +151,7 @@ bool review_begin(struct model *m)
 	r->phase = REVIEW_CONFIRM;
 	r->armed_us = m->now_us + REVIEW_ARM_US;
 	memset(r->typed, 0, sizeof(r->typed));
-	say(m, STYLE_note, NULL);
+	review_say(m, STYLE_note, NULL);
 	return true;
 }
 
@@ -174,11 +187,12 @@ void review_erase(struct model *m)
 
 void review_leave_confirm(struct model *m, const char *why)
 {
-	if (!m->review || m->review->phase != REVIEW_CONFIRM)
+	if (!m->review || (m->review->phase != REVIEW_CONFIRM &&
+			   m->review->phase != REVIEW_SIGNING))
 		return;
 	m->review->phase = REVIEW_READING;
 	memset(m->review->typed, 0, sizeof(m->review->typed));
-	say(m, STYLE_note, xstrdup(why));
+	review_say(m, STYLE_note, xstrdup(why));
 }
 
 static void missed(struct model *m)
@@ -192,8 +206,17 @@ static void missed(struct model *m)
 		r->misses = 0;
 		return;
 	}
-	say(m, STYLE_danger, xstrdup("that is not the number; "
+	review_say(m, STYLE_danger, xstrdup("that is not the number; "
 				     "nothing was sent"));
+}
+
+static bool late(struct model *m)
+{
+	if (!expired(m) && !is_lagging(m))
+		return false;
+	review_leave_confirm(m, expired(m) ? "EXPIRED, nothing was sent" :
+					     "LAG: nothing was sent");
+	return true;
 }
 
 void review_enter(struct model *m)
@@ -202,26 +225,35 @@ void review_enter(struct model *m)
 
 	if (!typing(m))
 		return;
-	if (expired(m) || is_lagging(m)) {
-		review_leave_confirm(m, expired(m) ?
-				     "EXPIRED, nothing was sent" :
-				     "LAG: nothing was sent");
+	if (late(m))
 		return;
-	}
 	if (strlen(r->number) != 4 || strcmp(r->typed, r->number)) {
 		missed(m);
 		return;
 	}
-	if (model_decide(m, ASK_approve, r->id,
-			 review_approve_params(r, "read to the end and "
-					       "confirmed in the console",
-					       r->allows))) {
+	if (review_signs(m))
+		review_sign(m, REASON);
+	else
+		review_send(m, NULL);
+}
+
+void review_send(struct model *m, const char *signature)
+{
+	struct review *r = m->review;
+	json_t *params;
+
+	if (late(m))
+		return;
+	params = review_approve_params(r, REASON, r->allows);
+	if (signature)
+		json_set_str(params, "signature", signature);
+	if (model_decide(m, ASK_approve, r->id, params)) {
 		review_leave_confirm(m, "not connected, nothing was sent");
 		return;
 	}
 	r->phase = REVIEW_SENT;
 	r->sent_us = m->now_us;
-	say(m, STYLE_note, xstrdup("SENT"));
+	review_say(m, STYLE_note, xstrdup("SENT"));
 }
 
 void review_reject(struct model *m, const char *reason)
@@ -237,7 +269,7 @@ void review_reject(struct model *m, const char *reason)
 	if (!model_decide(m, ASK_reject, m->review->id, p)) {
 		m->review->phase = REVIEW_SENT;
 		m->review->sent_us = m->now_us;
-		say(m, STYLE_note, xstrdup("rejection SENT"));
+		review_say(m, STYLE_note, xstrdup("rejection SENT"));
 	}
 }
 
@@ -252,7 +284,7 @@ void review_cancel(struct model *m)
 	if (!review_may_cancel(m))
 		return;
 	model_ask(m, ASK_cancel, m->review->id);
-	say(m, STYLE_note, xstrdup("cancel SENT"));
+	review_say(m, STYLE_note, xstrdup("cancel SENT"));
 }
 
 void review_lost(struct model *m)
@@ -263,7 +295,7 @@ void review_lost(struct model *m)
 		return;
 	review_leave_confirm(m, "connection lost: nothing was sent");
 	if (r->phase == REVIEW_SENT)
-		say(m, STYLE_danger, xstrdup("connection lost after sending: "
+		review_say(m, STYLE_danger, xstrdup("connection lost after sending: "
 					     "UNKNOWN, check audit"));
 	if (r->phase == REVIEW_READING)
 		r->phase = REVIEW_LOADING;
@@ -276,7 +308,7 @@ static int64_t warn(struct model *m)
 	struct review *r = m->review;
 	int64_t late = r->until_us - REVIEW_LATE_US, next;
 
-	if (!r->until_us || r->phase > REVIEW_CONFIRM || r->state->rank)
+	if (!r->until_us || r->phase >= REVIEW_SENT || r->state->rank)
 		return 0;
 	next = r->half_us > r->warned_us ? r->half_us : late;
 	if (next <= r->warned_us)
@@ -305,7 +337,7 @@ int64_t review_tick(struct model *m)
 		at = r->gate ? 0 : r->last_page_us + REVIEW_GATE_US;
 		m->stamp += r->gate;
 	}
-	if (r->phase == REVIEW_CONFIRM && expired(m))
+	if (r->phase != REVIEW_READING && expired(m))
 		review_leave_confirm(m, "EXPIRED, nothing was sent");
 	if (r->phase == REVIEW_CONFIRM && m->now_us < r->armed_us)
 		at = r->armed_us;
@@ -313,7 +345,7 @@ int64_t review_tick(struct model *m)
 		r->phase == REVIEW_ACCEPTED && !r->run_id ? r->accepted_us : 0;
 	if (since && m->now_us >= since + REVIEW_SILENT_US) {
 		if (!r->silent)
-			say(m, STYLE_attention, xstrdup(
+			review_say(m, STYLE_attention, xstrdup(
 				r->phase == REVIEW_SENT ?
 				"no answer: UNKNOWN, check audit" :
 				"ACCEPTED, but no run was heard of: UNKNOWN, "

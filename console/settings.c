@@ -19,7 +19,7 @@
 #define TOKEN_MAX 4096
 
 struct from_file {
-	char *url, *token_file, *environment, *theme;
+	char *url, *token_file, *environment, *theme, *signing_key;
 	int color;
 };
 
@@ -32,6 +32,9 @@ static const struct conf_key keys[] = {
 	{"agent", "environment", CONF_TEXT,
 	 offsetof(struct from_file, environment), NULL, NULL, 0, 0,
 	 "a word such as prod, shown in the first line"},
+	{"agent", "signing-key", CONF_PATH,
+	 offsetof(struct from_file, signing_key), NULL, NULL, 0, 0,
+	 "the SSH key that signs your decisions, or its .pub if an agent has it"},
 	{"ui", "theme", CONF_TEXT, offsetof(struct from_file, theme), NULL,
 	 NULL, 0, 0, "dark, mono or the path of a .theme file"},
 	{"ui", "color", CONF_CHOICE, offsetof(struct from_file, color), "auto",
@@ -103,6 +106,7 @@ int settings_load(struct settings *s, struct err *err)
 	prefer(&s->theme, file.theme);
 	prefer(&s->theme, "dark");
 	prefer(&s->environment, file.environment);
+	prefer(&s->signing_key, file.signing_key);
 	if (s->color == COLOR_AUTO)
 		s->color = file.color;
 	conf_free(keys, ARRAY_LEN(keys), &file);
@@ -155,6 +159,7 @@ int settings_token(struct settings *s, struct err *err)
 void settings_fini(struct settings *s)
 {
 	char *texts[] = {s->agent, s->token_file, s->theme, s->environment,
+			 s->signing_key,
 			 s->host, s->unix_path};
 
 	if (s->token)

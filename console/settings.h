@@ -10,6 +10,7 @@ struct settings {
 	char *agent;		/* http://host:port, https://..., unix:/path */
 	char *token_file;
 	char *theme;
+	char *signing_key;	/* a file for ssh-keygen -f; NULL: none */
 	int color;		/* enum color */
 
 	char *environment;	/* "prod": shown in the first line */

@@ -93,6 +93,9 @@ static void confirm_lines(const struct model *m, struct lines *l)
 			   "publish", r->task_id);
 	lines_addf(l, "", STYLE_normal, "Type the number %s and press Enter "
 		   "to approve.  q or Esc: nothing is sent.", r->number);
+	if (review_signs(m))
+		lines_addf(l, "", STYLE_attention, "signed by %s with %s",
+			   r->signer, m->signing_key);
 	if (r->said)
 		lines_add(l, "", r->said_style, false, r->said);
 }

@@ -60,6 +60,7 @@ test     jq                             an archive's own verification
 test     openssl                        an archive's own verification
 test     strace                         delays and fails the journal's sync
 test     openssh-client                 a remote over ssh
+test     openssh-client                 signs decisions, and verifies them
 test     openssh-server                 a remote over ssh
 test     nginx-light                    a remote over HTTP
 test     fcgiwrap                       git behind nginx
