@@ -9,6 +9,7 @@
 #include "agent/core/expiry.h"
 #include "agent/core/intake.h"
 #include "agent/core/quotas.h"
+#include "agent/core/notify.h"
 #include "agent/core/remote.h"
 #include "agent/core/second.h"
 #include "agent/core/share.h"
@@ -117,7 +118,10 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	if (stores_open(k, err) || quotas_fill(k, err) ||
 	    supervisor_open(&a->runs, a->evidence, a->home->spool,
 			    (int)a->settings->max_runs, core_run_report, k,
-			    err) || begin(k, err))
+			    err))
+		return -1;
+	k->notify = notify_open(k);	/* hears of the start */
+	if (begin(k, err))
 		return -1;
 	if (shares(a->settings))
 		k->share = share_new(k, a->accept_remote);
@@ -142,6 +146,7 @@ void core_stop(struct core *k, const char *why)
 	expiry_stop(k->expiry);
 	remote_halt(k->remote);
 	seconds_halt(k->seconds);
+	notify_halt(k->notify);
 	share_stop(k->share);
 	queue_close(&k->todo);
 	for (int i = 0; i < WORKERS; i++) {
@@ -159,6 +164,8 @@ void core_stop(struct core *k, const char *why)
 	remote_rest(k->remote);		/* it looks at the followers */
 	upkeep_stop(k->upkeep);
 	k->upkeep = NULL;
+	notify_close(k->notify);	/* the writer fed it */
+	k->notify = NULL;
 	seconds_rest(k->seconds);	/* it asks who signs */
 	checkpoints_stop(k->checkpoints, STOP_US);
 	seconds_close(k->seconds);	/* who signs has told it last */
@@ -192,6 +199,7 @@ void core_free(struct core *k)
 		return;
 	a = k->agent;
 	core_stop(k, "it could not start");
+	notify_close(k->notify);
 	if (a->runs)
 		supervisor_close(a->runs);
 	a->runs = NULL;

@@ -9,6 +9,7 @@
 
 #include "agent/core/checkpoints.h"
 #include "agent/core/intake.h"
+#include "agent/core/notify.h"
 #include "agent/core/remote.h"
 #include "agent/core/second.h"
 #include "agent/core/share.h"
@@ -59,7 +60,10 @@ static void history_wait(void *core)
 
 static bool seconds(void *core, json_t *rows)
 {
-	return seconds_rows(((struct core *)core)->seconds, rows);
+	struct core *k = core;
+	bool bad = seconds_rows(k->seconds, rows);
+
+	return notify_row(k->notify, rows) || bad;
 }
 
 static int checkpoint(void *core, uint64_t covers, struct buf *note,

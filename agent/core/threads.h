@@ -15,6 +15,7 @@
 struct expiry;
 struct checkpoints;
 struct index;
+struct notify;
 struct seconds;
 struct share;
 struct ssot;
@@ -58,6 +59,7 @@ struct core {
 	atomic_uint folded;		/* calls that wait in the fold */
 	struct share *share;		/* shared mode; else NULL */
 	struct expiry *expiry;
+	struct notify *notify;		/* NULL: none is configured */
 };
 
 void *worker_main(void *worker);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "agent/core/checkpoints.h"
+#include "agent/core/notify.h"
 #include "agent/core/share.h"
 #include "agent/core/threads.h"
 #include "agent/gate/account.h"
@@ -196,6 +197,7 @@ static void publish(struct core *k, struct record **records, size_t n)
 	follower_feed(k->follow_index, records, n);
 	follower_feed(k->follow_ssot, records, n);
 	checkpoints_feed(k->checkpoints, records, n);
+	notify_feed(k->notify, records, n);
 	d = xcalloc(1, sizeof(*d));
 	d->records = records;
 	d->n_records = n;

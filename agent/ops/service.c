@@ -56,15 +56,21 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 	return 0;
 }
 
-/* args: {"type": .., "data": {..}}, from whoever runs the agent. */
+/*
+ * args: {"type": .., "data": {..}}, from whoever runs the agent; maybe with
+ * the ids of what it is about, "correlation_id", "task_id", "run_id".
+ */
 int op_service(struct agent *a, struct call *c, struct err *err)
 {
 	struct fact fact = {
 		.type = json_str(c->args, "type"),
+		.task_id = json_str(c->args, "task_id"),
+		.run_id = json_str(c->args, "run_id"),
 		.data = json_incref(json_object_get(c->args, "data")),
 	};
+	const char *of = json_str(c->args, "correlation_id");
 
-	return agent_record(a, c, &fact, err);
+	return agent_record_as(a, c, of ? of : c->correlation_id, &fact, err);
 }
 
 static json_t *tools_names(const struct tools *t)

@@ -183,6 +183,8 @@ static int each_general(const struct conf_entry *e, void *data,
 		return set_retention(s, e, err);
 	if (!strcmp(e->section, "witness") && e->sub)
 		return settings_witness(s, e, err);
+	if (!strcmp(e->section, "notify") && e->sub)
+		return settings_notify(s, e, err);
 	if (e->sub)
 		return conf_error(e, err, "unknown section");
 	if (json_object_get(s->sections, e->section))
@@ -252,7 +254,7 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 		return 0;
 	if (!settings_file_check(s->file, err) &&
 	    !conf_read(s->file, each_general, s, err) &&
-	    !settings_witness_check(s, err))
+	    !settings_witness_check(s, err) && !settings_notify_check(s, err))
 		return 0;
 	settings_fini(s);
 	return -1;
@@ -264,6 +266,7 @@ void settings_fini(struct settings *s)
 		free(s->retentions[i].pattern);
 	free(s->retentions);
 	settings_witness_fini(s);
+	settings_notify_fini(s);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
 	json_decref(s->said);
@@ -298,6 +301,7 @@ void settings_list(FILE *out)
 	settings_list_keys(out, retention_keys, ARRAY_LEN(retention_keys),
 			   " \"video/*\"");
 	settings_witness_list(out);
+	settings_notify_list(out);
 	policy_list(out);
 	settings_list_keys(out, tool_keys, ARRAY_LEN(tool_keys), NULL);
 }

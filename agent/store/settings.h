@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/store/settings_notify.h"
 #include "agent/store/settings_witness.h"
 
 struct conf_key;
@@ -40,6 +41,8 @@ struct settings {
 	int64_t stamp_every, stamp_timeout;
 	struct witness_conf *witnesses;
 	size_t n_witnesses;
+	struct notify_conf *notifies;
+	size_t n_notifies;
 	int64_t segment_size;	/* bytes */
 	int64_t checkpoint_records, checkpoint_interval;
 	int64_t retention_every;

@@ -119,9 +119,10 @@ static bool worth_another(long status)
 	return !status || status == 408 || status == 429 || status >= 500;
 }
 
-static int deliver(const struct tool *t, struct web *w, const char *url,
+static int deliver(const struct tool *t, int most, const char *url,
 		   const struct notify_post *p, struct web_reply *r)
 {
+	struct web *w = web_open();
 	int tries = 0;
 
 	do {
@@ -131,8 +132,9 @@ static int deliver(const struct tool *t, struct web *w, const char *url,
 			.body = p->body.data, .len = (int64_t)p->body.len,
 			.limit_ms = 15000}, r);
 		tries++;
-	} while (worth_another(r->status) && tries < TRIES &&
+	} while (worth_another(r->status) && tries < most &&
 		 web_pause(t, tries - 1, r));
+	web_close(w);
 	return tries;
 }
 
@@ -157,20 +159,20 @@ static int notify_send(const struct tool *t, bool tell)
 {
 	struct notify_post post = {0};
 	struct web_reply r = {0};
-	struct web *w;
 	char *url;
 	int tries;
 	json_t *result;
 
 	message(t, tell, &post);
 	url = url_of(t, tell);
-	w = web_open();
-	tries = deliver(t, w, url, &post, &r);
-	judge(t, &r, tries);
+	tries = deliver(t, tell ? 1 : TRIES, url, &post, &r);
+	if (!tell || !r.status || !worth_another(r.status))
+		judge(t, &r, tries);
 	result = json_pack("{s:i, s:i}", "status", (int)r.status, "tries",
 			   tries);
+	if (tell && r.retry_after_s > 0)	/* the agent waits, not we */
+		json_set_int(result, "retry_after_s", r.retry_after_s);
 	web_reply_fini(&r);
-	web_close(w);
 	mem_wipe(url, strlen(url));
 	free(url);
 	notify_post_fini(&post);
