@@ -8,6 +8,8 @@ struct settings;
 
 #define EXIT_USAGE 2
 #define EXIT_VERIFY 6
+#define EXIT_APPROVE 3	/* policy explain */
+#define EXIT_DENY 4
 
 struct globals { const char *home, *config; };	/* as given, or NULL */
 
@@ -21,6 +23,7 @@ int cmd_run(const struct globals *g, int argc, char **argv);
 int cmd_check(const struct globals *g, int argc, char **argv);
 int cmd_token(const struct globals *g, int argc, char **argv);
 int cmd_audit(const struct globals *g, int argc, char **argv);
+int cmd_policy(const struct globals *g, int argc, char **argv);
 int cmd_evidence(const struct globals *g, int argc, char **argv);
 int cmd_version(const struct globals *g, int argc, char **argv);
 

@@ -3,6 +3,7 @@
  * to do where it is missing. It changes nothing and needs no running agent.
  */
 #include "agent/admin.h"
+#include "agent/admin_policy.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -63,24 +64,23 @@ static int check_settings(struct settings *s, const struct globals *g,
 	return rc;
 }
 
-/* A policy for a tool that is not there protects nothing. */
+static void say_policy(const char *what, const char *hint)
+{
+	say_row("policy", "FAIL", what);
+	say_more(hint);
+}
+
+/* A policy for what is not there protects nothing, or refuses everything. */
 static int check_policies(const struct settings *s, const struct tools *tools)
 {
 	struct policy_table *p = NULL;
 	struct err err = {0};
 	int rc = s->file ? policy_read(&p, s->file, &err) : 0;
 
-	if (rc) {
-		say_row("policy", "FAIL", err.detail);
-		say_more(err_hint_of(&err));
-	}
-	for (size_t i = 0; p && i < p->n_tools; i++)
-		if (!tools_find(tools, p->tools[i].tool)) {
-			say_row("policy", "FAIL", p->tools[i].tool);
-			say_more("no tool has this name: correct it or take "
-				 "the section out");
-			rc = -1;
-		}
+	if (rc)
+		say_policy(err.detail, err_hint_of(&err));
+	else if (p)
+		rc = policy_check(p, tools, say_policy);
 	policy_unref(p);
 	err_fini(&err);
 	return rc;

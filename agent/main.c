@@ -50,6 +50,15 @@ static const struct command commands[] = {
 	 "verify: hash every file, and name what is corrupt, missing or in no\n"
 	 "record. gc: remove what no record has, on the record, while the\n"
 	 "agent is stopped", cmd_evidence},
+	{"policy", "explain --tool T [--args FILE|-] [--as ACTOR] [--level L]\n"
+	 "        [--mode M] [--at TIME] [--json]\n"
+	 "| show [--json]",
+	 "explain: what the gate would say of this call, and the line that\n"
+	 "decides; exit 0 allow, 3 approve, 4 deny. Without --mode it is the\n"
+	 "mode that is on the record; TIME is RFC 3339 or HH:MM, local. Calls of\n"
+	 "the last minute are not known to it. show: every value with the line\n"
+	 "that it comes from. Both read the file as it is now; a running agent\n"
+	 "takes it on SIGHUP", cmd_policy},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };

@@ -56,7 +56,7 @@ void evidence_sweep(struct evidence *store)
 		closedir(d);
 }
 
-int evidence_open(struct evidence **out, const char *dir, struct err *err)
+int evidence_look(struct evidence **out, const char *dir, struct err *err)
 {
 	struct evidence *e = xcalloc(1, sizeof(*e));
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
@@ -77,8 +77,15 @@ int evidence_open(struct evidence **out, const char *dir, struct err *err)
 		evidence_close(e);
 		return -1;
 	}
-	evidence_sweep(e);
 	*out = e;
+	return 0;
+}
+
+int evidence_open(struct evidence **out, const char *dir, struct err *err)
+{
+	if (evidence_look(out, dir, err))
+		return -1;
+	evidence_sweep(*out);
 	return 0;
 }
 

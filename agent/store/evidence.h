@@ -15,6 +15,8 @@ struct evidence;		/* the store; any thread */
 struct evidence_file;		/* one being written; one thread */
 
 int evidence_open(struct evidence **out, const char *dir, struct err *err);
+/* The same beside one that is at work: only to read, it removes nothing. */
+int evidence_look(struct evidence **out, const char *dir, struct err *err);
 void evidence_close(struct evidence *e);
 /*
  * Nothing below dir, which holds our keys and tokens, is to be read because
