@@ -133,6 +133,28 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		{"[policy \"x\"]\n\tgrce = 1s\n",
 		 ":2: policy \"x\".grce: unknown"},
 		{"\n[policy]\n\tgrce = 1s\n", ":3: policy.grce: unknown"},
+		{"[policy]\n\tquiet-hours = 22:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 24:00-07:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 22:60-07:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 22:00-24:01\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 07:00-07:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 7:00-8:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 07:00 08:00\n", "HH:MM-HH:MM"},
+		{"[policy]\n\tquiet-hours = 01:00-02:00,03:00-04:00\n",
+		 ":2: policy.quiet-hours: "},
+		{"[policy]\n\tquiet-hours = 00:00-01:00 00:00-01:00 00:00-01:00"
+		 " 00:00-01:00 00:00-01:00 00:00-01:00 00:00-01:00"
+		 " 00:00-01:00 00:00-01:00\n", "more than 8"},
+		{"[policy]\n\tmax-per-day = -1\n", "out of range"},
+		{"[policy]\n\tmax-per-minute = many\n", "whole number"},
+		{"[policy]\n\tmax-size = 1t\n", "is not a size"},
+		{"[policy]\n\tread-only = no\n", "allow|approve|deny"},
+		{"[policy-args]\n\ttext = a\n", ":2: policy-args.text: of which"},
+		{"[policy-args \"a b\"]\n\ttext = a\n", "name of a tool"},
+		{"[policy-args \"x\"]\n\ttext =\n",
+		 ":2: policy-args \"x\".text: allows nothing"},
+		{"[policy-args \"x\"]\n\ttext = \" \"\n", "allows nothing"},
+		{"[policy \"x\"]\n\tprivacy = a\n", "unknown key"},
 		{"[policy\n", "agent.conf"},
 	};
 
@@ -174,6 +196,11 @@ START_TEST(the_hash_follows_what_counts_and_nothing_else)
 		{"[policy]\n\tgrace = 11s\n", false},
 		{"[policy]\n\texternal-publish = deny\n", false},
 		{"[policy \"x\"]\n\tgrace = 11s\n", false},
+		{"[policy]\n\tactors = a b\n", false},
+		{"[policy]\n\tquiet-hours =\n", true},
+		{"[policy]\n\tmax-per-day = 0\n", true},
+		{"[policy]\n\tmax-per-day = 1\n", false},
+		{"[policy-args \"x\"]\n\ttext = a\n", false},
 	};
 	struct policy_table *base = table("");
 
@@ -186,6 +213,26 @@ START_TEST(the_hash_follows_what_counts_and_nothing_else)
 		policy_unref(t);
 	}
 	policy_unref(base);
+	teardown();
+}
+END_TEST
+
+START_TEST(only_the_words_count_not_what_parts_them)
+{
+	struct policy_table *a = table("[policy]\n\tactors = a b\n"
+		"[policy-args \"x\"]\n\ttext = c d\n");
+	struct policy_table *b = table("[policy]\n\tactors = \" a \\t b \"\n"
+		"[policy-args \"x\"]\n\ttext = c\\n  d\n");
+
+	ck_assert_str_eq(a->sha256, b->sha256);
+	ck_assert_str_eq(b->all.actors, "a b");
+	ck_assert_str_eq(policy_for(b, "x")->actors, "a b");
+	ck_assert_str_eq(policy_arg_for(policy_for(b, "x"), "text")->words,
+			 "c d");
+	ck_assert_ptr_null(policy_arg_for(policy_for(b, "x"), "tex"));
+	ck_assert_ptr_null(policy_arg_for(policy_for(b, "y"), "text"));
+	policy_unref(a);
+	policy_unref(b);
 	teardown();
 }
 END_TEST
@@ -211,4 +258,5 @@ TESTS("policy",
       what_cannot_be_meant_names_file_line_and_key,
       zero_approvals_are_refused_with_the_reason,
       the_hash_follows_what_counts_and_nothing_else,
+      only_the_words_count_not_what_parts_them,
       a_file_that_everybody_may_write_is_not_taken)
