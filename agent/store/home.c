@@ -33,6 +33,7 @@ static const struct { size_t offset; const char *name; } parts[] = {
 	{offsetof(struct home, ssot), "ssot.git"},
 	{offsetof(struct home, spool), "spool"},
 	{offsetof(struct home, tools_d), "tools.d"},
+	{offsetof(struct home, stopped), "stopped"},
 };
 
 static char **part(struct home *h, size_t i)

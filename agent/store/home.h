@@ -8,6 +8,7 @@
  *                  redact.key              spool/     folders of runs
  *   lock           of the running agent    tools.d/   your tools
  *   tree/          the journal's hashes    tokens.used  when, each
+ *   stopped        a stop that is not in the journal yet
  */
 #pragma once
 #include <stdint.h>
@@ -22,6 +23,7 @@ struct home {			/* paths, all owned, all absolute */
 	char *dir, *conf, *admin_token, *tokens, *lock_file;
 	char *keys, *journal_key, *journal_vkey, *redact_key;
 	char *audit, *checkpoint, *tree, *index, *evidence, *ssot, *spool, *tools_d;
+	char *stopped;
 	int lock;		/* descriptor, or -1 */
 };
 
