@@ -9,6 +9,7 @@
 #include "agent/admin.h"
 #include "agent/net/net.h"
 #include "agent/net/ready.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/op.h"
 #include "agent/run/orphan.h"
 #include "agent/run/tool.h"
@@ -115,6 +116,7 @@ static int build(struct parts *p, const struct globals *g,
 	    journal_open(&a->journal, p->home.audit, &journal, &p->repair, err))
 		return -1;
 	evidence_guard(a->evidence, p->home.dir);
+	glass_open(a);
 	return net_open(&p->net, a, listen_at ? listen_at :
 			p->settings.listen, err);
 }
@@ -122,6 +124,7 @@ static int build(struct parts *p, const struct globals *g,
 static void tear_down(struct parts *p)
 {
 	net_close(p->net);
+	glass_close(&p->agent);
 	journal_close(p->agent.journal);
 	evidence_close(p->agent.evidence);
 	if (p->agent.tokens)

@@ -14,6 +14,7 @@
 #include "agent/gate/gate.h"
 #include "agent/gate/propose.h"
 #include "agent/ops/due.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
 #include "agent/store/journal.h"
@@ -22,6 +23,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
+#define GLASS_US 1000000	/* how often an unrecorded stop is tried */
 #define WAITING_MAX 256		/* of the calls that net has in flight */
 
 /* What came of the calls of one batch. */
@@ -250,6 +252,14 @@ static void clock_call(struct core *k, struct batch *b)
 		apply_one(k, internal_call("clock", NULL), b);
 }
 
+/* A stop that could not be recorded, first of all, as soon as it can. */
+static void glass_call(struct core *k, struct batch *b)
+{
+	if (k->expiry && glass_broken(k->agent) &&
+	    !journal_ready(k->agent->journal, NULL))
+		apply_one(k, internal_call("mode.settle", NULL), b);
+}
+
 static void tokens_call(struct core *k, struct batch *b)
 {
 	unsigned version = tokens_version(k->agent->tokens);
@@ -276,6 +286,7 @@ void writer_batch(struct core *k, struct call *calls)
 	struct batch b = {0};
 	struct call *next;
 
+	glass_call(k, &b);
 	tokens_call(k, &b);
 	for (struct call *c = calls; c; c = next) {
 		next = c->next;
@@ -294,6 +305,8 @@ static int64_t next_wake(const struct core *k)
 
 	if (fold_due(k->agent->fold) < at)
 		at = fold_due(k->agent->fold);
+	if (glass_broken(k->agent) && clock_mono_us() + GLASS_US < at)
+		at = clock_mono_us() + GLASS_US;
 
 	for (const struct call *c = k->waiting; c; c = c->next)
 		if (c->waits_until < at)

@@ -9,6 +9,7 @@
 #include "agent/gate/idem.h"
 #include "agent/gate/policy.h"
 #include "agent/gate/propose.h"
+#include "agent/gate/sealed.h"
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/op.h"
 #include "agent/ops/quota.h"
@@ -130,8 +131,7 @@ static void note_call(struct agent *a, const struct weight *w,
 /* Mode and policy: the call may be parked, or refused and recorded. */
 static int weigh(struct agent *a, struct call *c)
 {
-	const json_t *doc = state_doc(a->state, "mode", "mode");
-	enum mode mode = mode_named(doc ? json_str(doc, "mode") : NULL);
+	enum mode mode = mode_named(agent_mode(a));
 	struct verdict v;
 	struct weight w;
 
@@ -153,33 +153,6 @@ static int weigh(struct agent *a, struct call *c)
 	return agent_deny(a, c, call_str(c, "task_id"), v.reason,
 			  c->op->effect == EFFECT_TOOL ?
 			  json_pack("{s:s}", "tool", w.tool) : NULL, &c->err);
-}
-
-/*
- * The journal is sealed or full: marked reads answer, and say so; nothing
- * else. What the agent does itself goes on as long as it can be recorded.
- */
-static bool sealed(struct agent *a, struct call *c)
-{
-	struct err why = {0};
-
-	if (c->via == VIA_INTERNAL ? !journal_sealed(a->journal) :
-				     !journal_ready(a->journal, &why))
-		return false;
-	if (c->op && c->op->flags & OP_MARKED && c->op->effect == EFFECT_READ &&
-	    !c->err.code) {
-		c->unrecorded = true;
-	} else {
-		err_fini(&c->err);
-		err_set(&c->err, ERR_audit_unavailable,
-			"the journal cannot be written%s%s",
-			*why.hint ? ": " : "", *why.hint ? why.detail : "");
-		if (*why.hint)
-			err_hint(&c->err, "%s", why.hint);
-	}
-	err_fini(&why);
-	call_render(c);
-	return true;
 }
 
 static void change(struct agent *a, struct call *c)
@@ -211,7 +184,7 @@ void gate_finish(struct agent *a, struct call *c)
 
 enum applied gate_apply(struct agent *a, struct call *c)
 {
-	if (sealed(a, c))
+	if (gate_sealed(a, c))
 		return APPLIED;
 	if (propose_held(a, c)) {
 		if (!strcmp(c->op->name, "task.halt"))

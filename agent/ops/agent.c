@@ -5,6 +5,7 @@
 
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/draft.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/op.h"
 #include "agent/ops/rules.h"
 #include "agent/store/journal.h"
@@ -27,6 +28,8 @@ const char *agent_mode(struct agent *a)
 {
 	const json_t *mode = state_doc(a->state, "mode", "mode");
 
+	if (glass_broken(a))
+		return "stopped";
 	return mode ? json_str(mode, "mode") : "normal";
 }
 

@@ -1,6 +1,7 @@
 /* Subscriptions: what a stream starts with; the records are the loop's. */
 #include <stdlib.h>
 
+#include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
@@ -81,7 +82,8 @@ static json_t *operations_json(void)
 /* The params of hello, the first frame of a websocket. */
 int op_ws(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *mode = reader_doc(c->reader, "mode", "mode", NULL);
+	json_t *mode = glass_broken(a) ? glass_mode(a) :
+		       reader_doc(c->reader, "mode", "mode", NULL);
 	json_t *hello = json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:I,s:o}",
 		"protocol", 1, "agent", a->settings->name, "version",
 		a->version, "actor", c->who.name, "scopes",

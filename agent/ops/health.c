@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/ops/failures.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
@@ -218,9 +219,11 @@ static json_t *row_json(const char *name, const struct row *row)
 	return v;
 }
 
-static const char *current_mode(struct call *c, char mode[32])
+static const char *current_mode(struct agent *a, struct call *c,
+				char mode[32])
 {
-	json_t *doc = reader_doc(c->reader, "mode", "mode", NULL);
+	json_t *doc = glass_broken(a) ? glass_mode(a) :
+		      reader_doc(c->reader, "mode", "mode", NULL);
 
 	snprintf(mode, 32, "%s", doc ? json_str(doc, "mode") : "normal");
 	json_decref(doc);
@@ -268,7 +271,7 @@ int op_health(struct agent *a, struct call *c, struct err *err)
 	}
 	return call_answer(c, json_pack("{s:s,s:s,s:s,s:s,s:I,s:I,s:o,s:o}",
 		"status", worst == DOWN ? "failing" : words[worst], "mode",
-		current_mode(c, mode), "version", a->version, "agent",
+		current_mode(a, c, mode), "version", a->version, "agent",
 		a->settings->name, "seq",
 		(json_int_t)journal_head(a->journal).seq, "uptime_s",
 		(json_int_t)((clock_mono_us() - a->started_us) / 1000000),

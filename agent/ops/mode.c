@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/store/index.h"
@@ -17,8 +18,10 @@ static json_t *mode_first(void)
 
 int op_mode_get(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *mode;
+	json_t *mode = glass_mode(a);
 
+	if (mode)
+		return call_answer(c, mode);
 	if (a->read_wait(a->core, false, err))
 		return -1;
 	mode = reader_doc(c->reader, "mode", "mode", err);

@@ -179,7 +179,10 @@ struct agent {
 	void *core;
 	bool accept_remote;		/* the operator's word for this run */
 
+	_Atomic(json_t *) glass;	/* see glass.h; in glasses, or NULL */
+
 	/* The writer's own. */
+	json_t *glasses;
 	struct state *state;
 	uint64_t seq;			/* of the newest record it made */
 	struct draft *draft;		/* where facts go while it is open */
@@ -207,7 +210,7 @@ struct after {
 };
 /* Is a proposal to change it under way? Writer only. */
 bool agent_busy(const struct agent *a, const char *task_id);
-/* The mode as the newest record has it. Writer only. */
+/* The mode as the newest record has it, or a note (glass.h). Writer only. */
 const char *agent_mode(struct agent *a);
 void agent_after(struct agent *a, void (*go)(struct agent *a, void *arg),
 		 void (*drop)(void *arg), void *arg);

@@ -4,12 +4,14 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/due.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "agent/run/tool.h"
+#include "agent/store/journal.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -44,13 +46,14 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *mode = state_doc(a->state, "mode", "mode");
 
-	(void)err;
 	if (!mode) {			/* so that nobody has to look again */
 		mode = json_pack("{s:s,s:s}", "id", "mode", "mode", "normal");
 		state_put(a->state, "mode", mode, 0);
 		json_decref(mode);
 	}
 	task_recover(a);
+	if (glass_broken(a) && !journal_ready(a->journal, NULL))
+		glass_settle(a, c, err);
 	approval_recover(a, c);
 	run_recover(a, c);
 	return 0;
