@@ -3,6 +3,7 @@
  * to do where it is missing. It changes nothing and needs no running agent.
  */
 #include "agent/admin.h"
+#include "agent/admin_check.h"
 #include "agent/admin_policy.h"
 
 #include <errno.h>
@@ -20,13 +21,12 @@
 #include "common/json.h"
 #include "common/mem.h"
 
-/* FAIL: the agent does not start, or not safely; lacks: some tool fails. */
-static void say_row(const char *what, const char *state, const char *text)
+void say_row(const char *what, const char *state, const char *text)
 {
 	printf("%-10s %-5s %s\n", what, state, text);
 }
 
-static void say_more(const char *text)
+void say_more(const char *text)
 {
 	printf("%17s%s\n", "", text);
 }
@@ -71,7 +71,8 @@ static void say_policy(const char *what, const char *hint)
 }
 
 /* A policy for what is not there protects nothing, or refuses everything. */
-static int check_policies(const struct settings *s, const struct tools *tools)
+static int check_policies(const struct settings *s, const struct tools *tools,
+			  const struct home *home)
 {
 	struct policy_table *p = NULL;
 	struct err err = {0};
@@ -80,7 +81,8 @@ static int check_policies(const struct settings *s, const struct tools *tools)
 	if (rc)
 		say_policy(err.detail, err_hint_of(&err));
 	else if (p)
-		rc = policy_check(p, tools, say_policy);
+		rc = policy_check(p, tools, say_policy) |
+		     check_signers(p, home);
 	policy_unref(p);
 	err_fini(&err);
 	return rc;
@@ -133,7 +135,7 @@ static int check_tools(const struct settings *s, const struct home *home)
 	if (rc)
 		say_row("tools", "FAIL", err.detail);
 	else
-		rc = check_programs(tools) | check_policies(s, tools);
+		rc = check_programs(tools) | check_policies(s, tools, home);
 	tools_unref(tools);
 	err_fini(&err);
 	free(built_in);

@@ -222,4 +222,27 @@ def test_a_policy_that_nobody_could_sign_under_is_refused():
     agent.close()
 
 
+def test_check_reads_the_signers_file(fresh):
+    keys, home = fresh.keys, fresh.home
+    done = fresh.cli("check", check=False)
+    assert f"signers    ok    {keys.signers}: 2 keys" in done.stdout, done
+    for line, why in (("ana what is this\n", ":2: "),
+                      (keys.line("ana", options="cert-authority"), ":2: "),
+                      (keys.line("ana")[:-40] + "\n", ":2: ")):
+        keys.set(keys.line("admin"), line)
+        done = fresh.cli("check", check=False)
+        assert done.returncode and f"FAIL  {keys.signers}{why}" in \
+            done.stdout, (line, done)
+    keys.set(keys.line("admin"))
+    keys.signers.chmod(0o664)
+    done = fresh.cli("check", check=False)
+    assert done.returncode and "may be written by others" in done.stdout
+    (home / "signers").write_text(keys.line("admin"))
+    fresh.conf("policy.test.publish.allowed-signers", "signers")
+    keys.signers.chmod(0o644)
+    done = fresh.cli("check", check=False)
+    assert f"signers    ok    {home}/signers: 1 key" in done.stdout, done
+    assert "it lies in the home" in done.stdout, done
+
+
 kc.main(new_agent=new_agent)

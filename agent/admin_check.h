@@ -1,0 +1,12 @@
+/* The rows of `kircerta-agent check`, for its files alone. */
+#pragma once
+
+struct home;
+struct policy_table;
+
+/* FAIL: the agent does not start, or not safely; lacks: some tool fails. */
+void say_row(const char *what, const char *state, const char *text);
+void say_more(const char *text);
+
+/* A row for each allowed-signers file; -1 if one is not in order. */
+int check_signers(const struct policy_table *p, const struct home *home);
