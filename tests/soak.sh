@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What make check tries a sample of, whole: every call of the journal, the tree
 # and the packed files failing in many ways, 1,000 kills under 32 writers,
-# every system call of the agent failing. Each program prints its counts.
+# every system call of the agent failing, other steps past the gate. Each
+# program prints its counts.
 #
 #   tests/soak.sh BUILD_DIR     HOURS (24) is the most that all may take
 set -uo pipefail
@@ -31,7 +32,8 @@ run() { # run NAME COMMAND...
 for program in "$build"/tests/unit/test_*_disk; do
 	run "${program#"$build"/}" "$program"
 done
-for flow in tests/flow/test_record_crash.py tests/flow/test_ssot_crash.py; do
+for flow in tests/flow/test_record_crash.py tests/flow/test_ssot_crash.py \
+	tests/flow/test_gate_model.py; do
 	run "$flow" python3 "$flow" "$build"
 done
 exit $failed

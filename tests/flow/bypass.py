@@ -42,10 +42,10 @@ BRIEF = f"{150 * kc.SLOW}ms"
 PUBLISHES = {"test.canary": TEXT, "test.grace": TEXT, "test.brief": TEXT,
              "test.two": TEXT, "test.never": TEXT, "test.late": TEXT,
              "test.secret": SECRET, "test.moves": TEXT}
-CONF = {"run.max": "1", "policy.grace": "0s", "policy.test.grace.grace": "60s",
+CONF = {"run.max": "1", "policy.grace": "0s", "policy.test.grace.grace": "1h",
         "policy.test.brief.approval-ttl": BRIEF,
         "policy.test.late.approval-ttl": BRIEF,
-        "policy.test.late.grace": "60s",
+        "policy.test.late.grace": "1h",
         "policy.test.two.approvals-required": "2",
         "policy.test.never.external-publish": "deny"}
 PEOPLE = {"codex": ("tool_runner", "observer"),
@@ -88,8 +88,8 @@ def program(agent, name, text, level="local_write", args=None):
     agent.tool(name, "", level, args).write_text(text)
 
 
-def new_agent():
-    agent = kc.Agent(start=False, conf=CONF)
+def new_agent(**conf):
+    agent = kc.Agent(start=False, conf=CONF | conf)
     agent.canary = agent.dir / "published"
     agent.canary.touch()
     agent.go, agent.held = agent.dir / "go", agent.dir / "held"
