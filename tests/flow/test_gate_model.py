@@ -205,7 +205,7 @@ class Walk:
         return ("ok", "ok"), None
 
     WEIGHTS = {"ask": 40, "review": 24, "approve": 30, "reject": 2,
-               "cancel": 3, "change": 2, "allow": 2, "mode": 2, "film": 2,
+               "cancel": 3, "change": 2, "allow": 6, "mode": 2, "film": 2,
                "policy": 0.4, "again": 0.4}
 
     def step(self):
