@@ -116,6 +116,40 @@ static bool same_mode(struct agent *a, const json_t *approval)
 	       (mode && !strcmp(mode, agent_mode(a)));
 }
 
+/*
+ * Does who showed this still speak with that scope? A token that has run out
+ * meanwhile was good when it counted; one that was taken away is not. What
+ * is no token has no document.
+ */
+static bool speaks(struct agent *a, const char *credential, enum scope scope)
+{
+	const json_t *token = credential ?
+		state_doc(a->state, "token", credential) : NULL;
+	json_t *each;
+	size_t i;
+
+	if (!token)
+		return true;
+	if (!json_is_null(json_object_get(token, "revoked_at")))
+		return false;
+	json_array_foreach (json_object_get(token, "scopes"), i, each)
+		if (scope_of(json_string_value(each)) == scope)
+			return true;
+	return false;
+}
+
+/* Who asked, and who has decided. */
+static bool same_people(struct agent *a, const json_t *approval)
+{
+	json_t *each;
+	size_t i;
+
+	json_array_foreach (json_object_get(approval, "decisions"), i, each)
+		if (!speaks(a, json_str(each, "credential"), SCOPE_ADMIN))
+			return false;
+	return speaks(a, json_str(approval, "requester_token"), SCOPE_RUNNER);
+}
+
 const char *approval_drift(struct agent *a, const json_t *approval)
 {
 	if (!same_policy(a, approval))
@@ -126,6 +160,8 @@ const char *approval_drift(struct agent *a, const json_t *approval)
 		return "the task has changed since it was asked for";
 	if (!same_mode(a, approval))
 		return "the mode is not the one it was given in";
+	if (!same_people(a, approval))
+		return "a token it was asked for or given with was taken away";
 	return NULL;
 }
 
@@ -164,7 +200,7 @@ void approval_touched(struct agent *a, const char *kind, const json_t *doc)
 	struct bounds *b = a->bounds;
 	const char *id = json_str(doc, "id");
 
-	if (!strcmp(kind, "mode")) {
+	if (!strcmp(kind, "mode") || !strcmp(kind, "token")) {
 		b->all = true;
 	} else if (!strcmp(kind, "task") && json_object_size(b->open)) {
 		json_object_set_new(b->tasks, id, json_true());

@@ -1,7 +1,7 @@
 /*
  * What an approval is bound to besides its request: the policy it was asked
- * under, what its task and its tool's manifest said then, and the mode it was
- * given in. As soon as a record changes one of these the approval is stale,
+ * under, what its task and its tool's manifest said then, the mode it was
+ * given in, and the tokens of who asked and who decided. As soon as a record changes one of these the approval is stale,
  * and it is looked at once more when its run starts. Writer only.
  */
 #pragma once

@@ -179,6 +179,52 @@ def test_four_eyes_are_not_two_names_for_one_credential(fresh):
     assert last.status == 200 and last.json["state"] == "approved", last
 
 
+def token_id(agent, name):
+    listed = json.loads(agent.cli("token", "list", "--json").stdout)
+    return [t["id"] for t in listed if t["name"] == name][-1]
+
+
+def test_a_token_that_is_taken_away_takes_what_it_asked_for_along(fresh):
+    task, kept = promised(fresh, "asked")
+    for change in (["revoke"], ["narrow", "--scope", "observer"]):
+        fresh.tokens.pop("stolen", None)
+        waiting = parked(fresh, task, by="stolen", args={"text": change[0]})
+        given = parked(fresh, task, "test.late", by="stolen",
+                       args={"text": change[0]})
+        approved(fresh, given["approval_id"])
+        fresh.cli("token", *change, token_id(fresh, "stolen"))
+        voided(fresh, (waiting, given), "was taken away")
+    for run, state in zip(kept, ("pending", "approved")):
+        assert approval(fresh, run["approval_id"])["state"] == state
+    assert count(fresh) == count(fresh, "test.late") == 0
+
+
+def test_a_token_that_is_taken_away_takes_its_decisions_along(fresh):
+    fresh.token("second", "admin")
+    task = fresh.task("decided")
+    waiting = parked(fresh, task, args={"text": "pending"})
+    run = parked(fresh, task, "test.late")
+    approved(fresh, run["approval_id"], by="admin")
+    other = parked(fresh, task, "test.late", args={"text": "second"})
+    seen = fresh.review(other["approval_id"], by="second")
+    answer = decide(fresh, other["approval_id"], seen, by="second")
+    assert answer.status == 200, answer
+    fresh.cli("token", "revoke", token_id(fresh, "second"))
+    voided(fresh, [other], "was taken away")
+    assert approval(fresh, run["approval_id"])["state"] == "approved"
+    assert approval(fresh, waiting["approval_id"])["state"] == "pending"
+
+
+def test_a_token_that_is_rotated_or_runs_out_leaves_what_it_asked_for(fresh):
+    fresh.token("turned", "tool_runner", "observer")
+    run = parked(fresh, fresh.task("rotated"), by="turned")
+    old = token_id(fresh, "turned")
+    fresh.cli("token", "rotate", old, "--overlap", "0")
+    kc.wait_for(lambda: fresh.journal("token_changed", token_id=old))
+    approved(fresh, run["approval_id"])
+    assert ended(fresh, run["id"])["state"] == "succeeded"
+
+
 def test_who_asks_again_is_told_why_it_was_rejected(fresh):
     fresh.conf("policy.approval-ttl", "1h")
     fresh.restart()
