@@ -160,6 +160,33 @@ static void add_args(struct review *r, const json_t *args)
 	}
 }
 
+/* What runs first, where that is not what was asked for; what comes then. */
+static void add_steps(struct review *r, const json_t *args)
+{
+	const json_t *first = json_object_get(r->request, "effective_args");
+	char *then = safe_line(json_str(r->request, "second_step"));
+	char *of = safe_line(json_str(r->request, "staged_run"));
+	const char *label = "RUNS AS", *key;
+	bool whole = json_object_size(first) == json_object_size(args);
+	json_t *v;
+
+	if (first && !whole)	/* never so of an agent of ours: all of it */
+		add_member(r, label, "effective_args", first, STYLE_danger);
+	json_object_foreach ((json_t *)first, key, v)
+		if (whole && !json_equal(v, json_object_get(args, key))) {
+			add_member(r, label, key, v, STYLE_attention);
+			label = "";
+		}
+	if (*then)
+		addf(r, *label ? "THEN" : "", STYLE_normal, "then %s as it "
+		     "was asked for, with an approval of its own", then);
+	if (*of)
+		addf(r, "THIS IS", STYLE_normal, "the second step of %s, "
+		     "which was read back as it was to be", of);
+	free(then);
+	free(of);
+}
+
 static char *grouped(const char *hex)
 {
 	struct buf b = {0};
@@ -206,13 +233,17 @@ static void add_rest(struct review *r)
 {
 	static const char *const known[] = {
 		"agent", "tool", "args", "task_id", "criterion_ref",
-		"artifacts", "requester",
+		"artifacts", "requester", "effective_args",
 	};
+	static const char *const texts[] = {"second_step", "staged_run"};
 	json_t *rest = json_copy(r->request), *v;
 	const char *label = "BOUND", *key;
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
 		json_object_del(rest, known[i]);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		if (json_str(rest, texts[i]))
+			json_object_del(rest, texts[i]);
 	json_object_foreach (rest, key, v) {
 		char *name = safe_line(key), *text = value_text(v);
 
@@ -256,6 +287,7 @@ void review_facts(struct review *r, const struct task *task)
 	add_who(r, task);
 	add_why(r);
 	add_args(r, args);
+	add_steps(r, args);
 	add_files(r);
 	add_rest(r);
 	add_digest(r);

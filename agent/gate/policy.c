@@ -113,6 +113,12 @@ static bool may_ask(const struct policy *p, const char *actor)
 			       words_index(p->actors, ' ', actor) >= 0);
 }
 
+/* It has two steps, or is the second of them. */
+static bool can_stage(const struct tool *t)
+{
+	return t && (t->stage.promote || t->promotes);
+}
+
 /* Who, with what, when and how often: the first that says no. */
 static struct verdict by_limits(const struct policy *p,
 				const struct weight *w)
@@ -120,6 +126,8 @@ static struct verdict by_limits(const struct policy *p,
 	bool publish = w->level == LEVEL_EXTERNAL_PUBLISH;
 	const struct policy_arg *broken;
 
+	if (publish && p->stage && !can_stage(w->manifest))
+		return deny(p, POLICY_KEY_stage, "cannot_stage");
 	if (!may_ask(p, w->actor))
 		return deny(p, POLICY_KEY_actors, "actor_not_allowed");
 	broken = constraint_broken(p, w);

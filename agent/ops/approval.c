@@ -15,6 +15,7 @@
 #include "agent/ops/reconcile.h"
 #include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
+#include "agent/ops/stage.h"
 #include "agent/ops/task.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/policy.h"
@@ -58,13 +59,21 @@ static json_t *or_null_new(json_t *v)
 static json_t *request_of(struct agent *a, const struct call *c,
 			  const struct tool_ask *ask)
 {
-	return json_pack("{s:i,s:s,s:s,s:O,s:o,s:o,s:o,s:s,s:s}", "v", 1,
-		"agent", a->settings->name, "tool", ask->tool->name, "args",
-		ask->shown, "task_id",
+	json_t *v = json_pack("{s:i,s:s,s:s,s:O,s:o,s:o,s:o,s:s,s:s,s:O*}",
+		"v", 1, "agent", a->settings->name, "tool", ask->tool->name,
+		"args", ask->shown, "task_id",
 		or_null(json_object_get(c->args, "task_id")), "criterion_ref",
 		or_null(json_object_get(c->args, "criterion_ref")),
 		"artifacts", approval_files(ask->files), "policy_sha256",
-		a->policy->sha256, "requester", c->who.name);
+		a->policy->sha256, "requester", c->who.name, "staged_run",
+		json_object_get(c->args, "staged_run"));
+	json_t *effective = stage_args(a, ask);
+
+	if (effective) {
+		json_object_set_new(v, "effective_args", effective);
+		json_set_str(v, "second_step", ask->tool->stage.promote);
+	}
+	return v;
 }
 
 static json_t *approval_make(struct agent *a, const struct call *c,

@@ -11,6 +11,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
+#include "agent/ops/stage.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
@@ -132,9 +133,7 @@ static struct run_spec *spec_of(struct agent *a, const struct tool *t,
 			       (json_int_t)tries_of(run) + 1, "since_s",
 			       (json_int_t)(since > 0 ? since : 0), "marker",
 			       json_object_get(run, "marker"));
-	if (t->config)
-		spec->config = json_incref(json_object_get(
-			a->settings->sections, t->config));
+	spec->config = run_config(a, t);
 	return spec;
 }
 
@@ -238,8 +237,10 @@ static int settle(struct agent *a, const struct call *c, const json_t *run,
 	fact.put = json_pack("{s:O}", "run", next);
 	rc = agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
 			     err);
-	if (!rc)
+	if (!rc) {
 		forget_after(a, fact.run_id);
+		stage_next(a, c, fact.run_id);
+	}
 	json_decref(next);
 	return rc;
 }

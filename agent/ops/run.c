@@ -12,6 +12,7 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
 #include "agent/ops/reconcile.h"
+#include "agent/ops/stage.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
@@ -87,6 +88,7 @@ static void mark(json_t *run, const struct tool_ask *ask,
 	json_set_str(run, "effect_sha256", effect);
 	json_object_set_new(run, "marker", json_sprintf("kc-%.16s",
 		json_str(approval, "request_sha256")));
+	stage_mark(run, ask->tool, approval);
 }
 
 json_t *run_make(struct agent *a, const struct call *c,
@@ -150,8 +152,7 @@ static json_t *full_args(struct agent *a, const json_t *run)
 					   json_str(run, "id")));
 }
 
-/* Its section of agent.conf, with the channels that policy lets it use. */
-static json_t *config_of(struct agent *a, const struct tool *t)
+json_t *run_config(struct agent *a, const struct tool *t)
 {
 	const char *channels = policy_for(a->policy, t->name)->channels;
 	json_t *own = t->config ? json_object_get(a->settings->sections,
@@ -183,11 +184,13 @@ static struct run_spec *spec_of(struct agent *a, const json_t *run)
 	spec->correlation_id = xstrdup(json_str(run, "correlation_id"));
 	spec->tools = tools_ref(set);
 	spec->tool = t;
-	spec->args = args;
+	spec->args = json_copy(args);
+	stage_apply(run, spec->args);
+	json_decref(args);
 	spec->timeout_us = json_int(run, "timeout_s", 60) * 1000000;
 	spec->more = json_pack("{s:O*}", "marker",
 			       json_object_get(run, "marker"));
-	spec->config = config_of(a, t);
+	spec->config = run_config(a, t);
 	return spec;
 }
 

@@ -21,6 +21,8 @@ json_t *run_make(struct agent *a, const struct call *c,
 		 const json_t *approval);
 /* Answer 202 (or wait, if the caller prefers) with this run. */
 int run_answer(struct call *c, const json_t *run);
+/* Its section of agent.conf, with the channels that policy lets it use. */
+json_t *run_config(struct agent *a, const struct tool *t);
 /* Record a stored file as an artifact of this run. */
 int run_artifact_added(struct agent *a, const struct call *c,
 		       const json_t *run, const json_t *artifact,

@@ -12,6 +12,7 @@
 #include "agent/ops/quota.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
+#include "agent/ops/stage.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/journal.h"
 #include "agent/store/state.h"
@@ -52,7 +53,8 @@ static void go_after(struct agent *a, const json_t *run)
 {
 	static const char *const kept[] = {
 		"id", "tool", "task_id", "criterion_ref", "correlation_id",
-		"actor", "side_effect_level", "args", "approval_id",
+		"actor", "side_effect_level", "args", "effective_args",
+		"stage", "approval_id",
 		"started_at",
 	};
 	struct going *g = xcalloc(1, sizeof(*g));
@@ -349,11 +351,13 @@ static int added_package(struct agent *a, struct call *c, const json_t *run,
 	return rc;
 }
 
-/* Its end is on the record; where nobody knows it, the tool may. */
-static int after_end(struct agent *a, const struct run_report *report)
+/* Its end is on the record. It may not be the end of the matter. */
+static int after_end(struct agent *a, const struct call *c,
+		     const struct run_report *report)
 {
 	if (!strcmp(report->state, "outcome_unknown"))
 		reconcile_begin(a, report->run_id);
+	stage_next(a, c, report->run_id);
 	return 0;
 }
 
@@ -370,12 +374,12 @@ static int ended(struct agent *a, struct call *c, const json_t *run,
 	if (report->package && added_package(a, c, run, report, err))
 		return -1;
 	if (!record_end(a, c, run, report, false, err))
-		return after_end(a, report);
+		return after_end(a, c, report);
 	if (err->code != ERR_task_too_large)
 		return -1;
 	err_fini(err);
 	return record_end(a, c, run, report, true, err) ? -1 :
-	       after_end(a, report);
+	       after_end(a, c, report);
 }
 
 static int reconciled(struct agent *a, struct call *c, const json_t *run,

@@ -180,9 +180,8 @@ void tool_weigh(struct agent *a, const struct call *c, struct weight *w)
 	count(a, w);
 }
 
-/* What the call cites must exist, and a publish must cite. */
-static int citation_check(struct agent *a, const struct call *c,
-			  const struct tool *t, struct err *err)
+int tool_cites(struct agent *a, const struct call *c, const struct tool *t,
+	       struct err *err)
 {
 	const char *id = call_str(c, "task_id");
 	const char *ref = call_str(c, "criterion_ref");
@@ -212,7 +211,7 @@ int op_tool_execute(struct agent *a, struct call *c, struct err *err)
 {
 	const struct tool_ask *ask = c->prepared;
 
-	if (citation_check(a, c, ask->tool, err))
+	if (tool_cites(a, c, ask->tool, err))
 		return -1;
 	return c->parked ? approval_ask(a, c, ask, err) :
 			   run_now(a, c, ask, err);

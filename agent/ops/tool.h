@@ -31,4 +31,7 @@ struct weight {
 	size_t calls, starts;		/* so far: in a minute, in a day */
 	bool starting;			/* it was accepted before */
 };
+/* What the call cites must exist, and a publish must cite. 0 or -1. */
+int tool_cites(struct agent *a, const struct call *c, const struct tool *t,
+	       struct err *err);
 void tool_weigh(struct agent *a, const struct call *c, struct weight *w);

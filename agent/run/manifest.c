@@ -48,6 +48,10 @@ static const struct conf_key tool_keys[] = {
 	{"tool", "reconcile", CONF_BOOL, T(reconcile), .fallback = "false"},
 	{"tool", "config", CONF_TEXT, T(config)},
 	{"tool", "pass-env", CONF_TEXT, D(pass_env)},
+	{"stage", "argument", CONF_TEXT, T(stage.argument)},
+	{"stage", "value", CONF_TEXT, T(stage.value)},
+	{"stage", "promote", CONF_TEXT, T(stage.promote)},
+	{"stage", "result", CONF_TEXT, T(stage.result)},
 	{"tool", "reversibility", CONF_CHOICE, T(reversibility),
 	 .choices = "reversible|compensable|irreversible", .min = REVERSIBLE},
 };
@@ -227,6 +231,47 @@ static int finish_args(struct draft *d, struct err *err)
 	return 0;
 }
 
+static const struct tool_arg *arg_named(const struct tool *t,
+					const char *name)
+{
+	for (size_t i = 0; i < t->n_args; i++)
+		if (!strcmp(t->args[i].name, name))
+			return &t->args[i];
+	return NULL;
+}
+
+/* What is wrong with [stage], or NULL. */
+static const char *stage_problem(const struct tool *t)
+{
+	const struct tool_stage *s = &t->stage;
+	const struct tool_arg *a = s->argument ? arg_named(t, s->argument) :
+						 NULL;
+	json_t *value;
+	bool good;
+
+	if (!s->argument && !s->value && !s->promote && !s->result)
+		return NULL;
+	if (!s->argument || !s->value || !s->promote || !s->result)
+		return "argument, value, promote and result belong together";
+	if (t->level != LEVEL_EXTERNAL_PUBLISH)
+		return "only an external_publish has two steps";
+	if (!a || (a->type != TOOL_STRING && a->type != TOOL_ENUM) ||
+	    a->secret)
+		return "argument is no string or enum of this tool";
+	value = json_lossy(s->value);
+	good = !arg_check(a, value, NULL);
+	json_decref(value);
+	return good ? NULL : "value is not what the argument takes";
+}
+
+static int finish_stage(struct draft *d, struct err *err)
+{
+	const char *wrong = stage_problem(&d->t);
+
+	return wrong ? err_set(err, ERR_bad_config, "%s: [stage]: %s",
+			       d->t.file, wrong) : 0;
+}
+
 /*
  * A program is relative to the manifest. A bare name is looked for there as
  * well; one that is not there stays bare, for PATH.
@@ -283,7 +328,8 @@ static int finish(struct draft *d, struct err *err)
 		return err_set(err, ERR_bad_config,
 			       "%s: tool.pass-env: a quote is not closed",
 			       d->t.file);
-	return finish_command(d, err) || finish_args(d, err) ? -1 : 0;
+	return finish_command(d, err) || finish_args(d, err) ||
+	       finish_stage(d, err) ? -1 : 0;
 }
 
 static void arg_free(struct tool_arg *a)
@@ -303,6 +349,10 @@ static void tool_fini(struct tool *t)
 	free(t->summary);
 	free(t->file);
 	free(t->config);
+	free(t->stage.argument);
+	free(t->stage.value);
+	free(t->stage.promote);
+	free(t->stage.result);
 	words_free(t->argv);
 	words_free(t->pass_env);
 }

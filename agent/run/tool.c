@@ -126,6 +126,36 @@ static int add_folder(struct tools *t, const char *dir, struct err *err)
 	return rc;
 }
 
+static bool takes(const struct tool *t, const char *arg)
+{
+	for (size_t i = 0; i < t->n_args; i++)
+		if (!strcmp(t->args[i].name, arg))
+			return true;
+	return false;
+}
+
+/* The second step of each that has two: there, and able to be one. */
+static int pair(struct tools *t, struct err *err)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct tool_stage *s = &t->all[i]->stage;
+		struct tool *next;
+
+		if (!s->promote)
+			continue;
+		next = (struct tool *)named(t, s->promote);
+		if (!next || next == t->all[i] ||
+		    next->level != LEVEL_EXTERNAL_PUBLISH ||
+		    !takes(next, s->argument) || !takes(next, s->result))
+			return err_set(err, ERR_bad_config, "%s: [stage]: "
+				"promote: %s is no other external_publish "
+				"that takes %s and %s", t->all[i]->file,
+				s->promote, s->result, s->argument);
+		next->promotes = true;
+	}
+	return 0;
+}
+
 int tools_load(struct tools **out, const char *const *dirs, struct err *err)
 {
 	struct tools *t = xcalloc(1, sizeof(*t));
@@ -138,6 +168,10 @@ int tools_load(struct tools **out, const char *const *dirs, struct err *err)
 		}
 	if (t->n)
 		qsort(t->all, t->n, sizeof(*t->all), by_name);
+	if (pair(t, err)) {
+		tools_unref(t);
+		return -1;
+	}
 	*out = t;
 	return 0;
 }
@@ -197,6 +231,11 @@ json_t *tool_json(const struct tool *t)
 	json_set_str(o, "reversibility", reversibility_name(t->reversibility));
 	json_set_int(o, "timeout_s", t->timeout_us / 1000000);
 	json_object_set_new(o, "reconcile", json_boolean(t->reconcile));
+	if (t->stage.promote)
+		json_object_set_new(o, "stage", json_pack("{s:s,s:s,s:s,s:s}",
+			"argument", t->stage.argument, "value",
+			t->stage.value, "promote", t->stage.promote, "result",
+			t->stage.result));
 	json_object_set_new(o, "args", args);
 	return o;
 }

@@ -30,6 +30,15 @@ struct tool_arg {
 	int64_t min, max, max_length;
 };
 
+/*
+ * [stage]: it can publish in two steps. First with argument = value, so that
+ * nobody sees it; then the tool promote is given what the result has under
+ * result, and argument as it was approved.
+ */
+struct tool_stage {		/* all of it, or promote is NULL */
+	char *argument, *value, *promote, *result;
+};
+
 struct tool {
 	char *name, *summary, *file;	/* file: the manifest's path */
 	int level;			/* enum level */
@@ -37,6 +46,8 @@ struct tool {
 	char **argv;			/* NULL-terminated; argv[0] absolute,
 					   or a name to look up in PATH */
 	int64_t timeout_us;
+	struct tool_stage stage;
+	bool promotes;			/* it is the second step of another */
 	bool reconcile;			/* it can tell what came of a run */
 	char *config;			/* section of agent.conf it is given */
 	char **pass_env;		/* NULL-terminated names */

@@ -56,7 +56,7 @@ struct policy {
 	int64_t approval_ttl, grace;		/* us */
 	bool signed_decisions;
 	char *allowed_signers;	/* a path; NULL or "": none */
-	bool reminders;
+	bool reminders, stage;
 	int64_t max_per_minute, max_per_day, max_size;	/* 0: no limit */
 	char *quiet_hours, *actors, *channels;	/* words; never NULL */
 	struct policy_hours hours[POLICY_HOURS_MAX];

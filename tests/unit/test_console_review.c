@@ -263,6 +263,57 @@ START_TEST(every_member_of_the_request_is_among_the_facts)
 }
 END_TEST
 
+/* Is this among the facts of such a request? */
+static bool told(const json_t *request, const char *want)
+{
+	char *text = jcs_text(request, NULL, NULL), hex[SHA256_HEX];
+	struct review *rv;
+	json_t *answer;
+	bool seen = false;
+
+	sha256_hex(text, strlen(text), hex);
+	answer = json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "canonical", text,
+			   "request_sha256", hex, "nonce", "n", "approval",
+			   "id", ID, "state", "pending");
+	rv = review_read(ID, answer, 0);
+	review_facts(rv, NULL);
+	for (size_t i = 0; i < rv->fact_count; i++)
+		seen |= strstr(rv->facts[i].text, want) != NULL;
+	review_free(rv);
+	json_decref(answer);
+	free(text);
+	return seen;
+}
+
+START_TEST(what_runs_first_and_what_comes_then_is_told)
+{
+	static const struct { const char *key, *value, *want; } cases[] = {
+		{"effective_args", "{\"privacy\":\"nobody\"}", "nobody"},
+		{"effective_args", "{\"privacy\":\"nobody\",\"x\":\"y\"}",
+		 "{\"privacy\":\"nobody\",\"x\":\"y\"}"},
+		{"effective_args", "{}", "effective_args"},
+		{"effective_args", "\"a text\"", "a text"},
+		{"second_step", "\"a.tool\"", "then a.tool"},
+		{"second_step", "7777", "second_step 7777"},
+		{"staged_run", "\"r-one\"", "second step of r-one"},
+		{"staged_run", "[\"r-two\"]", "r-two"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		json_t *r = request(ID);
+
+		json_object_set_new(r, "args", json_pack("{s:s}", "privacy",
+							 "everybody"));
+		json_object_set_new(r, cases[i].key, json_loads(
+			cases[i].value, JSON_DECODE_ANY, NULL));
+		ck_assert_msg(told(r, cases[i].want), "case %zu: %s", i,
+			      cases[i].want);
+		ck_assert(told(r, "everybody"));
+		json_decref(r);
+	}
+}
+END_TEST
+
 START_TEST(a_review_that_could_deceive_is_wrong)
 {
 	static const struct { const char *canonical, *why; } cases[] = {
@@ -369,4 +420,5 @@ TESTS("console_review",
       two_warnings_ring_before_it_expires,
       expiry_is_looked_at_until_the_last_moment,
       every_member_of_the_request_is_among_the_facts,
+      what_runs_first_and_what_comes_then_is_told,
       a_review_that_could_deceive_is_wrong)
