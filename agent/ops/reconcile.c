@@ -100,6 +100,7 @@ static json_t *args_of(const struct tool *t, const json_t *run)
 		json_t *file = json_copy(each);
 
 		json_object_del(file, "arg");
+		json_object_del(file, "path");
 		json_object_set_new(args, json_str(each, "arg"), file);
 	}
 	return args;

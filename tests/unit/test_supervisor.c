@@ -395,10 +395,10 @@ START_TEST(files_are_hashed_without_running_anything)
 	args = json_pack("{s:s, s:s}", "other", path, "file", HELLO);
 	files = run_hash_files(runs.evidence, tools_find(runs.tools, "t"),
 			       args, &err);
-	expected = json_pack("[{s:s,s:s,s:s,s:i},{s:s,s:s,s:s,s:i}]",
+	expected = json_pack("[{s:s,s:s,s:s,s:i},{s:s,s:s,s:s,s:i,s:s}]",
 			     "arg", "file", "name", HELLO, "sha256", HELLO,
 			     "size", 12, "arg", "other", "name", "hello.txt",
-			     "sha256", HELLO, "size", 12);
+			     "sha256", HELLO, "size", 12, "path", path);
 	ck_assert(json_equal(files, expected));
 	json_decref(expected);
 	json_decref(files);
