@@ -181,6 +181,8 @@ static int each_general(const struct conf_entry *e, void *data,
 	note_said(s, e);
 	if (!strcmp(e->section, "retention") && e->sub)
 		return set_retention(s, e, err);
+	if (!strcmp(e->section, "peer") && e->sub)
+		return settings_peer(s, e, err);
 	if (!strcmp(e->section, "witness") && e->sub)
 		return settings_witness(s, e, err);
 	if (!strcmp(e->section, "notify") && e->sub)
@@ -254,7 +256,8 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 		return 0;
 	if (!settings_file_check(s->file, err) &&
 	    !conf_read(s->file, each_general, s, err) &&
-	    !settings_witness_check(s, err) && !settings_notify_check(s, err))
+	    !settings_witness_check(s, err) &&
+	    !settings_notify_check(s, err) && !settings_peer_check(s, err))
 		return 0;
 	settings_fini(s);
 	return -1;
@@ -267,6 +270,7 @@ void settings_fini(struct settings *s)
 	free(s->retentions);
 	settings_witness_fini(s);
 	settings_notify_fini(s);
+	settings_peer_fini(s);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
 	json_decref(s->said);
@@ -300,6 +304,7 @@ void settings_list(FILE *out)
 	settings_list_keys(out, set_keys, ARRAY_LEN(set_keys), NULL);
 	settings_list_keys(out, retention_keys, ARRAY_LEN(retention_keys),
 			   " \"video/*\"");
+	settings_peer_list(out);
 	settings_witness_list(out);
 	settings_notify_list(out);
 	policy_list(out);

@@ -8,11 +8,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "agent/store/peers.h"
 #include "agent/store/settings_notify.h"
 #include "agent/store/settings_witness.h"
 
 struct conf_key;
 struct err;
+
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 
 enum ssot_mode { SSOT_MIRROR, SSOT_SHARED };
 
@@ -25,6 +28,13 @@ struct settings {
 	char *file;		/* absolute, whether it exists or not */
 	char *name, *listen;
 	char *hosts;		/* separated by spaces; never NULL */
+	char *listen_unix;	/* NULL: the default; "": none */
+	char *socket_group;	/* or NULL */
+	int socket_mode;	/* 0: 0600, 1: 0660, 2: 0666 */
+	char *tls_certificate, *tls_key, *tls_client_ca;	/* or NULL */
+	int tls_client;		/* enum tls_client */
+	struct peer_conf *peers;	/* who needs no token */
+	size_t n_peers;
 	char *tools_dir;	/* or NULL */
 	int64_t auth_failures;	/* a minute */
 	int log_debug;		/* 0 or 1 */
