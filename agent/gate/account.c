@@ -13,18 +13,40 @@
 #include "common/json.h"
 #include "common/mem.h"
 
-/* Where it came from, and what was wrong with it. */
-static void put_stranger(json_t *data, uint32_t peer, const char *detail)
+/* Where it came from: an address, or a user of this machine. */
+static void put_peer(json_t *data, enum over over, uint32_t peer)
 {
 	char text[INET_ADDRSTRLEN], said[64];
 
+	if (over != OVER_TCP)
+		json_set_str(data, "over", over_name(over));
+	if (over == OVER_UNIX)
+		snprintf(said, sizeof(said), "uid:%u", peer);
+	else if (peer && inet_ntop(AF_INET, &peer, text, sizeof(text)))
+		snprintf(said, sizeof(said), "%s%s", text, ntohl(peer) >> 24 ==
+			 IN_LOOPBACKNET ? " (loopback)" : "");
+	else
+		return;
+	json_set_str(data, "peer", said);
+}
+
+/* The same of a call, with the certificate that was shown. */
+static void put_from(json_t *data, const struct call *c)
+{
+	char said[24];
+
+	put_peer(data, c->from.over, c->from.over == OVER_UNIX ?
+		 c->from.uid : c->peer);
+	if (!*c->from.cert)
+		return;
+	snprintf(said, sizeof(said), "cert:%.16s", c->from.cert);
+	json_set_str(data, "certificate", said);
+}
+
+static void put_detail(json_t *data, const char *detail)
+{
 	if (detail && *detail)
 		json_object_set_new(data, "detail", json_lossy(detail));
-	if (!peer || !inet_ntop(AF_INET, &peer, text, sizeof(text)))
-		return;
-	snprintf(said, sizeof(said), "%s%s", text,
-		 ntohl(peer) >> 24 == IN_LOOPBACKNET ? " (loopback)" : "");
-	json_set_str(data, "peer", said);
 }
 
 static bool unknown(enum err_code code)
@@ -48,7 +70,7 @@ void account_failed(struct agent *a, struct call *c)
 	const char *peer;
 	unsigned wait, more;
 
-	put_stranger(from, c->peer, NULL);
+	put_from(from, c);
 	peer = json_str(from, "peer");
 	wait = failures_add(a->failures, peer ? peer : "", now);
 	more = *c->fault_id ? failures_add(a->failures, c->fault_id, now) : 0;
@@ -70,7 +92,8 @@ void account_refusal(struct agent *a, struct call *c)
 		fact.type = "auth_failed";
 		fact.data = json_object();
 		put_fault(fact.data, c->fault, c->fault_id);
-		put_stranger(fact.data, c->peer, "no valid token");
+		put_detail(fact.data, "no valid token");
+		put_from(fact.data, c);
 	} else if (c->err.code == ERR_admin_field ||
 		   c->err.code == ERR_self_approval ||
 		   c->err.code == ERR_insufficient_scope) {
@@ -120,9 +143,9 @@ void account_request(struct agent *a, struct call *c)
 		 c->err.code ? err_row(c->err.code)->code : NULL);
 	if (c->op && c->op->route && c->path && strcmp(c->path, c->op->route))
 		put_once(fact.data, "path", c->path);
-	if (c->err.code)
-		put_stranger(fact.data, c->peer,
-			     c->known ? NULL : c->err.detail);
+	if (c->err.code && !c->known)
+		put_detail(fact.data, c->err.detail);
+	put_from(fact.data, c);
 	json_set_int(fact.data, "us", clock_mono_us() - c->began_us);
 	if (agent_record(a, c, &fact, &err)) {
 		err_fini(&c->err);
@@ -146,7 +169,8 @@ static json_t *folded_data(const struct folded *d)
 	clock_text(d->first, first);
 	clock_text(d->last, last);
 	json_set_str(data, "error_code", err_row(d->code)->code);
-	put_stranger(data, d->peer, NULL);
+	if (d->peer || d->over == OVER_UNIX)
+		put_peer(data, d->over, d->peer);
 	if (unknown(d->code))
 		put_fault(data, d->fault, d->token_id);
 	json_object_set_new(data, "folded", json_pack("{s:I,s:s,s:s}",

@@ -55,13 +55,20 @@ static bool idle(const struct lot *l, int64_t now)
 	return !l->folded.count && now - l->window > SECOND;
 }
 
+/* Whose it is: the user's number where there is no address. */
+static uint32_t peer_of(const struct call *c)
+{
+	return c->from.over == OVER_UNIX ? c->from.uid : c->peer;
+}
+
 static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 {
 	struct lot *unused = NULL, *l;
 
 	for (size_t i = 0; i < f->n_lots; i++) {
 		l = &f->lots[i];
-		if (l->folded.peer == c->peer &&
+		if (l->folded.peer == peer_of(c) &&
+		    l->folded.over == c->from.over &&
 		    l->folded.code == c->err.code &&
 		    l->folded.fault == c->fault &&
 		    !strcmp(l->folded.token_id, c->fault_id))
@@ -77,7 +84,8 @@ static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 		return l;
 	}
 	memset(unused, 0, sizeof(*unused));
-	unused->folded.peer = c->peer;
+	unused->folded.over = c->from.over;
+	unused->folded.peer = peer_of(c);
 	unused->folded.code = c->err.code;
 	unused->folded.fault = c->fault;
 	strcpy(unused->folded.token_id, c->fault_id);

@@ -1,6 +1,7 @@
 /*
- * Floods of refused requests. Of nobody known, from one address, with one
- * error and for one reason, the first 20 a second are recorded each; what goes beyond that is
+ * Floods of refused requests. Of nobody known, from one address (or one user
+ * of this machine), with one error and for one reason, the first 20 a second
+ * are recorded each; what goes beyond that is
  * held for a moment and counted in one record, and only then answered: a
  * flood costs a few lines a second, and still every request is on record.
  * Whoever has a valid token is never in here. Writer only.
@@ -9,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/store/peers.h"
 #include "agent/store/token.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -34,7 +36,8 @@ void fold_hurry(struct fold *f);
 
 /* Requests that were refused alike, for one record. */
 struct folded {
-	uint32_t peer;			/* 0: of many addresses */
+	enum over over;
+	uint32_t peer;			/* address, or of a user; 0: of many */
 	enum err_code code;
 	enum token_state fault;		/* why they are nobody, */
 	char token_id[24];		/* of a token that was one; or "" */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/store/peers.h"
 #include "agent/store/token.h"
 #include "common/err.h"
 #include "common/id.h"
@@ -50,6 +51,7 @@ struct call {
 	int64_t wait_us;		/* Prefer: wait=N */
 	bool head;			/* HEAD: the body is not sent */
 	uint32_t peer;			/* IPv4, network order; 0: unknown */
+	struct from from;		/* who the transport says it is */
 	struct evidence_file *upload;	/* a raw body, already on disk */
 	int64_t began_us;		/* monotonic */
 	/* Instead of the queue back to the loop; on the writer; or NULL. */

@@ -43,6 +43,22 @@ static bool matches(const struct peer_conf *p, const struct from *from)
 	       !strcmp(p->certificate, from->cert);
 }
 
+bool peers_is_one(const struct actor *who)
+{
+	return strchr(who->token_id, ':') != NULL;
+}
+
+/* The id that its actors get over this. */
+static void id_of(const struct peer_conf *p, enum over over, char *id,
+		  size_t size)
+{
+	*id = '\0';
+	if (over == OVER_UNIX && p->has_uid)
+		snprintf(id, size, "uid:%u", p->uid);
+	else if (over == OVER_TLS && p->certificate)
+		snprintf(id, size, "cert:%.16s", p->certificate);
+}
+
 bool peers_find(const struct settings *s, const struct from *from,
 		struct actor *who)
 {
@@ -55,13 +71,21 @@ bool peers_find(const struct settings *s, const struct from *from,
 		return false;
 	*who = (struct actor){.scopes = p[i].scopes};
 	snprintf(who->name, sizeof(who->name), "%s", p[i].name);
-	if (from->over == OVER_UNIX)
-		snprintf(who->token_id, sizeof(who->token_id), "uid:%u",
-			 from->uid);
-	else
-		snprintf(who->token_id, sizeof(who->token_id), "cert:%.16s",
-			 from->cert);
+	id_of(&p[i], from->over, who->token_id, sizeof(who->token_id));
 	return true;
+}
+
+bool peers_still(const struct settings *s, const struct actor *who)
+{
+	char id[sizeof(who->token_id)];
+
+	for (size_t i = 0; i < s->n_peers; i++)
+		for (int over = OVER_TLS; over <= OVER_UNIX; over++) {
+			id_of(&s->peers[i], over, id, sizeof(id));
+			if (!strcmp(id, who->token_id))
+				return !(who->scopes & ~s->peers[i].scopes);
+		}
+	return false;
 }
 
 static struct peer_conf *named(struct settings *s, const struct conf_entry *e)

@@ -41,6 +41,9 @@ const char *over_name(enum over over);		/* "tcp", "tls", "unix" */
 /* The actor that is mapped to it; false: nobody is. Any thread. */
 bool peers_find(const struct settings *s, const struct from *from,
 		struct actor *who);
+/* Did an actor come in so, and is it still mapped, with all of its scopes? */
+bool peers_is_one(const struct actor *who);
+bool peers_still(const struct settings *s, const struct actor *who);
 
 /* For settings.c. One entry of such a section. ERR_bad_config. */
 int settings_peer(struct settings *s, const struct conf_entry *e,
