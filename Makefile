@@ -40,7 +40,7 @@ SCREENS := $(patsubst %.c,$(B)/%,$(wildcard tests/screens/test_*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 L_COMMON = $(call lib,jansson libgit2 libcrypto)
-L_AGENT = $(call lib,sqlite3 libwebsockets libuv zlib libzstd) $(L_COMMON)
+L_AGENT = $(call lib,sqlite3 libwebsockets libuv zlib libzstd libssl) $(L_COMMON)
 L_CONSOLE = $(call lib,libwebsockets libcurl ncursesw) $(L_COMMON) -lm
 
 .PHONY: all run check coverage soak bench install clean deps

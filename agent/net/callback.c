@@ -29,7 +29,13 @@ static struct peer *its_peer(struct happening *h)
 
 static int on_accepted(struct happening *h)
 {
-	its_peer(h)->address = h->net->accepted;
+	struct accepted *a = &h->net->accepted;
+	struct peer *p = its_peer(h);
+
+	p->address = a->address;
+	p->from = a->from;
+	p->relay = a->relay;
+	a->peer = p;
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/net/server.h"
+#include "agent/net/tls.h"
 #include "agent/store/token.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -22,17 +23,38 @@ static bool same_host(const char *host, const char *name, size_t len,
 	return !host[len] || (any_port && host[len] == ':');
 }
 
-static bool own_host(const struct net *n, const char *host)
+/* The certificate says who we are, so that a name in it is ours. */
+static bool certified_host(const struct net *n, const char *host)
 {
+	const char *colon = strrchr(host, ':');
+	char port[8];
+
+	snprintf(port, sizeof(port), "%d", n->port);
+	if (colon ? strcmp(colon + 1, port) : n->port != 443)
+		return false;
+	return tls_names(n->tls, host, colon ? (size_t)(colon - host) :
+			 strlen(host));
+}
+
+/* What leads to the UNIX socket has any port: that of ssh -L, say. */
+static bool own_host(const struct net *n, const struct from *from,
+		     const char *host)
+{
+	const int plain = from->over == OVER_TLS ? 443 : 80;
 	const char *names[] = {n->host, "localhost", "127.0.0.1"};
 	char full[96];
 
+	if (from->over == OVER_UNIX)
+		return same_host(host, "localhost", 9, true) ||
+		       same_host(host, "127.0.0.1", 9, true);
+	if (from->over == OVER_TLS && certified_host(n, host))
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		int len = snprintf(full, sizeof(full), "%s:%d", names[i],
 				   n->port);
 
 		if (same_host(host, full, (size_t)len, false) ||
-		    (n->port == 80 && !strcasecmp(host, names[i])))
+		    (n->port == plain && !strcasecmp(host, names[i])))
 			return true;
 	}
 	return false;
@@ -62,7 +84,7 @@ void header_check_host(struct net *n, struct lws *wsi, struct call *c)
 			"a web page's Origin is not served");
 	else if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0)
 		err_set(&c->err, ERR_forbidden_host, "no Host is named");
-	else if (!own_host(n, host) &&
+	else if (!own_host(n, &c->from, host) &&
 		 !configured_host(n->agent->settings->hosts, host))
 		err_set(&c->err, ERR_forbidden_host,
 			"Host %.100s is not served", host);
@@ -72,6 +94,8 @@ static void take_bearer(struct call *c, const char *value)
 {
 	if (!strncasecmp(value, "bearer ", 7))
 		c->bearer = xstrdup(value + 7 + strspn(value + 7, " "));
+	else	/* no token, and not nothing: it does not count as nobody's */
+		c->bearer = xstrdup("");
 }
 
 /* What is recorded as it was sent must not be a secret. */

@@ -186,7 +186,7 @@ static void name_method(struct call *c, const char *data, size_t len)
 		n++;
 	if (len > 1 && data[0] == 0x16 && data[1] == 3) {
 		err_set(&c->err, ERR_bad_framing,
-			"TLS is not spoken here; put it in front");
+			"TLS is not spoken here");
 	} else if (!n || n == len || data[n] != ' ') {
 		err_set(&c->err, ERR_bad_framing,
 			"the head cannot be read as HTTP/1.1");
@@ -204,8 +204,7 @@ int http_raw(struct peer *p, const char *data, size_t len)
 {
 	if (p->state != PEER_RAW)
 		return p->state == PEER_BUSY ? 0 : -1;
-	p->call = call_new(VIA_HTTP, NULL);
-	p->call->peer = p->address;
+	p->call = peer_call(p, VIA_HTTP);
 	name_method(p->call, data, len);
 	p->raw = p->close_after = p->last = true;
 	http_submit(p);

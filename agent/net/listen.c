@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/net/listen_unix.h"
+#include "agent/net/relay.h"
 #include "agent/net/server.h"
 #include "common/err.h"
 
@@ -34,7 +36,6 @@ int listen_open(struct net *n, struct err *err)
 			0), one = 1;
 	socklen_t len = sizeof(at);
 
-	n->listen_fd = fd;
 	inet_pton(AF_INET, n->host, &at.sin_addr);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)) ||
@@ -45,64 +46,110 @@ int listen_open(struct net *n, struct err *err)
 		return -1;
 	}
 	n->port = ntohs(at.sin_port);
-	uv_poll_init(&n->loop, &n->listen, fd);
-	n->listen.data = n;
-	n->listens = true;
+	listen_add(n, n->tls ? OVER_TLS : OVER_TCP, fd);
 	return 0;
 }
 
-/* false: there is none, or no room for one. */
-static bool take_one(struct net *n)
+void listen_add(struct net *n, enum over over, int fd)
 {
-	struct sockaddr_in from;
-	socklen_t len = sizeof(from);
-	int fd, one = 1;
+	struct listener *l = &n->listeners[n->n_listeners++];
 
-	if (n->n_peers < n->peers_max)
-		fd = accept4(n->listen_fd, (struct sockaddr *)&from, &len,
-			     SOCK_CLOEXEC | SOCK_NONBLOCK);
-	else
-		fd = -1;
+	*l = (struct listener){.net = n, .over = over, .fd = fd};
+	uv_poll_init(&n->loop, &l->poll, fd);
+	l->poll.data = l;
+}
+
+/* A relay has two files besides its peer's. */
+static bool has_room(const struct net *n)
+{
+	return n->n_peers + 2 * n->n_relays < n->peers_max;
+}
+
+static bool out_of_files(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
+static void adopt(struct net *n, int fd, uint32_t address)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	n->accepted = (struct accepted){.address = address};
+	lws_adopt_socket_vhost(n->vhost, fd);	/* closes it if it fails */
+}
+
+/* false: there is none, or no room for one. */
+static bool take_one(struct listener *l)
+{
+	struct sockaddr_in from = {0};
+	socklen_t len = sizeof(from);
+	struct net *n = l->net;
+	bool room = has_room(n);
+	int fd;
+
+	fd = room ? accept4(l->fd, (struct sockaddr *)&from, &len,
+			    SOCK_CLOEXEC | SOCK_NONBLOCK) : -1;
 	if (fd < 0) {
-		if (n->n_peers >= n->peers_max || errno == EMFILE ||
-		    errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			uv_poll_stop(&n->listen);
+		if (!room || out_of_files(errno))
+			uv_poll_stop(&l->poll);
 		return false;
 	}
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	n->accepted = from.sin_addr.s_addr;
-	lws_adopt_socket_vhost(n->vhost, fd);	/* closes it if it fails */
+	if (l->over == OVER_TCP)
+		adopt(n, fd, from.sin_addr.s_addr);
+	else
+		relay_open(n, l->over, fd, l->over == OVER_UNIX ? 0 :
+			   from.sin_addr.s_addr);
 	return true;
 }
 
 static void on_connections(uv_poll_t *h, int status, int events)
 {
-	struct net *n = h->data;
+	struct listener *l = h->data;
 
 	(void)status;
 	(void)events;
-	for (int i = 0; i < TURN && take_one(n); i++)
-		n->poke = true;
-	net_leave(n);
+	for (int i = 0; i < TURN && take_one(l); i++)
+		l->net->poke = true;
+	net_leave(l->net);
+}
+
+static void start(struct listener *l)
+{
+	if (l->fd >= 0 && !uv_is_active((uv_handle_t *)&l->poll))
+		uv_poll_start(&l->poll, UV_READABLE, on_connections);
 }
 
 void listen_start(struct net *n)
 {
-	uv_poll_start(&n->listen, UV_READABLE, on_connections);
+	for (size_t i = 0; i < n->n_listeners; i++)
+		start(&n->listeners[i]);
 }
 
 void listen_resume(struct net *n)
 {
-	if (n->listens && !uv_is_active((uv_handle_t *)&n->listen) &&
-	    n->n_peers < n->peers_max)
+	if (n->core && has_room(n))
 		listen_start(n);
 }
 
 void listen_stop(struct net *n)
 {
-	if (!n->listens)
-		return;
-	n->listens = false;
-	uv_poll_stop(&n->listen);
-	close(n->listen_fd);
+	for (size_t i = 0; i < n->n_listeners; i++) {
+		struct listener *l = &n->listeners[i];
+
+		if (l->fd < 0)
+			continue;
+		uv_poll_stop(&l->poll);
+		close(l->fd);
+		l->fd = -1;
+	}
+	listen_unix_close(n);
+}
+
+void listen_close(struct net *n)
+{
+	listen_stop(n);
+	for (size_t i = 0; i < n->n_listeners; i++)
+		uv_close((uv_handle_t *)&n->listeners[i].poll, NULL);
 }

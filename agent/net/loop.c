@@ -11,6 +11,7 @@
 #include "agent/net/http.h"
 #include "agent/net/listen.h"
 #include "agent/net/peer.h"
+#include "agent/net/relay.h"
 #include "agent/net/server.h"
 #include "agent/net/sse.h"
 #include "agent/net/watch.h"
@@ -69,6 +70,7 @@ static void on_tick(uv_timer_t *t)
 	struct net *n = t->data;
 
 	peer_each(n, tick_peer);
+	relay_tick(n);
 	watch_tick(n, clock_mono_us());
 	listen_resume(n);
 	net_leave(n);
@@ -120,7 +122,9 @@ static void on_grace(uv_timer_t *t)
 
 	peer_each(n, part);
 	net_leave(n);
-	if (!n->n_peers || clock_mono_us() - n->stopped_at > GOODBYE)
+	relay_tick(n);
+	if ((!n->n_peers && !n->n_relays) ||
+	    clock_mono_us() - n->stopped_at > GOODBYE)
 		uv_stop(&n->loop);
 }
 
@@ -142,11 +146,10 @@ void loop_close(struct net *n)
 		(uv_handle_t *)&n->gather, (uv_handle_t *)&n->grace,
 	};
 
-	listen_stop(n);
-	if (n->listen.data)
-		uv_close((uv_handle_t *)&n->listen, NULL);
+	listen_close(n);
 	if (n->context)
 		lws_context_destroy(n->context);	/* begins to close */
+	relay_close(n);
 	for (size_t i = 0; i < sizeof(handles) / sizeof(*handles); i++)
 		uv_close(handles[i], NULL);
 	uv_run(&n->loop, UV_RUN_DEFAULT);

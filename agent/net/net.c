@@ -9,8 +9,10 @@
 #include "agent/net/loop.h"
 #include "agent/net/peer.h"
 #include "agent/net/ready.h"
+#include "agent/net/relay.h"
 #include "agent/net/reply.h"
 #include "agent/net/server.h"
+#include "agent/net/tls.h"
 #include "agent/net/upload.h"
 #include "agent/net/watch.h"
 #include "agent/net/ws.h"
@@ -54,6 +56,7 @@ static void stop(struct net *n)
 	ready_tell("STOPPING=1");
 	watch_look(n);			/* while that can be recorded */
 	peer_each(n, http_stop);
+	relay_stop(n);
 	listen_stop(n);
 	n->stopping = true;
 	core_stop(n->core, "SIGTERM");
@@ -71,6 +74,8 @@ int net_run(struct net *n, struct err *err)
 		n->feed = feed_new(n);
 		loop_start(n);
 		log_info("listening on %s", n->url);
+		if (n->unix_path)
+			log_info("listening on unix:%s", n->unix_path);
 		ready_tell("READY=1");
 		uv_run(&n->loop, UV_RUN_DEFAULT);
 		stop(n);
@@ -93,6 +98,8 @@ void net_close(struct net *n)
 	n->stopping = true;
 	loop_close(n);
 	feed_free(n->feed);
+	tls_close(n->tls);
+	free(n->unix_path);
 	free(n->wall);
 	free(n);
 }

@@ -7,6 +7,7 @@
 #include "agent/net/feed.h"
 #include "agent/net/file.h"
 #include "agent/net/listen.h"
+#include "agent/net/relay.h"
 #include "agent/net/server.h"
 #include "agent/net/upload.h"
 #include "agent/net/watch.h"
@@ -30,6 +31,15 @@ struct peer *peer_new(struct net *n, struct lws *wsi)
 	n->n_peers++;
 	lws_set_opaque_user_data(wsi, p);
 	return p;
+}
+
+struct call *peer_call(const struct peer *p, enum via via)
+{
+	struct call *c = call_new(via, NULL);
+
+	c->peer = p->address;
+	c->from = p->from;
+	return c;
 }
 
 struct peer *peer_of(struct lws *wsi)
@@ -83,6 +93,8 @@ void peer_free(struct peer *p)
 		at = &(*at)->next;
 	*at = p->next;
 	p->net->n_peers--;
+	if (p->relay)
+		relay_left(p->relay);
 	listen_resume(p->net);
 	lws_set_opaque_user_data(p->wsi, NULL);
 	free(p);
@@ -94,6 +106,8 @@ void peer_kill(struct peer *p)
 
 	setsockopt(lws_get_socket_fd(p->wsi), SOL_SOCKET, SO_LINGER, &now,
 		   sizeof(now));
+	if (p->relay)
+		relay_cut(p->relay);
 	p->state = PEER_DEAD;
 	p->deadline = 0;
 	lws_rx_flow_control(p->wsi, 0);

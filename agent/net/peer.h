@@ -8,13 +8,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/ops/call.h"
+#include "agent/store/peers.h"
 #include "common/buf.h"
 
 struct actor;
-struct call;
 struct file;
 struct lws;
 struct net;
+struct relay;
 struct sub;
 struct upload;
 struct ws;
@@ -41,6 +43,8 @@ struct peer {
 	bool raw;		/* lws speaks raw with it */
 	bool close_after;	/* no further request on this connection */
 	uint32_t address;	/* IPv4, network order; 0: unknown */
+	struct from from;
+	struct relay *relay;	/* NULL: none between it and lws */
 	uint64_t claimed;	/* bytes of requests that leave records, */
 	uint32_t segments;	/* and what they came in; see rest.h */
 	bool last;		/* what comes now is no other request */
@@ -62,6 +66,8 @@ struct peer {
 };
 
 struct peer *peer_new(struct net *n, struct lws *wsi);
+/* A new call of it; the caller owns it. */
+struct call *peer_call(const struct peer *p, enum via via);
 struct peer *peer_of(struct lws *wsi);			/* NULL: none yet */
 struct peer *peer_by_id(struct net *n, uint64_t id);
 /* The connection is gone: let go of what it holds. May come twice. */

@@ -194,8 +194,7 @@ void request_read(struct net *n, struct lws *wsi, struct request *rq)
 	int len = 0, method = lws_http_get_uri_and_method(wsi, &uri, &len);
 
 	memset(rq, 0, sizeof(*rq));
-	rq->call = call_new(VIA_HTTP, NULL);
-	rq->call->peer = peer_of(wsi)->address;
+	rq->call = peer_call(peer_of(wsi), VIA_HTTP);
 	if (method < 0 || method >= (int)ARRAY_LEN(methods)) {
 		method = LWSHUMETH_GET;
 		err_set(&rq->call->err, ERR_bad_framing, "no known method");

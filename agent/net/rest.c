@@ -2,16 +2,25 @@
 #include "agent/net/rest.h"
 
 #include "agent/net/peer.h"
+#include "agent/net/relay.h"
 #include "agent/net/server.h"
 #include "agent/net/socket.h"
 
 #define HEAD_MAX 16384u			/* as in server.c */
 
+static bool traffic_of(const struct peer *p, struct traffic *t)
+{
+	const int fd = lws_get_socket_fd(p->wsi);
+
+	return p->relay ? relay_traffic(p->relay, fd, t) :
+			  socket_traffic(fd, t);
+}
+
 void rest_mark(struct peer *p)
 {
 	struct traffic t;
 
-	if (p->last || !socket_traffic(lws_get_socket_fd(p->wsi), &t))
+	if (p->last || !traffic_of(p, &t))
 		return;
 	p->claimed = t.received - t.unread;
 	p->segments = t.segments;
@@ -35,10 +44,9 @@ static uint64_t since_mark(const struct peer *p, const struct traffic *t)
 static void leave(struct peer *p, enum err_code code, const char *what,
 		  uint64_t bytes)
 {
-	struct call *c = call_new(VIA_HTTP, NULL);
+	struct call *c = peer_call(p, VIA_HTTP);
 
 	p->last = true;
-	c->peer = p->address;
 	err_set(&c->err, code, bytes ? "%s (%llu bytes)" : "%s", what,
 		(unsigned long long)bytes);
 	net_submit(p->net, NULL, c);
@@ -65,7 +73,7 @@ void rest_record(struct peer *p)
 
 	p->over = true;
 	if (p->last || p->call || p->ws ||
-	    !socket_traffic(lws_get_socket_fd(p->wsi), &t))
+	    !traffic_of(p, &t))
 		return;
 	n = since_mark(p, &t);
 	if (n && p->state == PEER_IDLE)
@@ -89,7 +97,7 @@ void rest_stop(struct peer *p)
 	uint64_t n;
 
 	if (p->state != PEER_IDLE || p->last ||
-	    !socket_traffic(lws_get_socket_fd(p->wsi), &t))
+	    !traffic_of(p, &t))
 		return;
 	n = since_mark(p, &t);
 	if (n)

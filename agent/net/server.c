@@ -1,6 +1,6 @@
 /*
- * See net.h and server.h. The lws context: HTTP/1.1 and websocket on one
- * IPv4 address, on our own libuv loop.
+ * See net.h and server.h. The lws context: HTTP/1.1 and websocket on our own
+ * libuv loop; where it listens is none of its business.
  *
  * "The wall": where lws answers by itself (a bad escape in the target, an
  * unknown Upgrade) it would send HTML without a record. Its answers carry
@@ -16,8 +16,10 @@
 #include <sys/socket.h>
 
 #include "agent/net/listen.h"
+#include "agent/net/listen_unix.h"
 #include "agent/net/loop.h"
 #include "agent/net/net.h"
+#include "agent/net/tls.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -44,11 +46,14 @@ static int split_address(struct net *n, const char *at, struct err *err)
 		return err_set(err, ERR_bad_config, "%s is not HOST:PORT with "
 			       "an IPv4 address or localhost", at);
 	n->port = (int)port;
-	if (ntohl(addr.s_addr) >> 24 != IN_LOOPBACKNET)
-		log_warn("%s is not a loopback address: tokens and answers "
-			 "cross the network in clear; put TLS in front, or "
-			 "listen on 127.0.0.1 and come in by ssh -L", n->host);
-	return 0;
+	if (n->tls || ntohl(addr.s_addr) >> 24 == IN_LOOPBACKNET)
+		return 0;
+	err_set(err, ERR_bad_config, "%s is not a loopback address: without "
+		"TLS, tokens and answers would cross the network in clear",
+		n->host);
+	return err_hint(err, "Set tls.certificate-file and tls.key-file, or "
+			"listen on 127.0.0.1 and come in by ssh -L "
+			"8787:127.0.0.1:8787.");
 }
 
 /* As many connections as files allow, and some left for everything else. */
@@ -121,9 +126,12 @@ static int make_context(struct net *n, struct err *err)
 int server_open(struct net *n, const char *listen_at, struct err *err)
 {
 	n->peers_max = connections_max();
-	if (split_address(n, listen_at, err) || listen_open(n, err) ||
-	    make_context(n, err))
+	n->unix_lock = -1;
+	if (tls_open(&n->tls, n->agent->settings, err) ||
+	    split_address(n, listen_at, err) || listen_open(n, err) ||
+	    listen_unix_open(n, err) || make_context(n, err))
 		return -1;
-	snprintf(n->url, sizeof(n->url), "http://%s:%d", n->host, n->port);
+	snprintf(n->url, sizeof(n->url), "%s://%s:%d",
+		 n->tls ? "https" : "http", n->host, n->port);
 	return 0;
 }

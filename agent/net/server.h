@@ -10,12 +10,15 @@
 #include <uv.h>
 
 #include "agent/core/core.h"
+#include "agent/net/listen.h"
 #include "agent/ops/op.h"
 #include "agent/store/settings.h"
 
 struct err;
 struct feed;
 struct peer;
+struct relay;
+struct tls_server;
 
 #define PEER_BUCKETS 4096u
 #define SLICE 65536u			/* bytes given to one lws_write */
@@ -23,6 +26,13 @@ struct peer;
 #define CALLS_MAX 1000u			/* in flight, over all connections */
 #define BODIES_MAX ((size_t)256 << 20)	/* bytes of bodies being read in */
 #define SECOND 1000000LL		/* in microseconds */
+
+struct accepted {		/* who comes, while lws makes its own of it */
+	uint32_t address;
+	struct from from;
+	struct relay *relay;	/* NULL: lws has the connection itself */
+	struct peer *peer;	/* what was made of it */
+};
 
 struct net {
 	struct agent *agent;
@@ -40,14 +50,19 @@ struct net {
 	uv_async_t wake;
 	uv_signal_t term, interrupt, hangup;
 	uv_timer_t tick, gather, grace;
-	uv_poll_t listen;
-	int listen_fd;
-	bool listens;
+	struct listener listeners[LISTENERS_MAX];
+	size_t n_listeners;
+	struct tls_server *tls;		/* of what is not the UNIX socket */
+	char *unix_path;		/* NULL: there is none */
+	int unix_lock;
+	bool unix_bound;
 	unsigned peers_max;
 
 	struct peer *peers[PEER_BUCKETS];	/* by id */
 	uint64_t last_id;
-	uint32_t accepted;		/* the address of who came last */
+	struct accepted accepted;	/* who comes just now */
+	struct relay *relays;
+	size_t n_relays;
 	size_t n_peers, calls, body_bytes;
 	struct call *later;		/* answers that wait for a quiet loop */
 	struct call *refusals, **refusals_tail;	/* of floods, a few a turn */

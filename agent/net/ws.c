@@ -71,7 +71,8 @@ void ws_free(struct peer *p)
 	p->ws = NULL;
 	while (w->head)
 		drop_first(w);
-	mem_wipe(w->bearer, strlen(w->bearer));
+	if (w->bearer)
+		mem_wipe(w->bearer, strlen(w->bearer));
 	free(w->bearer);
 	buf_fini(&w->rx);
 	free(w);
@@ -105,12 +106,11 @@ static void steer(struct peer *p)
 
 static struct call *new_call(struct peer *p)
 {
-	struct call *c = call_new(VIA_WEBSOCKET, NULL);
+	struct call *c = peer_call(p, VIA_WEBSOCKET);
 
 	c->method = xstrdup("WS");
 	c->path = xstrdup("/ws");
-	c->bearer = xstrdup(p->ws->bearer);
-	c->peer = p->address;
+	c->bearer = p->ws->bearer ? xstrdup(p->ws->bearer) : NULL;
 	return c;
 }
 

@@ -118,10 +118,11 @@ int ws_upgrade(struct peer *p)
 		net_submit(p->net, NULL, rq.call);
 		return -1;
 	}
-	bearer = xstrdup(rq.call->bearer ? rq.call->bearer : "");
+	bearer = rq.call->bearer ? xstrdup(rq.call->bearer) : NULL;
 	c = core_call_now(p->net->core, rq.call, PATIENCE);
 	if (!c || c->err.code) {
-		mem_wipe(bearer, strlen(bearer));
+		if (bearer)
+			mem_wipe(bearer, strlen(bearer));
 		free(bearer);
 		return refused(p, c, began);
 	}

@@ -195,6 +195,18 @@ static void probe_auth(struct agent *a, const json_t *followers,
 	err_fini(&err);
 }
 
+static void probe_listen(struct agent *a, const json_t *followers,
+			 struct row *row)
+{
+	(void)followers;
+	if (!*a->no_socket)
+		return;
+	*row = (struct row){DEGRADED, "no_socket",
+		"See detail; set agent.listen-unix to a path of its own.",
+		"nobody is known without a token on this machine", ""};
+	snprintf(row->detail, sizeof(row->detail), "%s", a->no_socket);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
@@ -202,7 +214,7 @@ probes[] = {
 	{"evidence", probe_evidence, true},
 	{"auth", probe_auth, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
-	{"youtube", probe_youtube, false},
+	{"youtube", probe_youtube, false}, {"listen", probe_listen, false},
 };
 
 static json_t *row_json(const char *name, const struct row *row)

@@ -132,6 +132,7 @@ struct agent {
 	const struct home *home;
 	const struct settings *settings;
 	const char *version;
+	char no_socket[480];		/* why there is no UNIX socket */
 	uint8_t redact_key[32];		/* so that secrets can be compared */
 	int64_t started_us;		/* monotonic */
 	struct journal *journal;
