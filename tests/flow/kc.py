@@ -16,6 +16,7 @@ shared by the file's tests, `fresh` one of the test's own; both are running.
 Every agent has to end cleanly: exit 0 and nothing from the sanitizers."""
 import ctypes
 import hashlib
+import inspect
 import json
 import os
 import re
@@ -32,7 +33,8 @@ import urllib.parse
 from pathlib import Path
 
 import runner
-from wire import Closed, Events, Response, Stream, http  # noqa: F401
+from certificates import Certificates
+from wire import Closed, Events, Response, Stream, Tls, http  # noqa: F401
 from ws import RpcError, WebSocket  # noqa: F401
 
 BUILD = Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
@@ -84,6 +86,8 @@ class Agent:
     """A home in a temporary folder and, between start() and stop(), the
     process on it. Listens on a port of 127.0.0.1 that the kernel chose."""
 
+    over = os.environ.get("KC_OVER", "tcp")     # or "tls", "unix"
+
     def __init__(self, start=True, conf=None, env=None):
         self.dir = Path(tempfile.mkdtemp(prefix="kc-"))
         self.home = self.dir / "home"
@@ -98,6 +102,10 @@ class Agent:
         _agents.append(self)
         self.cli("init")
         self.conf("audit.checkpoint-interval", "1d")  # by records alone
+        if self.over == "tls":
+            self.certs = Certificates(self.dir)
+            self.conf("tls.certificate-file", self.certs.server + ".pem")
+            self.conf("tls.key-file", self.certs.server + ".key")
         for key, value in (conf or {}).items():
             self.conf(key, value)
         if start:
@@ -118,6 +126,10 @@ class Agent:
         found = wait_for(self._listening, 20, "listening")
         self.port = int(found[1])
         self.address = ("127.0.0.1", self.port)
+        if self.over == "tls":
+            self.address = Tls(*self.address, self.certs.client())
+        elif self.over == "unix":
+            self.address = str(self.dir / "kircerta" / "agent.sock")
         return self
 
     def _listening(self):
@@ -127,7 +139,7 @@ class Agent:
         if self.proc.poll() is not None:
             raise AssertionError(f"agent ended ({self.proc.returncode}): "
                                  + text[-2000:])
-        return re.search(r"listening on http://127\.0\.0\.1:(\d+)", text)
+        return re.search(r"listening on https?://127\.0\.0\.1:(\d+)", text)
 
     @property
     def running(self):
@@ -368,5 +380,8 @@ def fail(code, detail, hint="Mend the test.", retryable=False):
 def main(seconds=60, new_agent=Agent):
     """Runs the calling file's tests; seconds is the most one may take.
     new_agent() makes the agents of the parameters, where they need tools or
-    configuration of the file's own."""
+    configuration of the file's own. Where the file is not the program, but
+    imported for what is in it, nothing is run."""
+    if inspect.stack()[1].frame.f_globals["__name__"] != "__main__":
+        return
     runner.main(new_agent, _agents, seconds * SLOW)

@@ -7,7 +7,7 @@ import socket
 import struct
 
 import kc
-from wire import Stream, head_bytes
+from wire import Stream, connect, head_bytes
 
 KEY = {"Connection": "Upgrade", "Upgrade": "websocket",
        "Sec-WebSocket-Version": "13",
@@ -35,8 +35,7 @@ class Row:
         self.mark = f"row-{number}"
         self.s = Stream.__new__(Stream)
         self.s.timeout, self.s.data = 30 * kc.SLOW, b""
-        self.s.sock = socket.create_connection(
-            agent.address, 30, source_address=(self.host, 0))
+        self.s.sock = connect(agent.address, 30, self.host)
 
     def head(self, line, by=None, **headers):
         method, _, target = line.partition(" ")

@@ -3,6 +3,7 @@ plainly so that tests see every byte. Standard library only."""
 import json
 import select
 import socket
+import ssl
 import time
 
 TIMEOUT = 30.0
@@ -28,6 +29,38 @@ def deadline_of(timeout):
     return time.monotonic() + timeout
 
 
+class Tls(tuple):
+    """(host, port) that speaks TLS; context is the client's."""
+
+    def __new__(cls, host, port, context):
+        self = super().__new__(cls, (host, port))
+        self.context = context
+        return self
+
+
+def connect(address, timeout=TIMEOUT, source=""):
+    """A connected socket. address: (host, port), Tls, or a path."""
+    if isinstance(address, str):
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(timeout)
+        try:
+            sock.connect(address)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    sock = socket.create_connection(address, timeout,
+                                    (source, 0) if source else None)
+    if isinstance(address, Tls):    # what is sent leaves before a reset
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return address.context.wrap_socket(sock, server_hostname=address[0])
+    return sock
+
+
+def host_of(address):
+    return "localhost" if isinstance(address, str) else "%s:%d" % address
+
+
 class Stream:
     """A socket that is read in whole pieces, each until a deadline. A piece
     that is not all there when the time is over stays for the next try."""
@@ -35,8 +68,7 @@ class Stream:
     def __init__(self, address, timeout=TIMEOUT, source=""):
         self.timeout = timeout
         self.data = b""
-        self.sock = socket.create_connection(
-            address, timeout, (source, 0) if source else None)
+        self.sock = connect(address, timeout, source)
 
     def fileno(self):
         return self.sock.fileno()
@@ -46,11 +78,12 @@ class Stream:
 
     def more(self, deadline):
         left = max(deadline - time.monotonic(), 0)
-        if not select.select([self.sock], [], [], left)[0]:
+        stashed = isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()
+        if not stashed and not select.select([self.sock], [], [], left)[0]:
             raise TimeoutError(f"silence; so far {self.data[-300:]!r}")
         try:
             got = self.sock.recv(1 << 16)
-        except ConnectionError as e:
+        except (ConnectionError, ssl.SSLError) as e:
             raise Closed(str(e)) from e
         if not got:
             raise Closed(f"end of stream; so far {self.data[-300:]!r}")
@@ -127,7 +160,7 @@ class Stream:
 def head_bytes(address, method, target, headers):
     lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{k}: {v}" for k, v in
-              ({"Host": "%s:%d" % address} | headers).items()
+              ({"Host": host_of(address)} | headers).items()
               if v is not None]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8")
 
