@@ -9,14 +9,18 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/net/address.h"
+#include "agent/net/tls.h"
 #include "agent/run/tool.h"
 #include "agent/store/home.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/settings_remote.h"
+#include "agent/store/token.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -142,6 +146,37 @@ static int check_tools(const struct settings *s, const struct home *home)
 	return rc;
 }
 
+/* Where it would listen, and that nobody can read along. */
+static int check_listen(const struct settings *s)
+{
+	struct tls_server *tls = NULL;
+	struct err err = {0};
+	struct address at;
+	char *url;
+	int rc;
+
+	if (!s->listen)			/* the file could not be read */
+		return 0;
+	rc = tls_open(&tls, s, &err) ||
+	     address_parse(&at, s->listen, tls, &err);
+	url = rc ? NULL : xasprintf("%s://%s:%d", tls ? "https" : "http",
+				    at.host, at.port);
+	say_row("listen", rc ? "FAIL" : "ok", rc ? err.detail : url);
+	if (rc && *err_hint_of(&err))
+		say_more(err_hint_of(&err));
+	for (size_t i = 0; i < s->n_peers; i++)
+		if (s->peers[i].has_uid && s->peers[i].uid == geteuid() &&
+		    s->peers[i].scopes & SCOPE_ADMIN) {
+			say_row("peer", "risk", s->peers[i].name);
+			say_more("an admin by being this user, as whom the "
+				 "tools run, too: a tool could decide");
+		}
+	tls_close(tls);
+	err_fini(&err);
+	free(url);
+	return rc ? -1 : 0;
+}
+
 /* What the agent runs without, though some tool does not. */
 static void check_surroundings(const struct settings *s)
 {
@@ -191,6 +226,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 		return EXIT_FAILURE;
 	rc = check_home(&home);
 	rc |= check_settings(&s, g, &home);
+	rc |= check_listen(&s);
 	rc |= check_tools(&s, &home);
 	rc |= check_remote(&s);
 	check_surroundings(&s);

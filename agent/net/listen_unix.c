@@ -18,6 +18,7 @@
 #include "agent/net/listen.h"
 #include "agent/net/server.h"
 #include "agent/store/home.h"
+#include "agent/store/token.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -181,13 +182,23 @@ static int give_up(struct net *n, int fd, struct err *err)
 	return 0;
 }
 
+/* The tools run as this user. */
+static void warn_of_own(const struct settings *s)
+{
+	for (size_t i = 0; i < s->n_peers; i++)
+		if (s->peers[i].has_uid && s->peers[i].uid == geteuid() &&
+		    s->peers[i].scopes & SCOPE_ADMIN)
+			log_warn("[peer \"%s\"] is an admin by being this "
+				 "user, as whom the tools run, too: a tool "
+				 "could decide", s->peers[i].name);
+}
+
 int listen_unix_open(struct net *n, struct err *err)
 {
 	const char *name = n->agent->settings->listen_unix;
 	struct err own = {0};
 	int fd = -1, rc;
 
-	n->unix_lock = -1;
 	if (name && !*name)
 		return 0;
 	n->unix_path = path_of(n, &own);
@@ -199,6 +210,7 @@ int listen_unix_open(struct net *n, struct err *err)
 	}
 	if (!rc) {
 		listen_add(n, OVER_UNIX, fd);
+		warn_of_own(n->agent->settings);
 		return 0;
 	}
 	rc = give_up(n, fd, &own);

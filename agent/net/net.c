@@ -28,6 +28,7 @@ int net_open(struct net **out, struct agent *a, const char *listen_at,
 	struct net *n = xcalloc(1, sizeof(*n));
 
 	n->agent = a;
+	n->unix_lock = -1;
 	if (loop_open(n, err)) {
 		free(n);
 		return -1;

@@ -9,12 +9,12 @@
  */
 #include "agent/net/server.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include "agent/net/address.h"
 #include "agent/net/listen.h"
 #include "agent/net/listen_unix.h"
 #include "agent/net/loop.h"
@@ -25,36 +25,6 @@
 #include "common/mem.h"
 
 #define FILES_MAX 16384u
-
-static int split_address(struct net *n, const char *at, struct err *err)
-{
-	const char *colon = strrchr(at, ':');
-	struct in_addr addr;
-	char *end;
-	long port;
-
-	if (!colon || colon == at || !colon[1] ||
-	    (size_t)(colon - at) >= sizeof(n->host))
-		return err_set(err, ERR_bad_config,
-			       "%s is not HOST:PORT", at);
-	memcpy(n->host, at, (size_t)(colon - at));
-	if (!strcmp(n->host, "localhost"))
-		strcpy(n->host, "127.0.0.1");
-	port = strtol(colon + 1, &end, 10);
-	if (*end || port < 0 || port > 65535 ||
-	    inet_pton(AF_INET, n->host, &addr) != 1)
-		return err_set(err, ERR_bad_config, "%s is not HOST:PORT with "
-			       "an IPv4 address or localhost", at);
-	n->port = (int)port;
-	if (n->tls || ntohl(addr.s_addr) >> 24 == IN_LOOPBACKNET)
-		return 0;
-	err_set(err, ERR_bad_config, "%s is not a loopback address: without "
-		"TLS, tokens and answers would cross the network in clear",
-		n->host);
-	return err_hint(err, "Set tls.certificate-file and tls.key-file, or "
-			"listen on 127.0.0.1 and come in by ssh -L "
-			"8787:127.0.0.1:8787.");
-}
 
 /* As many connections as files allow, and some left for everything else. */
 static unsigned connections_max(void)
@@ -125,11 +95,16 @@ static int make_context(struct net *n, struct err *err)
 
 int server_open(struct net *n, const char *listen_at, struct err *err)
 {
+	struct address at;
+
 	n->peers_max = connections_max();
-	n->unix_lock = -1;
 	if (tls_open(&n->tls, n->agent->settings, err) ||
-	    split_address(n, listen_at, err) || listen_open(n, err) ||
-	    listen_unix_open(n, err) || make_context(n, err))
+	    address_parse(&at, listen_at, n->tls, err))
+		return -1;
+	memcpy(n->host, at.host, sizeof(at.host));
+	n->port = at.port;
+	if (listen_open(n, err) || listen_unix_open(n, err) ||
+	    make_context(n, err))
 		return -1;
 	snprintf(n->url, sizeof(n->url), "%s://%s:%d",
 		 n->tls ? "https" : "http", n->host, n->port);
