@@ -14,8 +14,7 @@
 
 static bool is_word(const char *words, const char *text)
 {
-	return *text && !strchr(text, ' ') &&
-	       words_index(words, ' ', text) >= 0;
+	return *text && words_index(words, ' ', text) >= 0;
 }
 
 static bool number_fits(const char *words, const json_t *v)

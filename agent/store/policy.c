@@ -53,7 +53,6 @@ static void policy_copy(struct policy *to, const struct policy *from)
 	*to = *from;
 	to->tool = NULL;
 	for (size_t i = 0; i < POLICY_KEYS; i++) {
-		to->from[i].own = false;
 		to->from[i].text = xstrdup(from->from[i].text);
 		if (is_text(&keys[i]))
 			*text_at(to, &keys[i]) =

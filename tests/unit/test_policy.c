@@ -222,7 +222,7 @@ START_TEST(only_the_words_count_not_what_parts_them)
 	struct policy_table *a = table("[policy]\n\tactors = a b\n"
 		"[policy-args \"x\"]\n\ttext = c d\n");
 	struct policy_table *b = table("[policy]\n\tactors = \" a \\t b \"\n"
-		"[policy-args \"x\"]\n\ttext = c\\n  d\n");
+		"[policy-args \"x\"]\n\ttext = c\\n  d\n"), *c;
 
 	ck_assert_str_eq(a->sha256, b->sha256);
 	ck_assert_str_eq(b->all.actors, "a b");
@@ -230,6 +230,10 @@ START_TEST(only_the_words_count_not_what_parts_them)
 	ck_assert_str_eq(policy_arg_for(policy_for(b, "x"), "text")->words,
 			 "c d");
 	ck_assert_ptr_null(policy_arg_for(policy_for(b, "x"), "tex"));
+	c = table("[policy]\n\tactors = a b\n"
+		  "[policy-args \"x\"]\n\ttext = d c\n");
+	ck_assert_str_ne(a->sha256, c->sha256);
+	policy_unref(c);
 	ck_assert_ptr_null(policy_arg_for(policy_for(b, "y"), "text"));
 	policy_unref(a);
 	policy_unref(b);
