@@ -1,12 +1,11 @@
 """A publish in two steps: hidden first, seen only by a second approval."""
 import json
 import os
-import subprocess
-import sys
 
 import kc
 from expect import jcs, refused, sha256
 from publishing import approval, approved, ask, ended, parked
+from standin import Standin
 
 PRIVACY = {"type": "enum", "values": "hidden friends open",
            "default": "hidden"}
@@ -229,30 +228,26 @@ def test_a_manifest_with_half_a_stage_is_refused(fresh):
 
 
 def test_a_video_is_private_until_somebody_allows_it_to_be_seen(fresh):
-    kept, client = fresh.dir / "kept", fresh.dir / "client.json"
-    standin = subprocess.Popen(
-        [sys.executable, kc.ROOT / "contrib/coordinator/youtube-standin",
-         "--dir", kept, "--client-file", client], stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL, text=True)
+    channel = Standin()
     try:
-        base = "http://127.0.0.1:" + standin.stdout.readline().strip()
-        for key, value in (("base-url", base), ("token-url", base + "/token"),
-                           ("client-file", client)):
-            fresh.conf(f"youtube.{key}", value)
+        channel.configure(fresh)
         fresh.conf("policy.channels", OWN)
         fresh.restart()
-        video(fresh, kept)
+        video(fresh, channel)
         fresh.conf("policy.channels", "UCof-somebody-else")
         fresh.restart()
-        task = fresh.task("another channel")
-        run = upload(fresh, task, "another")
+        run = upload(fresh, fresh.task("another channel"), "another")
         assert run["state"] == "failed", run
         assert run["error"]["error_code"] == "channel_not_allowed", run
-        assert len(list(kept.glob("*.bin"))) == 1
+        assert len(channel.videos()) == 1
+        fresh.conf("policy.channels", OWN)
+        fresh.restart()
+        channel.fault(shown="public")
+        run = upload(fresh, fresh.task("seen at once"), "open")
+        run = staged(fresh, run["id"], "held")
+        assert "something else than was asked" in run["stage"]["held"], run
     finally:
-        standin.terminate()
-        standin.wait()
-        standin.stdout.close()
+        channel.close()
 
 
 def upload(agent, task, title):
@@ -264,17 +259,14 @@ def upload(agent, task, title):
     return ended(agent, run["id"], 30)
 
 
-def video(agent, kept):
+def video(agent, channel):
     run = upload(agent, agent.task("demo"), "demo")
     assert run["state"] == "succeeded", run
     first = staged(agent, run["id"])
     name = first["result"]["video_id"]
-
-    def there():
-        return json.loads((kept / f"{name}.json").read_text())
-
-    assert there()["status"]["privacyStatus"] == "private"
-    assert first["marker"] in there()["snippet"]["tags"]
+    there = channel.kept(name)
+    assert there["status"]["privacyStatus"] == "private"
+    assert first["marker"] in there["snippet"]["tags"]
     assert first["result"]["seen"] == {
         "video_id": name, "privacy": "private", "marker": first["marker"],
         "bytes": 300000}, first
@@ -286,7 +278,7 @@ def video(agent, kept):
     second = ended(agent, first["stage"]["next_run_id"], 30)
     assert second["state"] == "succeeded", second
     assert second["result"]["seen"]["privacy"] == "public", second
-    assert there()["status"]["privacyStatus"] == "public"
+    assert channel.kept(name)["status"]["privacyStatus"] == "public"
 
 
 kc.main(new_agent=new_agent)

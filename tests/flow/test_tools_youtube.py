@@ -6,77 +6,13 @@ import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
-import tempfile
-import threading
 import time
 import unittest
 import urllib.request
 
 import toolrun
-from toolrun import ROOT, Run
-
-
-class Standin:
-    """contrib/coordinator/youtube-standin, and its log as it comes."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.client = os.path.join(self.folder.name, "client.json")
-        self.proc = subprocess.Popen(
-            [sys.executable, os.path.join(
-                ROOT, "contrib/coordinator/youtube-standin"), "--dir",
-             os.path.join(self.folder.name, "kept"), "--client-file",
-             self.client], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True)
-        self.base = "http://127.0.0.1:" + self.proc.stdout.readline().strip()
-        with open(self.client) as f:
-            self.secret = json.load(f)["refresh_token"]
-        self.log, self.more = [], threading.Condition()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        for line in self.proc.stderr:
-            with self.more:
-                self.log.append(line)
-                self.more.notify_all()
-
-    def wait_for(self, word):
-        with self.more:
-            found = self.more.wait_for(
-                lambda: any(word in x for x in self.log), 60)
-        assert found, self.log
-
-    def get(self, path):
-        with urllib.request.urlopen(self.base + path, timeout=20) as r:
-            return r.read()
-
-    def videos(self):
-        return [n for n in os.listdir(os.path.join(self.folder.name, "kept"))
-                if n.endswith(".bin")]
-
-    def add(self, name):
-        """A video that somebody else has put there."""
-        self.get("/_fault?add=" + name)
-
-    def edit(self, video, **status):
-        """Changes a video's status as nobody could from outside."""
-        path = os.path.join(self.folder.name, "kept", video + ".json")
-        with open(path) as f:
-            resource = json.load(f)
-        resource["status"].update(status)
-        with open(path, "w") as f:
-            json.dump(resource, f)
-
-    def close(self):
-        self.proc.terminate()
-        self.proc.wait(20)
-        self.reader.join(20)
-        self.proc.stdout.close()
-        self.proc.stderr.close()
-        self.folder.cleanup()
+from standin import Standin
+from toolrun import Run
 
 
 class Channel(unittest.TestCase):
