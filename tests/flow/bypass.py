@@ -42,7 +42,8 @@ BRIEF = f"{150 * kc.SLOW}ms"
 PUBLISHES = {"test.canary": TEXT, "test.grace": TEXT, "test.brief": TEXT,
              "test.two": TEXT, "test.never": TEXT, "test.late": TEXT,
              "test.secret": SECRET, "test.moves": TEXT}
-CONF = {"run.max": "1", "policy.grace": "0s", "policy.test.grace.grace": "1h",
+CONF = {"run.max": "1", "agent.auth-failures": "6000",
+        "policy.grace": "0s", "policy.test.grace.grace": "1h",
         "policy.test.brief.approval-ttl": BRIEF,
         "policy.test.late.approval-ttl": BRIEF,
         "policy.test.late.grace": "1h",
