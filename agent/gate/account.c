@@ -139,6 +139,7 @@ void account_request(struct agent *a, struct call *c)
 	fact.task_id = named(c, "task");
 	fact.run_id = named(c, "run");
 	put_once(fact.data, "operation", c->op ? c->op->name : NULL);
+	put_once(fact.data, "token_id", c->known ? c->who.token_id : NULL);
 	put_once(fact.data, "error_code",
 		 c->err.code ? err_row(c->err.code)->code : NULL);
 	if (c->op && c->op->route && c->path && strcmp(c->path, c->op->route))

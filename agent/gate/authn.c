@@ -15,6 +15,13 @@ enum token_state authn_who(struct agent *a, const struct call *c,
 	return tokens_look(a->tokens, c->bearer, who);
 }
 
+static int refuse(struct call *c)
+{
+	if (c->fault == TOKEN_UNREADABLE)	/* who is here is not asked */
+		return err_set(&c->err, ERR_io, "the tokens cannot be read");
+	return err_set(&c->err, ERR_unauthenticated, "no valid token");
+}
+
 void authn(struct agent *a, struct call *c)
 {
 	struct actor who;
@@ -27,12 +34,8 @@ void authn(struct agent *a, struct call *c)
 		c->who = who;
 	else if (!open)
 		strcpy(c->fault_id, who.token_id);
-	if (c->known || open || c->err.code)
-		return;
-	if (c->fault == TOKEN_UNREADABLE)	/* who is here is not asked */
-		err_set(&c->err, ERR_io, "the tokens cannot be read");
-	else
-		err_set(&c->err, ERR_unauthenticated, "no valid token");
+	if (!c->known && !open && !c->err.code)
+		refuse(c);
 }
 
 enum token_state authn_still(struct agent *a, const struct actor *who)
@@ -41,6 +44,22 @@ enum token_state authn_still(struct agent *a, const struct actor *who)
 		return peers_still(a->settings, who) ? TOKEN_GOOD :
 						       TOKEN_REVOKED;
 	return tokens_still(a->tokens, who);
+}
+
+int authn_again(struct agent *a, struct call *c)
+{
+	enum token_state state = c->known ? authn_still(a, &c->who) :
+					    TOKEN_GOOD;
+
+	if (state == TOKEN_GOOD)
+		return 0;
+	if (state == TOKEN_NARROWED)
+		return err_set(&c->err, ERR_insufficient_scope,
+			       "the token has lost a scope meanwhile");
+	c->known = false;
+	c->fault = state;
+	strcpy(c->fault_id, c->who.token_id);
+	return refuse(c);
 }
 
 void authn_wipe(struct call *c)

@@ -25,5 +25,10 @@ void authn(struct agent *a, struct call *c);
  * thread.
  */
 enum token_state authn_still(struct agent *a, const struct actor *who);
+/*
+ * Before c changes something: it was let in, and may have waited since. 0, or
+ * -1 and it is refused as if it came now.
+ */
+int authn_again(struct agent *a, struct call *c);
 /* The bearer has served: no trace of it is left in memory. */
 void authn_wipe(struct call *c);

@@ -159,7 +159,7 @@ static void change(struct agent *a, struct call *c)
 {
 	bool drafted;
 
-	if (idem_replay(a, c))
+	if (authn_again(a, c) || idem_replay(a, c))
 		return;
 	idem_resume(a, c);
 	drafted = propose_begin(a, c);

@@ -277,6 +277,43 @@ def test_a_publish_while_its_task_is_under_way_leaves_no_clash():
         assert len(a.effects.read_text().splitlines()) == 1
 
 
+def test_a_call_that_waits_is_worth_what_its_token_is_when_it_is_done():
+    with remotes.Daemon() as peer, team(peer, 1, timeout="30s") as a:
+        task, ids = a.task("waited for"), {}
+        for name in ("gone", "less"):
+            a.token(name, "tool_runner", "observer")
+            assert a.get("/api/tasks", by=name).status == 200
+            used, = a.journal("token_created", name=name)
+            ids[name] = used["data"]["token_id"]
+        came, go = gate_hook(peer, a.dir)
+        answers = {}
+
+        def patch(by):
+            answers[by] = a.patch(url(task), {
+                "base_sha": task["sha"], "title": by}, by=by)
+        first = threading.Thread(target=patch, args=("coordinator",))
+        first.start()
+        kc.wait_for(came.exists)
+        peer.hook("post-receive")
+        waiting = [threading.Thread(target=patch, args=(name,))
+                   for name in ids]
+        for thread in waiting:
+            thread.start()
+        for _ in range(50):     # so that they are let in, most likely
+            assert a.get("/api/tasks").status == 200
+        a.cli("token", "revoke", ids["gone"])
+        a.cli("token", "narrow", ids["less"], "--scope", "observer")
+        go.write_text("go\n")
+        for thread in [first, *waiting]:
+            thread.join()
+        assert answers["coordinator"].status == 200, answers
+        refused(answers["gone"], 401, "unauthenticated")
+        refused(answers["less"], 403, "insufficient_scope")
+        assert a.journal("auth_failed", token_id=ids["gone"],
+                         reason="revoked")
+        assert a.get(url(task)).json["title"] == "coordinator"
+
+
 def test_an_edit_by_hand_meanwhile_is_a_clash_that_is_kept():
     with remotes.Daemon() as peer, team(peer, 1, timeout="30s") as a:
         task = a.task("to be edited")
