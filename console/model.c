@@ -76,7 +76,7 @@ static void forget(struct model *m)
 void model_free(struct model *m)
 {
 	char *texts[] = {m->link_why, m->agent, m->version, m->actor, m->mode,
-			 m->health, m->environment, m->note};
+			 m->health, m->environment, m->note, m->signing_key};
 
 	drop_asks(m);
 	while (m->asks) {
@@ -96,7 +96,6 @@ void model_free(struct model *m)
 void model_note(struct model *m, char *text)
 {
 	free(m->note);
-	free(m->signing_key);
 	m->note = text;
 	m->stamp++;
 }
