@@ -107,8 +107,11 @@ static void add_why(struct review *r)
 		char *by = safe_line(json_str(each, "by"));
 		char *what = safe_line(json_str(each, "decision"));
 		char *why = safe_line(json_str(each, "reason"));
+		char *key = safe_line(json_str(each, "key"));
 
-		addf(r, "", STYLE_normal, "%s by %s: %s", what, by, why);
+		addf(r, "", STYLE_normal, "%s by %s%s%s%s: %s", what, by,
+		     *key ? " (signed, " : "", key, *key ? ")" : "", why);
+		free(key);
 		free(by);
 		free(what);
 		free(why);

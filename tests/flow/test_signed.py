@@ -184,6 +184,8 @@ def test_one_key_is_one_person():
     assert answer.status == 200 and answer.json["state"] == "pending", answer
     refused(approve(agent, approval_id, "admin", by="ana"), 403,
             "self_approval")
+    shown = agent.console("show", approval_id).stdout
+    assert "approve by admin (signed, SHA256:" in " ".join(shown.split())
     answer = approve(agent, approval_id, "ana", by="ana")
     assert answer.status == 200 and answer.json["state"] == "approved", answer
     assert run_again(agent, task)["state"] == "succeeded"
