@@ -284,6 +284,16 @@ START_TEST(the_armor_has_one_form)
 		ck_assert(!holds(other, strlen(other)));
 		free(other);
 	}
+	other = xstrdup(text);			/* all in one line */
+	for (char *at = strchr(other, '\n') + 1, *lf;
+	     (lf = strchr(at, '\n')) && lf[1] != '-' && lf[1]; at = lf)
+		memmove(lf, lf + 1, strlen(lf));
+	ck_assert(!holds(other, strlen(other)));
+	free(other);
+	other = xasprintf("%.100s\n\n%s", text, text + 101);
+	ck_assert_int_eq(text[100], '\n');
+	ck_assert(!holds(other, strlen(other)));
+	free(other);
 	other = xmalloc(SSHSIG_ARMORED_MAX + 1);
 	memset(other, 'A', SSHSIG_ARMORED_MAX + 1);
 	memcpy(other, text, 40);
@@ -360,27 +370,85 @@ START_TEST(weak_damaged_and_unknown_keys_are_refused)
 }
 END_TEST
 
-/* The same key, its signature under another algorithm's name. */
-START_TEST(rsa_with_sha1_is_refused)
+/* An RSA key of the test's own, so that it can sign in any way. */
+static bool rsa_holds(EVP_PKEY *key, const char *digest, const char *name)
+{
+	struct buf blob = {0}, covered = {0}, sig = {0};
+	EVP_MD_CTX *c = EVP_MD_CTX_new();
+	BIGNUM *n = NULL, *e = NULL;
+	uint8_t raw[256];
+	size_t len = sizeof(raw);
+	bool ok;
+
+	EVP_PKEY_get_bn_param(key, "n", &n);
+	EVP_PKEY_get_bn_param(key, "e", &e);
+	put_text(&blob, "ssh-rsa");
+	put_number(&blob, e);
+	put_number(&blob, n);
+	token_covers(TEXT, &covered);
+	ck_assert(EVP_DigestSignInit_ex(c, NULL, digest, NULL, NULL, key,
+					NULL));
+	ck_assert(EVP_DigestSign(c, raw, &len, (uint8_t *)covered.data,
+				 covered.len));
+	put_text(&sig, name);
+	put_string(&sig, raw, len);
+	ok = made_holds(blob.data, blob.len, SPACE, "", "sha512", sig.data,
+			sig.len, "");
+	EVP_MD_CTX_free(c);
+	BN_free(n);
+	BN_free(e);
+	buf_fini(&blob);
+	buf_fini(&covered);
+	buf_fini(&sig);
+	return ok;
+}
+
+START_TEST(rsa_is_taken_with_the_digest_that_it_names_and_never_sha1)
+{
+	static const struct { const char *digest, *name; bool ok; } ways[] = {
+		{"SHA512", "rsa-sha2-512", true},
+		{"SHA256", "rsa-sha2-256", true},
+		{"SHA256", "rsa-sha2-512", false},
+		{"SHA512", "rsa-sha2-256", false},
+		{"SHA1", "ssh-rsa", false},
+		{"SHA256", "ssh-rsa", false},
+		{"SHA512", "ssh-rsa", false},
+		{"SHA1", "rsa-sha2-256", false},
+		{"SHA256", "", false},
+	};
+	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		ck_assert_msg(rsa_holds(key, ways[i].digest, ways[i].name) ==
+			      ways[i].ok, "%zu", i);
+	EVP_PKEY_free(key);
+}
+END_TEST
+
+/* r and s of an ECDSA signature are all there is in it. */
+START_TEST(nothing_follows_the_numbers_of_a_signature)
 {
 	struct buf key = {0}, sig = {0}, other = {0};
+	const size_t head = 4 + strlen("ecdsa-sha2-nistp256");
 	char *text, *blob;
 	size_t len, n;
 
 	keys_open();
-	key_make("rsa", "rsa -b 2048");
-	text = key_sign("rsa", SPACE, "", TEXT, &len);
+	key_make("ec", "ecdsa -b 256");
+	text = key_sign("ec", SPACE, "", TEXT, &len);
 	blob = unarmor(text, &n);
 	parts(blob, &key, &sig);
-	for (int i = 0; i < 3; i++) {
-		static const char *const names[] = {"rsa-sha2-512", "ssh-rsa",
-						    "rsa-sha2-256"};
+	for (int more = 0; more < 2; more++) {
+		struct buf two = {0};
 
 		buf_reset(&other);
-		put_text(&other, names[i]);
-		buf_add(&other, sig.data + 16, sig.len - 16);
+		buf_add(&other, sig.data, head);
+		buf_add(&two, sig.data + head + 4, sig.len - head - 4);
+		buf_add(&two, "\0\0\0\1\1", more ? 5 : 0);
+		put_string(&other, two.data, two.len);
 		ck_assert(made_holds(key.data, key.len, SPACE, "", "sha512",
-				     other.data, other.len, "") == !i);
+				     other.data, other.len, "") == !more);
+		buf_fini(&two);
 	}
 	buf_fini(&key);
 	buf_fini(&sig);
@@ -391,7 +459,33 @@ START_TEST(rsa_with_sha1_is_refused)
 }
 END_TEST
 
+/* A number has one form: no sign, and no zero that is not needed. */
+START_TEST(numbers_have_one_form)
+{
+	static const struct { const char *e; size_t len; bool ok; } forms[] = {
+		{"\3", 1, true}, {"\0\3", 2, false}, {"\0", 1, false},
+		{"", 0, false}, {"\x83", 1, false}, {"\0\x83", 2, true},
+		{"\0\0\x83", 3, false},
+	};
+	uint8_t n[257] = {0, 0xc0, [256] = 1};
+	struct buf b = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(forms); i++)
+		for (int zero = 0; zero < 2; zero++) {
+			buf_reset(&b);
+			put_text(&b, "ssh-rsa");
+			put_string(&b, forms[i].e, forms[i].len);
+			put_string(&b, n + !zero, 256 + (size_t)zero);
+			ck_assert_msg(!*why_not(&b) == (forms[i].ok && zero),
+				      "%zu %d: %s", i, zero, why_not(&b));
+		}
+	buf_fini(&b);
+}
+END_TEST
+
 TESTS("sshsig", signatures_of_ssh_keygen_hold_and_no_bit_of_them_may_differ,
       no_bit_of_the_armor_may_differ, security_keys_sign_when_touched,
       what_has_no_meaning_is_refused, the_armor_has_one_form,
-      weak_damaged_and_unknown_keys_are_refused, rsa_with_sha1_is_refused)
+      weak_damaged_and_unknown_keys_are_refused,
+      rsa_is_taken_with_the_digest_that_it_names_and_never_sha1,
+      nothing_follows_the_numbers_of_a_signature, numbers_have_one_form)
