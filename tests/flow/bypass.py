@@ -10,6 +10,7 @@ import os
 import sys
 
 import kc
+import runner
 from expect import refused
 
 CANARY = """#!/bin/sh
@@ -279,4 +280,4 @@ def main(seconds=60):
     for name, row in ATTEMPTS.items():
         setattr(program, "test_" + name, as_test(name, *row))
     print(f"{len(ATTEMPTS)} attempts", flush=True)
-    kc.main(seconds, new_agent)
+    runner.main(new_agent, kc._agents, seconds * kc.SLOW)
