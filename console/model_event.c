@@ -24,6 +24,8 @@ static const struct { const char *type; int old; } rows[] = {
 	{"tool_", RUN},
 	{"outcome_", RUN},
 	{"run_", RUN},
+	{"reconcile_", RUN},
+	{"stage_", RUN | APPROVAL},
 	{"evidence_", EVIDENCE},
 	{"degraded", HEALTH},
 	{"recovered", HEALTH},

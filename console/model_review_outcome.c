@@ -178,6 +178,12 @@ static void run_record(struct model *m, const struct record *rec)
 		{"tool_failed", "FAILED, see run", STYLE_danger},
 		{"outcome_unknown", "OUTCOME UNKNOWN, reconcile run",
 		 STYLE_danger},
+		{"run_reconciled", "IT IS KNOWN what came of run",
+		 STYLE_attention},
+		{"stage_opened", "HIDDEN YET, the second approval waits; run",
+		 STYLE_attention},
+		{"stage_held", "HIDDEN, and no second step follows; see run",
+		 STYLE_danger},
 	};
 	struct review *r = m->review;
 

@@ -202,10 +202,18 @@ def test_until_it_is_settled_the_same_effect_is_refused_to_everybody(agent):
     told(agent, "unsent", "unknown", "test.blind")
     refused(ask(agent, task, "test.blind", {"text": "else"}), 403,
             "policy_denied", reason="approval_required")
-    done = agent.post(f"/api/runs/{run_id}/reconcile", {
-        "outcome": "failed", "reason": "nothing is there"}, by="admin")
-    assert done.status == 200 and done.json["state"] == "failed", done
-    assert done.json["reconciled"]["by"] == "admin", done
+    for words in (("perhaps", "--reason", "r"), ("failed",),
+                  ("failed", "--reason", "")):
+        assert agent.console("reconcile", run_id, *words,
+                             check=False).returncode == 2
+    done = agent.console("reconcile", run_id, "failed", "--reason",
+                         "nothing is there")
+    assert done.stdout == f"{run_id}\tfailed\n", done
+    again = agent.console("reconcile", run_id, "failed", "--reason", "r",
+                          check=False)
+    assert again.returncode and "it is failed" in again.stderr, again
+    run = agent.get(f"/api/runs/{run_id}").json
+    assert run["reconciled"]["by"] == "admin", run
     word, = agent.journal("run_reconciled", run_id=run_id)
     assert word["actor"] == "admin" and word["data"]["by"] == "admin", word
     assert not asked(agent, "test.blind")

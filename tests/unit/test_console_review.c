@@ -204,6 +204,12 @@ START_TEST(what_follows_a_decision_is_told_and_never_guessed)
 	ck_assert(!review_may_cancel(b.m));
 	happens(&b, "tool_failed", json_object());
 	ck_assert(strstr(b.m->review->said, "FAILED, see run r-7"));
+	happens(&b, "run_reconciled", json_object());
+	ck_assert(strstr(b.m->review->said, "IT IS KNOWN"));
+	happens(&b, "stage_opened", json_object());
+	ck_assert(strstr(b.m->review->said, "second approval waits"));
+	happens(&b, "stage_held", json_object());
+	ck_assert(strstr(b.m->review->said, "no second step follows"));
 	bench_fini(&b);
 }
 END_TEST
