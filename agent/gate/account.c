@@ -30,17 +30,21 @@ static void put_peer(json_t *data, enum over over, uint32_t peer)
 	json_set_str(data, "peer", said);
 }
 
-/* The same of a call, with the certificate that was shown. */
-static void put_from(json_t *data, const struct call *c)
+void account_where(json_t *data, const struct from *from, uint32_t address)
 {
 	char said[24];
 
-	put_peer(data, c->from.over, c->from.over == OVER_UNIX ?
-		 c->from.uid : c->peer);
-	if (!*c->from.cert)
+	put_peer(data, from->over, from->over == OVER_UNIX ? from->uid :
+		 address);
+	if (!*from->cert)
 		return;
-	snprintf(said, sizeof(said), "cert:%.16s", c->from.cert);
+	snprintf(said, sizeof(said), "cert:%.16s", from->cert);
 	json_set_str(data, "certificate", said);
+}
+
+static void put_from(json_t *data, const struct call *c)
+{
+	account_where(data, &c->from, c->peer);
 }
 
 static void put_detail(json_t *data, const char *detail)

@@ -4,10 +4,16 @@
  * Writer only.
  */
 #pragma once
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct agent;
 struct call;
+struct from;
+
+/* Who a connection is from, for a record: over what, peer, certificate. */
+void account_where(json_t *data, const struct from *from, uint32_t address);
 
 /* The record of this request; if it cannot be made, c->err says so. */
 void account_request(struct agent *a, struct call *c);

@@ -11,6 +11,7 @@
 
 #include "agent/core/core.h"
 #include "agent/net/listen.h"
+#include "agent/ops/auth.h"
 #include "agent/ops/op.h"
 #include "agent/store/settings.h"
 
@@ -71,6 +72,7 @@ struct net {
 	unsigned refused;
 	int64_t refused_us;
 	bool look;			/* a token has changed: watch_look */
+	enum auth_state auth;		/* as it is on record */
 	unsigned tokens_seen;		/* version of the file of tokens */
 	int64_t used_at;		/* when to save their last uses */
 	bool poke;			/* lws has to look at its timers */

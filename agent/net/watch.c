@@ -1,10 +1,10 @@
 /* See watch.h. */
 #include "agent/net/watch.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/gate/account.h"
 #include "agent/gate/authn.h"
 #include "agent/net/peer.h"
 #include "agent/net/server.h"
@@ -29,17 +29,13 @@ void watch_end(struct peer *p)
 
 static void record(const struct peer *p, enum token_state why)
 {
-	char from[INET_ADDRSTRLEN] = "";
 	json_t *data = json_object();
 
-	if (p->address)
-		inet_ntop(AF_INET, &p->address, from, sizeof(from));
 	json_set_str(data, "reason", token_state_name(why));
 	json_set_str(data, "token_id", p->who->token_id);
 	json_set_str(data, "name", p->who->name);
 	json_set_str(data, "stream", p->ws ? "websocket" : "events");
-	if (*from)
-		json_set_str(data, "peer", from);
+	account_where(data, &p->from, p->address);
 	core_service(p->net->core, "stream_ended", data);
 }
 
@@ -64,6 +60,26 @@ void watch_look(struct net *n)
 {
 	n->look = false;
 	peer_each(n, look_at);
+}
+
+/* Whether people can come in is on record when it changes. */
+static void tell_state(struct net *n)
+{
+	char detail[520];
+	enum auth_state state = auth_state(n->agent, detail, sizeof(detail));
+	json_t *data;
+
+	if (state == n->auth)
+		return;
+	n->auth = state;
+	data = json_object();
+	json_set_str(data, "what", "auth");
+	if (state != AUTH_WELL) {
+		json_set_str(data, "error_code", auth_rows[state].code);
+		json_set_str(data, "detail", detail);
+	}
+	core_service(n->core, state == AUTH_WELL ? "recovered" : "degraded",
+		     data);
 }
 
 static void save(struct work *w, struct agent *a, struct reader *r)
@@ -99,6 +115,7 @@ void watch_tick(struct net *n, int64_t now)
 		core_look(n->core);	/* so that it is on record soon */
 	n->tokens_seen = version;
 	watch_look(n);
+	tell_state(n);
 	if (now < n->used_at)
 		return;
 	n->used_at = now + USED_EACH;

@@ -7,7 +7,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "agent/ops/failures.h"
+#include "agent/ops/auth.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/store/home.h"
@@ -175,24 +175,15 @@ static void probe_youtube(struct agent *a, const json_t *followers,
 static void probe_auth(struct agent *a, const json_t *followers,
 		       struct row *row)
 {
-	struct err err = {0};
-	uint64_t refused;
+	enum auth_state state = auth_state(a, row->detail,
+					   sizeof(row->detail));
 
 	(void)followers;
-	if (tokens_ready(a->tokens, &err)) {
-		*row = (struct row){DOWN, "tokens_unreadable",
-			"Mend what detail names: chmod 600 it, or restore it.",
-			"nobody with a token is let in", ""};
-		snprintf(row->detail, sizeof(row->detail), "%s", err.detail);
-	} else if (failures_refused(a->failures, clock_mono_us(), &refused)) {
-		*row = (struct row){DEGRADED, "auth_failures",
-			"See auth_failed in the record for who and why.",
-			"who fails that often gets 429; good tokens go on", ""};
-		snprintf(row->detail, sizeof(row->detail), "%llu failed "
-			 "authentications more than allowed",
-			 (unsigned long long)refused);
-	}
-	err_fini(&err);
+	row->status = state == AUTH_SHUT ? DOWN :
+		      state == AUTH_FLOODED ? DEGRADED : UP;
+	row->code = auth_rows[state].code;
+	row->hint = auth_rows[state].hint;
+	row->effect = auth_rows[state].effect;
 }
 
 static void probe_listen(struct agent *a, const json_t *followers,

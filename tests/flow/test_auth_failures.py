@@ -92,6 +92,8 @@ def test_who_fails_too_often_waits_and_nobody_else_does(fresh):
     assert row["status"] == "degraded", row
     assert row["error_code"] == "auth_failures", row
     assert row["detail"].startswith("24 "), row
+    kc.wait_for(lambda: fresh.journal("degraded", what="auth",
+                                      error_code="auth_failures"))
 
 
 def test_the_answer_says_how_long_to_wait(fresh):

@@ -49,7 +49,8 @@ def ends_with(agent, name, reason, change):
         "stream_ended", token_id=gone)) and len(r) == 2 and r)
     assert {(r["data"]["stream"], r["data"]["reason"]) for r in ended} == \
         {("events", reason), ("websocket", reason)}, ended
-    assert all(r["actor"] == "agent" and r["data"]["name"] == name
+    assert all(r["actor"] == "agent" and r["data"]["name"] == name and
+               r["data"]["peer"] == "127.0.0.1 (loopback)"
                for r in ended), ended
     print(f"{reason}: ended after {took:.2f} s")
     return gone
@@ -111,7 +112,12 @@ def test_tokens_that_others_may_read_let_nobody_in(agent):
     file = agent.home / "tokens"
     ends_with(agent, "seen", "unreadable", lambda _: file.chmod(0o644))
     refused(agent.get("/api/tasks", by="admin"), 500, "io")
+    assert agent.get("/api/health", by=None).json == {"status": "failing"}
+    kc.wait_for(lambda: agent.journal("degraded", what="auth",
+                                      error_code="tokens_unreadable"))
+    assert not agent.journal("recovered", what="auth")
     file.chmod(0o600)
+    kc.wait_for(lambda: agent.journal("recovered", what="auth"))
     kc.wait_for(lambda: agent.get("/api/tasks", by="seen").status == 200)
 
 
