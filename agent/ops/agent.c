@@ -113,16 +113,6 @@ static int append_split(struct agent *a, const struct call *c,
 	return rc;
 }
 
-/* No refusal without the line that decided. */
-static void name_rule(const struct call *c, json_t *data)
-{
-	const char *reason = json_str(data, "reason");
-
-	if (!json_object_get(data, "rule"))
-		json_object_set_new(data, "rule", json_lossy(
-			rule_named(c, reason ? reason : "")));
-}
-
 int agent_record_as(struct agent *a, const struct call *c,
 		    const char *correlation_id, const struct fact *fact,
 		    struct err *err)
@@ -134,7 +124,7 @@ int agent_record_as(struct agent *a, const struct call *c,
 	if (!own.data)
 		own.data = json_object();
 	if (!strcmp(own.type, "policy_denied"))
-		name_rule(c, own.data);
+		rule_add(a, c, own.data);
 	if (own.put)
 		json_object_set(own.data, "put", own.put);
 	rc = append(a, c, correlation_id, &own, &why);
@@ -168,7 +158,7 @@ int agent_deny(struct agent *a, const struct call *c, const char *task_id,
 	const char *key;
 
 	json_object_set_new(data, "reason", json_string(reason));
-	name_rule(c, data);
+	rule_add(a, c, data);
 	fact.data = json_incref(data);
 	if (agent_record(a, c, &fact, &own)) {
 		json_decref(data);

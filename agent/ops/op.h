@@ -235,7 +235,7 @@ int agent_record_as(struct agent *a, const struct call *c,
 
 /*
  * Refuse by policy: records policy_denied with the reason, the rule (see
- * rule_named) and what is in more (an object, taken over, or NULL), and sets
+ * rule_add) and what is in more (an object, taken over, or NULL), and sets
  * the same as the error. -1.
  */
 int agent_deny(struct agent *a, const struct call *c, const char *task_id,

@@ -4,6 +4,7 @@
  */
 #include "agent/ops/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -15,10 +16,15 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-/* What no file can change. */
+/* What the policy says outside the gate, */
+static const struct { const char *reason; enum policy_key key; } lines[] = {
+	{"approval_expired", POLICY_KEY_approval_ttl},
+	{"unsigned_decision", POLICY_KEY_signed_decisions},
+};
+
+/* and what no file can change. */
 static const struct { const char *reason, *rule; } built_in[] = {
-	{"approval_required", "built in: it starts with an approval only"},
-	{"approval_expired", "built in: an approval is good for its time"},
+	{"approval_required", "built in: it starts with its approval only"},
 	{"approval_used", "built in: an approval is good for one run"},
 	{"approval_stale", "built in: an approval is for what was approved, "
 	 "in the mode and under the policy it was given in"},
@@ -29,17 +35,39 @@ static const struct { const char *reason, *rule; } built_in[] = {
 	 "decides twice"},
 	{"admin_field", "built in: a field that is not the caller's"},
 	{"insufficient_scope", "token: it has not the scope"},
-	{"unsigned_decision", "built in: a decision is signed"},
 };
 
-const char *rule_named(const struct call *c, const char *reason)
+static json_t *rule_of(struct agent *a, const char *tool, const char *reason)
 {
-	if (c->rule && c->reason && !strcmp(c->reason, reason))
-		return c->rule;
+	json_t *out = NULL;
+	char *line;
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!strcmp(lines[i].reason, reason)) {
+			line = policy_line(a->policy, policy_for(a->policy,
+					   tool), lines[i].key);
+			out = json_lossy(line);
+			free(line);
+		}
 	for (size_t i = 0; i < ARRAY_LEN(built_in); i++)
 		if (!strcmp(built_in[i].reason, reason))
-			return built_in[i].rule;
-	return "built in";
+			out = json_string(built_in[i].rule);
+	return out ? out : json_string("built in");
+}
+
+void rule_add(struct agent *a, const struct call *c, json_t *data)
+{
+	const char *reason = json_str(data, "reason");
+	json_t *rule;
+
+	if (json_object_get(data, "rule"))
+		return;
+	if (c->rule && c->reason && reason && !strcmp(c->reason, reason))
+		rule = json_lossy(c->rule);
+	else
+		rule = rule_of(a, json_str(data, "tool"),
+			       reason ? reason : "");
+	json_object_set_new(data, "rule", rule);
 }
 
 static void set_text(json_t *to, const char *key, const char *text)

@@ -2,13 +2,15 @@
 #pragma once
 #include <jansson.h>
 
+struct agent;
 struct call;
 struct policy_table;
 
 /*
- * The line that decided for this reason: what the gate found (c->rule), else
- * the rule that is built in. Borrowed.
+ * Add "rule" to what a policy_denied says, for its "reason" and "tool": the
+ * line that the gate found (c->rule), or one of the policy, or what is built
+ * in. What has a rule keeps it.
  */
-const char *rule_named(const struct call *c, const char *reason);
+void rule_add(struct agent *a, const struct call *c, json_t *data);
 /* policy_loaded's data. New. */
 json_t *rules_loaded(const struct policy_table *t);

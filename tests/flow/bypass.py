@@ -274,10 +274,10 @@ def as_test(name, fn, left, published, started):
     return test
 
 
-def main(seconds=60):
+def main(seconds=60, make=new_agent):
     """The attempts of the modules that were imported, each a test."""
     program = sys.modules["__main__"]
     for name, row in ATTEMPTS.items():
         setattr(program, "test_" + name, as_test(name, *row))
     print(f"{len(ATTEMPTS)} attempts", flush=True)
-    runner.main(new_agent, kc._agents, seconds * kc.SLOW)
+    runner.main(make, kc._agents, seconds * kc.SLOW)
