@@ -236,6 +236,7 @@ static int settle(struct agent *a, const struct call *c, const json_t *run,
 	json_object_set_new(next, "reconciled", json_copy(word));
 	fact.data = word;
 	fact.put = json_pack("{s:O}", "run", next);
+	stage_due(next, fact.put);
 	rc = agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
 			     err);
 	if (!rc) {

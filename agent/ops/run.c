@@ -393,4 +393,5 @@ void run_recover(struct agent *a, const struct call *c)
 	}
 	json_decref(runs);
 	reconcile_recover(a);
+	stage_recover(a, c);
 }

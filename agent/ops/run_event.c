@@ -332,6 +332,7 @@ static int record_end(struct agent *a, struct call *c, const json_t *run,
 				 ended_run(run, report, brief)),
 	};
 
+	stage_due(json_object_get(fact.put, "run"), fact.put);
 	return agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
 			       err);
 }

@@ -17,6 +17,8 @@
 #include "common/json.h"
 #include "common/mem.h"
 
+#define DUE "second_step"	/* kind of document, named by the run */
+
 json_t *stage_args(struct agent *a, const struct tool_ask *ask)
 {
 	const struct tool_stage *s = &ask->tool->stage;
@@ -95,6 +97,19 @@ static const char *differs(const json_t *run, const json_t *stage)
 	return NULL;
 }
 
+static json_t *due_doc(const json_t *run, const char *state)
+{
+	return json_pack("{s:O,s:s}", "id", json_object_get(run, "id"),
+			 "state", state);
+}
+
+void stage_due(const json_t *run, json_t *put)
+{
+	if (json_object_get(run, "stage") &&
+	    !strcmp(json_str(run, "state"), "succeeded"))
+		json_object_set_new(put, DUE, due_doc(run, "due"));
+}
+
 /* On the run and on the record: the second step is open, or why it is not. */
 static void tell(struct agent *a, const struct call *c, const json_t *run,
 		 const char *type, json_t *said)
@@ -108,7 +123,8 @@ static void tell(struct agent *a, const struct call *c, const json_t *run,
 	json_object_set_new(next, "stage", stage);
 	json_object_set(said, "tool", json_object_get(stage, "promote"));
 	fact.data = said;
-	fact.put = json_pack("{s:o}", "run", next);
+	fact.put = json_pack("{s:o,s:o}", "run", next, DUE,
+			     due_doc(run, "done"));
 	agent_record_as(a, c, json_str(run, "correlation_id"), &fact, NULL);
 }
 
@@ -193,12 +209,12 @@ static void promote(struct agent *a, const struct call *c, const json_t *run)
 void stage_next(struct agent *a, const struct call *c, const char *run_id)
 {
 	json_t *run = state_doc(a->state, "run", run_id);
-	const json_t *stage = json_object_get(run, "stage");
+	const json_t *due = state_doc(a->state, DUE, run_id);
 	const char *why;
 
-	if (!stage || strcmp(json_str(run, "state"), "succeeded"))
+	if (!run || !due || strcmp(json_str(due, "state"), "due"))
 		return;
-	why = differs(run, stage);
+	why = differs(run, json_object_get(run, "stage"));
 	if (!why && !strcmp(agent_mode(a), "stopped"))
 		why = "the agent is stopped";
 	json_incref(run);	/* a record of it replaces the borrowed one */
@@ -207,4 +223,14 @@ void stage_next(struct agent *a, const struct call *c, const char *run_id)
 	else
 		promote(a, c, run);
 	json_decref(run);
+}
+
+void stage_recover(struct agent *a, const struct call *c)
+{
+	json_t *list = state_list(a->state, DUE, "due"), *each;
+	size_t i;
+
+	json_array_foreach (list, i, each)
+		stage_next(a, c, json_str(each, "id"));
+	json_decref(list);
 }

@@ -18,5 +18,12 @@ json_t *stage_args(struct agent *a, const struct tool_ask *ask);
 void stage_mark(json_t *run, const struct tool *t, const json_t *approval);
 /* What the run runs with: args, changed in place as its stage has it. */
 void stage_apply(const json_t *run, json_t *args);
-/* A run has succeeded: where it was a first step, open the second. */
+/*
+ * The record that says how a run ended puts these documents: where the run
+ * was a first step that went well, one more that says the second is due.
+ */
+void stage_due(const json_t *run, json_t *put);
+/* It has been recorded: where the second step is due, open it. */
 void stage_next(struct agent *a, const struct call *c, const char *run_id);
+/* After a start: the second steps that a crash came in between of. */
+void stage_recover(struct agent *a, const struct call *c);

@@ -59,12 +59,22 @@ static int found(const struct api *api, const json_t *video, const char *how)
 	const char *state = json_str(json_object_get(video, "status"),
 				     "uploadStatus");
 	const char *id = json_str(video, "id");
+	json_t *seen = video_seen(video, NULL);
+	int64_t bytes = json_int(seen, "bytes", -1), size;
+	struct tool_file file;
 
+	json_decref(seen);
+	tool_file_told(api->t, "file", &file);
+	size = file.size;
 	for (size_t i = 0; state && i < ARRAY_LEN(lost); i++)
 		if (!strcmp(state, lost[i]))
 			return verdict("failed", xasprintf("The channel has "
 				"%s (%s) and says of it: %s.", id, how, state),
 				NULL);
+	if (bytes >= 0 && size >= 0 && bytes != size)
+		return verdict("unknown", xasprintf("The channel has %s (%s), "
+			"but of %lld bytes, not %lld.", id, how,
+			(long long)bytes, (long long)size), NULL);
 	return verdict("succeeded", xasprintf("The channel has %s (%s), %s.",
 		       id, how, video_privacy(video) ? video_privacy(video) :
 		       "its privacy not told"), result_of(api, video));

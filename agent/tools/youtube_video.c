@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "agent/tools/tool.h"
 #include "agent/tools/web.h"
@@ -35,16 +36,31 @@ static void no_angles(const char *name, const char *text)
 }
 
 /* A tag with a space counts with the quotes that YouTube puts around it. */
+static void push_tag(json_t *tags, const char *text, size_t len,
+		     size_t *used)
+{
+	*used += len + 1 + (memchr(text, ' ', len) ? 2 : 0);
+	json_array_append_new(tags, json_stringn(text, len));
+}
+
+/* kc- and 16 hex digits, in upper or lower case: nobody's but the agent's. */
+static bool is_marker(const char *tag, size_t len)
+{
+	return len == 19 && !strncasecmp(tag, "kc-", 3) &&
+	       strspn(tag + 3, "0123456789abcdefABCDEF") >= 16;
+}
+
 static void add_tag(json_t *tags, const char *text, size_t len, size_t *used)
 {
 	while (len && *text == ' ')
 		text++, len--;
 	while (len && text[len - 1] == ' ')
 		len--;
-	if (!len)
-		return;
-	*used += len + 1 + (memchr(text, ' ', len) ? 2 : 0);
-	json_array_append_new(tags, json_stringn(text, len));
+	if (is_marker(text, len))
+		tool_fail(err_row(ERR_invalid_args), "tags: %.*s is what the "
+			  "agent marks its videos with", (int)len, text);
+	if (len)
+		push_tag(tags, text, len, used);
 }
 
 static json_t *tags_of(const struct tool *t)
@@ -59,7 +75,7 @@ static json_t *tags_of(const struct tool *t)
 		add_tag(tags, at, n, &used);
 	}
 	if (marker)
-		add_tag(tags, marker, strlen(marker), &used);
+		push_tag(tags, marker, strlen(marker), &used);
 	if (used > TAGS_MAX + 1)
 		tool_fail(err_row(ERR_invalid_args), "tags are over %d "
 			  "characters together%s", TAGS_MAX, marker ?

@@ -242,7 +242,7 @@ class Look(Channel):
 
     def test_an_upload_is_found_by_its_tag_among_many(self):
         for n in range(3):
-            self.assertEqual(self.upload(tags="kc-fedcba9876543210").code, 0)
+            self.assertEqual(self.upload(tags="kc-fedcba987654321").code, 0)
         r = self.marked(tags="a", privacy="private")
         self.assertEqual(r.code, 0, r.error)
         self.assertEqual(r.result["seen"], {
@@ -270,6 +270,17 @@ class Look(Channel):
             r = self.marked()
             self.channel.edit(r.result["video_id"], uploadStatus=state)
             self.says("failed", state)
+
+    def test_a_video_of_another_size_is_not_taken_for_it(self):
+        self.marked()
+        self.args["file"]["size"] += 1
+        self.says("unknown", "not 300001")
+
+    def test_nobody_else_sets_the_tag_that_marks_a_video(self):
+        for tag in (self.MARKER, self.MARKER.upper(), f"a, {self.MARKER} ,b"):
+            self.refused(self.marked(tags=tag), "invalid_args", "tags")
+        self.refused(self.marked(tags="t" * 485), "invalid_args", "marks")
+        self.assertEqual(self.marked(tags="t" * 470).code, 0)
 
     def test_before_the_first_byte_it_knows_that_nothing_left(self):
         r = self.marked("once=400")
