@@ -247,7 +247,9 @@ int cli_run(struct cli *c)
 	c->to = (struct link_to){
 		.host = c->settings.host, .port = c->settings.port,
 		.unix_path = c->settings.unix_path, .tls = c->settings.tls,
-		.token = c->settings.token,
+		.token = c->settings.token, .ca_file = c->settings.ca_file,
+		.client_certificate = c->settings.client_certificate,
+		.client_key = c->settings.client_key,
 	};
 	return row->run(c);
 }

@@ -300,6 +300,9 @@ struct link *link_open(const struct link_to *to,
 		.port = CONTEXT_PORT_NO_LISTEN, .protocols = protocols,
 		.fd_limit_per_thread = 32,
 		.options = to->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0,
+		.client_ssl_ca_filepath = to->ca_file,
+		.client_ssl_cert_filepath = to->client_certificate,
+		.client_ssl_private_key_filepath = to->client_key,
 	};
 	struct link *l = xcalloc(1, sizeof(*l));
 

@@ -15,7 +15,9 @@ struct link_to {		/* borrowed while the link is open */
 	int port;
 	const char *unix_path;	/* NULL: TCP */
 	bool tls;
-	const char *token;	/* NULL: none; the agent will refuse */
+	const char *token;	/* NULL: none; it may know us by itself */
+	const char *ca_file;	/* NULL: whom the system trusts */
+	const char *client_certificate, *client_key;	/* or NULL */
 };
 
 /* Called from link_wait only. */

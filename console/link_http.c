@@ -76,6 +76,13 @@ static int request_init(struct request *r, const struct link_to *to,
 	curl_easy_setopt(r->curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_MS);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEFUNCTION, take_body);
 	curl_easy_setopt(r->curl, CURLOPT_WRITEDATA, s);
+	if (to->ca_file)
+		curl_easy_setopt(r->curl, CURLOPT_CAINFO, to->ca_file);
+	if (to->client_certificate)
+		curl_easy_setopt(r->curl, CURLOPT_SSLCERT,
+				 to->client_certificate);
+	if (to->client_key)
+		curl_easy_setopt(r->curl, CURLOPT_SSLKEY, to->client_key);
 	if (to->unix_path)
 		curl_easy_setopt(r->curl, CURLOPT_UNIX_SOCKET_PATH,
 				 to->unix_path);

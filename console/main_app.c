@@ -199,7 +199,7 @@ static void loop(struct app *a)
 {
 	a->urgent = a->dirty = true;
 	paint(a);		/* first, then the network */
-	if (a->to.token)
+	if (a->m->link != LINK_LOGIN)
 		link_dial(a->link);
 	while (!a->done && !link_wait(a->link)) {
 		a->m->now_us = clock_mono_us();
@@ -219,7 +219,9 @@ static int open_link(struct app *a, struct err *err)
 	a->to = (struct link_to){
 		.host = a->settings->host, .port = a->settings->port,
 		.unix_path = a->settings->unix_path, .tls = a->settings->tls,
-		.token = a->settings->token,
+		.token = a->settings->token, .ca_file = a->settings->ca_file,
+		.client_certificate = a->settings->client_certificate,
+		.client_key = a->settings->client_key,
 	};
 	a->link = link_open(&a->to, &events, a, err);
 	if (!a->link)

@@ -4,6 +4,9 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/mem.h"
@@ -36,6 +39,44 @@ char *place_home(const char *name)
 	if (set("KIRCERTA_HOME"))
 		return xasprintf("%s/%s", set("KIRCERTA_HOME"), name);
 	return below_home("XDG_STATE_HOME", ".local/state", name);
+}
+
+/* There is somebody behind it, and not only what is left of one. */
+static bool answers(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd, rc = -1;
+
+	if (strlen(path) >= sizeof(at.sun_path))
+		return false;
+	strcpy(at.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0)
+		rc = connect(fd, (struct sockaddr *)&at, sizeof(at));
+	if (fd >= 0)
+		close(fd);
+	return !rc;
+}
+
+char *place_socket(bool *service)
+{
+	char *tries[] = {
+		set("XDG_RUNTIME_DIR") ? xasprintf("%s/kircerta/agent.sock",
+			set("XDG_RUNTIME_DIR")) : xstrdup(""),
+		place_home("run/agent.sock"),
+		xstrdup("/run/kircerta/agent.sock"),
+	};
+	char *found = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+		if (!found && answers(tries[i])) {
+			found = tries[i];
+			*service = i == ARRAY_LEN(tries) - 1;
+		} else {
+			free(tries[i]);
+		}
+	}
+	return found;
 }
 
 char *place_self(void)

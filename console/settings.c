@@ -19,6 +19,7 @@
 #define TOKEN_MAX 4096
 
 struct from_file {
+	char *ca_file, *client_certificate, *client_key;
 	char *url, *token_file, *environment, *theme, *signing_key;
 	int color;
 };
@@ -29,6 +30,14 @@ static const struct conf_key keys[] = {
 	{"agent", "token-file", CONF_PATH,
 	 offsetof(struct from_file, token_file), NULL, NULL, 0, 0,
 	 "a file with the token, readable by you alone"},
+	{"agent", "ca-file", CONF_PATH, offsetof(struct from_file, ca_file),
+	 NULL, NULL, 0, 0, "who signed the agent's certificate, PEM"},
+	{"agent", "client-certificate-file", CONF_PATH,
+	 offsetof(struct from_file, client_certificate), NULL, NULL, 0, 0,
+	 "a certificate that tells the agent who this is, PEM"},
+	{"agent", "client-key-file", CONF_PATH,
+	 offsetof(struct from_file, client_key), NULL, NULL, 0, 0,
+	 "its private key, PEM, readable by you alone"},
 	{"agent", "environment", CONF_TEXT,
 	 offsetof(struct from_file, environment), NULL, NULL, 0, 0,
 	 "a word such as prod, shown in the first line"},
@@ -89,6 +98,16 @@ static int parse_agent(struct settings *s, struct err *err)
 	return 0;
 }
 
+/* Whoever is on the machine comes in by the socket that is there. */
+static void find_local(struct settings *s)
+{
+	char *path = place_socket(&s->service);
+
+	if (path)
+		s->agent = xasprintf("unix:%s", path);
+	free(path);
+}
+
 int settings_load(struct settings *s, struct err *err)
 {
 	struct from_file file = {0};
@@ -100,7 +119,12 @@ int settings_load(struct settings *s, struct err *err)
 		rc = conf_read(path, take, &file, err);
 	prefer(&s->agent, getenv("KIRCERTA_AGENT"));
 	prefer(&s->agent, file.url);
+	if (!s->agent)
+		find_local(s);
 	prefer(&s->agent, AGENT_DEFAULT);
+	prefer(&s->ca_file, file.ca_file);
+	prefer(&s->client_certificate, file.client_certificate);
+	prefer(&s->client_key, file.client_key);
 	prefer(&s->token_file, getenv("KIRCERTA_TOKEN_FILE"));
 	prefer(&s->token_file, file.token_file);
 	prefer(&s->theme, file.theme);
@@ -138,8 +162,14 @@ int settings_token(struct settings *s, struct err *err)
 	char *path = s->token_file ? xstrdup(s->token_file) :
 				     place_home("admin.token");
 	size_t len;
-	int rc = check_private(path, err);
+	int rc;
 
+	if (!s->token_file && (s->unix_path || s->client_certificate) &&
+	    (s->service || access(path, R_OK))) {
+		free(path);
+		return 0;
+	}
+	rc = check_private(path, err);
 	if (!rc) {
 		s->token = fs_read(path, TOKEN_MAX, &len, err);
 		rc = s->token ? 0 : -1;
@@ -160,7 +190,8 @@ void settings_fini(struct settings *s)
 {
 	char *texts[] = {s->agent, s->token_file, s->theme, s->environment,
 			 s->signing_key,
-			 s->host, s->unix_path};
+			 s->host, s->unix_path, s->ca_file,
+			 s->client_certificate, s->client_key};
 
 	if (s->token)
 		mem_wipe(s->token, strlen(s->token));

@@ -19,6 +19,9 @@ struct settings {
 	char *host;
 	int port;
 	char *unix_path;	/* NULL: TCP */
+	bool service;		/* it is not the agent of this user */
+	char *ca_file;		/* NULL: whom the system trusts */
+	char *client_certificate, *client_key;	/* or NULL */
 	char *token;		/* wiped by settings_fini */
 };
 
@@ -29,6 +32,8 @@ int settings_load(struct settings *s, struct err *err);
 /*
  * The token, from --token-file, $KIRCERTA_TOKEN_FILE, console.conf, or the
  * agent's admin.token on this machine. ERR_unauthenticated with what to do.
+ * None is needed where the agent may know who it is by itself: over its
+ * socket, or by a client certificate.
  */
 int settings_token(struct settings *s, struct err *err);
 void settings_fini(struct settings *s);

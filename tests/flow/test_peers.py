@@ -1,10 +1,14 @@
 """Who comes in without a token: a user of this machine over the UNIX socket,
 and who shows a certificate over TLS."""
 import os
+import pty
+import re
+import select
 import ssl
 import stat
 import subprocess
 import sys
+import time
 
 import kc
 from certificates import Certificates, fingerprint
@@ -201,6 +205,98 @@ def test_without_a_certificate_nobody_connects_where_it_is_required():
     assert "certificate" in why, why
     got = http(by_certificate(agent, agent.pair), "GET", "/api/tasks")
     assert got.status == 200, got
+    agent.close()
+
+
+# The console and its command line.
+
+class Terminal:
+    """The console on a terminal of its own, 100 by 30."""
+
+    def __init__(self, agent, **env):
+        env = agent.env | {"TERM": "xterm", "LINES": "30",
+                           "COLUMNS": "100"} | env
+        self.text = ""
+        self.pid, self.master = pty.fork()
+        if not self.pid:
+            os.execve(kc.BUILD / "kircerta", ["kircerta"], env)
+
+    def until(self, pattern, seconds=10):
+        end = time.monotonic() + seconds * kc.PATIENCE
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < end, self.text
+            if select.select([self.master], [], [], 1)[0]:
+                self.text += os.read(self.master, 65536).decode(
+                    "utf-8", "replace")
+
+    def close(self):
+        os.write(self.master, b"Q")
+        try:
+            while os.read(self.master, 65536):
+                pass
+        except OSError:     # nobody has it open any more
+            pass
+        assert os.waitpid(self.pid, 0)[1] == 0
+        os.close(self.master)
+
+
+def status(agent, check=True, **env):
+    return agent.cli("status", program="kircerta", check=check,
+                     env={"TERM": "dumb"} | env)
+
+
+def config(agent, **keys):
+    folder = agent.dir / ".config" / "kircerta"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"\t{k.replace('_', '-')} = {v}\n" for k, v in keys.items()]
+    (folder / "console.conf").write_text("[agent]\n" + "".join(lines))
+
+
+def test_the_console_needs_no_token_where_the_agent_knows_it():
+    agent = Over("unix", start=False)
+    peer(agent, "ana", "observer", user=ME)
+    agent.start()
+    tty = Terminal(agent)       # finds the socket by itself
+    tty.until("as ana")
+    assert agent.journal("request", actor="ana", route="/ws")
+    tty.close()
+    status(agent)
+    assert last(agent)["data"]["peer"] == f"uid:{ME}"
+    named = f"unix:{agent.address}"
+    assert "normal" in status(agent, KIRCERTA_AGENT=named).stdout
+    none = status(agent, False, KIRCERTA_AGENT=f"http://127.0.0.1:{agent.port}")
+    assert none.returncode == 4 and "no token" in none.stderr, none
+    agent.stop()        # nobody answers there: not even tried
+    gone = status(agent, False)
+    assert "127.0.0.1:8787" in gone.stderr or "no token" in gone.stderr, gone
+    agent.close()
+
+
+def test_the_console_shows_its_certificate_and_checks_the_agents():
+    agent = with_clients("optional")
+    url = f"https://127.0.0.1:{agent.port}"
+    keys = {"url": url, "ca_file": agent.certs.issuer + ".pem",
+            "client_certificate_file": agent.pair + ".pem",
+            "client_key_file": agent.pair + ".key"}
+    config(agent, **keys)
+    assert "normal" in status(agent).stdout
+    assert last(agent)["actor"] == "ben"
+    for name in ("127.0.0.1", "localhost"):
+        config(agent, **(keys | {"url": url.replace("127.0.0.1", name)}))
+        tty = Terminal(agent)
+        tty.until("as ben")
+        tty.close()
+    (agent.dir / "else").mkdir()
+    others = Certificates(agent.dir / "else", "others")
+    keys["ca_file"] = others.issuer + ".pem"    # not who signed the agent's
+    config(agent, **keys)
+    wrong = status(agent, False)
+    assert wrong.returncode == 7 and "certificate" in wrong.stderr, wrong
+    before = len(agent.journal("request", status=400))
+    tty = Terminal(agent)       # it hangs up, with an alert
+    kc.wait_for(lambda: len(agent.journal("request", status=400)) > before)
+    tty.close()
+    assert len(agent.journal("request", route="/ws")) == 2
     agent.close()
 
 
