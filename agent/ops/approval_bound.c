@@ -119,17 +119,22 @@ static bool same_mode(struct agent *a, const json_t *approval)
 /*
  * Does who showed this still speak with that scope? A token that has run out
  * meanwhile was good when it counted; one that was taken away is not. What
- * is no token has no document.
+ * is no token has no document: a user or certificate has to be mapped still.
  */
 static bool speaks(struct agent *a, const char *credential, enum scope scope)
 {
+	struct actor peer = {.scopes = scope};
 	const json_t *token = credential ?
 		state_doc(a->state, "token", credential) : NULL;
 	json_t *each;
 	size_t i;
 
+	if (credential && !token)
+		snprintf(peer.token_id, sizeof(peer.token_id), "%s",
+			 credential);
 	if (!token)
-		return true;
+		return !peers_is_one(&peer) ||
+		       peers_still(a->settings, &peer);
 	if (!json_is_null(json_object_get(token, "revoked_at")))
 		return false;
 	json_array_foreach (json_object_get(token, "scopes"), i, each)
