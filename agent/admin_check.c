@@ -226,6 +226,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 		return EXIT_FAILURE;
 	rc = check_home(&home);
 	rc |= check_settings(&s, g, &home);
+	rc |= check_tokens(&home);
 	rc |= check_listen(&s);
 	rc |= check_tools(&s, &home);
 	rc |= check_remote(&s);

@@ -8,5 +8,7 @@ struct policy_table;
 void say_row(const char *what, const char *state, const char *text);
 void say_more(const char *text);
 
+/* The tokens, and which of them end within a week; -1: nobody gets in. */
+int check_tokens(const struct home *home);
 /* A row for each allowed-signers file; -1 if one is not in order. */
 int check_signers(const struct policy_table *p, const struct home *home);

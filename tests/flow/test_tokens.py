@@ -186,4 +186,22 @@ def test_the_list_says_when_each_was_last_used_and_no_secret(fresh):
     assert (fresh.home / "tokens.used").stat().st_mode & 0o777 == 0o600
 
 
+def test_check_says_which_tokens_end_soon(fresh):
+    for name, expires in (("soon", "3d"), ("later", "30d"), ("never", None),
+                          ("turned", "2d"), ("over", "1ms"), ("gone", None)):
+        fresh.token(name, expires=expires)
+    soon, turned = (token_id(fresh, n) for n in ("soon", "turned"))
+    fresh.cli("token", "rotate", turned, "--expires", "30d")
+    fresh.cli("token", "revoke", token_id(fresh, "gone"))
+    said = fresh.cli("check").stdout
+    assert "tokens     ok    6 good" in said, said
+    rows = [x for x in said.splitlines() if x.startswith("token  ")]
+    assert len(rows) == 1 and "soon  soon ends at" in rows[0], said
+    assert f"token rotate {soon}" in said and turned not in said, said
+    (fresh.home / "tokens").chmod(0o640)
+    said = fresh.cli("check", check=False)
+    assert said.returncode == 1 and "tokens     FAIL" in said.stdout, said
+    assert "chmod 600" in said.stdout, said
+
+
 kc.main()
