@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/run/landlock.h"
 #include "agent/run/orphan.h"
 
 #define AGAIN_NS 2000000	/* who was killed is looked for again */
@@ -114,6 +115,7 @@ int guard_begin(void)
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	landlock_signals();		/* where this kernel can */
 	setpgid(0, 0);
 	return getppid() == guard ? 0 : -1;
 }

@@ -10,8 +10,9 @@
 
 /*
  * Become the guard of one more process. Returns in that one, in a process
- * group of its own and dying with its guard, with all signals blocked; -1 if
- * it could not be made. In the guard this does not return: it ends as the
+ * group of its own and dying with its guard, with all signals blocked, and,
+ * from Linux 6.12 on, unable to signal anybody but its own; -1 if it could
+ * not be made. In the guard this does not return: it ends as the
  * other did, by the same code or signal, when nothing of it is left.
  */
 int guard_begin(void);
