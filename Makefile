@@ -70,7 +70,8 @@ $(B)/%.a:
 	ar rcs $@ $^
 
 $(B)/kircerta-agent: $(call objs,agent/*.c) $(B)/libagent.a $(B)/libcommon.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_AGENT) \
+		$(call lib,libseccomp)
 $(B)/kircerta: $(B)/console/main.o $(B)/libconsole.a $(B)/libcommon.a
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(L_CONSOLE)
 $(B)/kircerta-preview: $(B)/console/preview.o $(B)/libcommon.a

@@ -16,6 +16,7 @@
 #include "agent/net/address.h"
 #include "agent/net/tls.h"
 #include "agent/run/tool.h"
+#include "agent/sandbox.h"
 #include "agent/store/home.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
@@ -212,6 +213,22 @@ static int check_remote(const struct settings *s)
 	return rc || !git ? -1 : 0;
 }
 
+static int check_sandbox(const struct settings *s)
+{
+	struct err err = {0};
+	char *said = NULL;
+	int rc = sandbox_would(s, &said, &err);
+
+	say_row("sandbox", rc ? "FAIL" : "ok", rc ? err.detail : said);
+	if (rc)
+		say_more(err_hint_of(&err));
+	else if (!geteuid() && !*s->sandbox_user)
+		say_more("root: tools can do anything; set sandbox.user");
+	err_fini(&err);
+	free(said);
+	return rc;
+}
+
 int cmd_check(const struct globals *g, int argc, char **argv)
 {
 	struct settings s = {0};
@@ -228,6 +245,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 	rc |= check_settings(&s, g, &home);
 	rc |= check_tokens(&home);
 	rc |= check_listen(&s);
+	rc |= s.name ? check_sandbox(&s) : 0;
 	rc |= check_tools(&s, &home);
 	rc |= check_remote(&s);
 	check_surroundings(&s);

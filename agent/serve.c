@@ -3,8 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include "agent/admin.h"
 #include "agent/net/net.h"
@@ -13,6 +12,7 @@
 #include "agent/ops/op.h"
 #include "agent/run/orphan.h"
 #include "agent/run/tool.h"
+#include "agent/sandbox.h"
 #include "agent/store/evidence.h"
 #include "agent/store/home.h"
 #include "agent/store/journal.h"
@@ -29,20 +29,9 @@ struct parts {			/* in the order they are built */
 	struct journal_repair repair;
 	struct agent agent;
 	struct net *net;
+	json_t *sandbox;		/* what was reached */
 	char *built_in;			/* the folder of our own tools */
 };
-
-/*
- * A core file would hold tokens, and one of a tool its arguments; nobody may
- * attach either. Of one byte: with 0, a pipe in core_pattern gets it all.
- */
-static void keep_secrets_in(void)
-{
-	struct rlimit none = {1, 1};
-
-	setrlimit(RLIMIT_CORE, &none);
-	prctl(PR_SET_DUMPABLE, 0);
-}
 
 static int load_tools(struct agent *a, const char *built_in, struct err *err)
 {
@@ -88,17 +77,49 @@ static int load_redact_key(struct agent *a, struct err *err)
 		sizeof(a->redact_key));
 }
 
+/*
+ * The only thing that is read as root, where another user is to be it: who
+ * that is. What cannot be read is told once it is read again.
+ */
+static int become_user(const struct globals *g, const char *dir,
+		       struct err *err)
+{
+	struct settings s;
+	struct home home;
+	int rc = 0;
+
+	if (geteuid() && geteuid() == getuid())
+		return 0;
+	home_paths(&home, dir);
+	if (access(home.conf, F_OK) && !access(HOME_CONF_ELSE, F_OK)) {
+		free(home.conf);
+		home.conf = xstrdup(HOME_CONF_ELSE);
+	}
+	if (!settings_of(g, &home, &s, err)) {
+		rc = sandbox_drop(&s, err);
+		sandbox_keep_secrets();
+		settings_fini(&s);
+	} else {
+		err_fini(err);
+	}
+	home_fini(&home);
+	return rc;
+}
+
 static int build(struct parts *p, const struct globals *g,
 		 const char *listen_at, struct err *err)
 {
 	struct agent *a = &p->agent;
 	struct journal_options journal = {0};
 	char *dir = home_path(g->home, err);
-	int rc = dir ? home_open(&p->home, dir, err) : -1;
+	int rc = !dir || become_user(g, dir, err) ||
+		 home_open(&p->home, dir, err);
 
 	free(dir);
 	if (rc || home_lock(&p->home, err) ||
-	    settings_of(g, &p->home, &p->settings, err))
+	    settings_of(g, &p->home, &p->settings, err) ||
+	    sandbox_drop(&p->settings, err) ||
+	    sandbox_enter(&p->settings, &p->home, &p->sandbox, err))
 		return -1;
 	if (p->settings.log_debug)
 		log_setup(LOG_DEBUG);
@@ -106,6 +127,7 @@ static int build(struct parts *p, const struct globals *g,
 			    .version = KIRCERTA_VERSION,
 			    .repair = &p->repair, .tell = ready_tell,
 			    .accept_remote = a->accept_remote,
+			    .sandbox = p->sandbox,
 			    .started_us = clock_mono_us()};
 	p->built_in = built_in_tools();
 	journal.segment = (uint64_t)p->settings.segment_size;
@@ -139,6 +161,7 @@ static void tear_down(struct parts *p)
 		policy_unref(p->agent.old_policies[i]);
 	free(p->agent.old_policies);
 	free(p->built_in);
+	json_decref(p->sandbox);
 	settings_fini(&p->settings);
 	home_fini(&p->home);
 }
@@ -168,7 +191,7 @@ int cmd_run(const struct globals *g, int argc, char **argv)
 	}
 	if (optind < argc)
 		return say_usage(usage);
-	keep_secrets_in();
+	sandbox_keep_secrets();
 	orphans_adopt();
 	p.agent.accept_remote = accept_remote;
 	rc = build(&p, g, listen_at, &err);

@@ -21,6 +21,7 @@ build    libjansson-dev                 JSON
 build    libgit2-dev                    task repository, config syntax
 build    libssl-dev                     hashes, HMAC, Ed25519
 build    libsqlite3-dev                 the index of the journal
+build    libseccomp-dev                 calls that the agent gives up
 build    zlib1g-dev                     packs of the task repository
 build    libzstd-dev                    old segments of the journal, compressed
 build    libcurl4-openssl-dev           uploads and notifications

@@ -37,6 +37,7 @@ homes() { cat <<'TABLE'
 ^git2(\.h|/)                 ^(agent/store/ssot|common/conf\.c$)
 ^sqlite3\.h$                 ^agent/store/index
 ^zstd(_errors)?\.h$          ^agent/store/journal_zst
+^seccomp\.h$                 ^agent/sandbox
 ^curl/                       ^(agent/tools/|console/link)
 ^(ncursesw?/|n?curses\.h|term\.h)  ^console/screen
 ^xcb/                        ^agent/tools/screen
@@ -151,6 +152,7 @@ homes agent/net/http.c <git2.h>
 homes agent/store/ssot.c <sqlite3.h>
 homes agent/store/journal.c <zstd.h>
 homes agent/run/spawn.c <uv.h>
+homes agent/run/guard.c <seccomp.h>
 homes agent/net/http.c <curl/curl.h>
 homes console/view_tasks.c <ncurses.h>
 homes console/main.c <chafa.h>

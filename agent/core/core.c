@@ -40,9 +40,10 @@ void core_service(struct core *k, const char *type, json_t *data)
 
 static json_t *started_data(const struct agent *a)
 {
-	return json_pack("{s:s,s:s,s:i,s:s}", "version", a->version, "agent",
-			 a->settings->name, "pid", (int)getpid(),
-			 "policy_sha256", a->policy->sha256);
+	return json_pack("{s:s,s:s,s:i,s:s,s:O?}", "version", a->version,
+			 "agent", a->settings->name, "pid", (int)getpid(),
+			 "policy_sha256", a->policy->sha256, "sandbox",
+			 (json_t *)a->sandbox);
 }
 
 static json_t *repair_data(const struct journal_repair *r)

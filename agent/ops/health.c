@@ -198,6 +198,23 @@ static void probe_listen(struct agent *a, const json_t *followers,
 	snprintf(row->detail, sizeof(row->detail), "%s", a->no_socket);
 }
 
+/* What could not be had, and, well or not, what was. */
+static void probe_sandbox(struct agent *a, const json_t *followers,
+			  struct row *row)
+{
+	const char *lacks = json_str(a->sandbox, "lacks");
+	char *level = json_line(a->sandbox, NULL);
+
+	(void)followers;
+	if (lacks)
+		*row = (struct row){DEGRADED, "sandbox_incomplete",
+			"See detail; sandbox.strict = false let it start.",
+			"a tool may do more than agent.conf says", ""};
+	snprintf(row->detail, sizeof(row->detail), "%s",
+		 lacks ? lacks : level);
+	free(level);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
@@ -206,6 +223,7 @@ probes[] = {
 	{"auth", probe_auth, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false}, {"listen", probe_listen, false},
+	{"sandbox", probe_sandbox, true},
 };
 
 static json_t *row_json(const char *name, const struct row *row)
@@ -213,6 +231,8 @@ static json_t *row_json(const char *name, const struct row *row)
 	json_t *v = json_pack("{s:s,s:s}", "name", name, "status",
 			      words[row->status]);
 
+	if (row->status == UP && *row->detail)
+		json_set_str(v, "detail", row->detail);
 	if (row->status == UP)
 		return v;
 	json_set_str(v, "error_code", row->code);

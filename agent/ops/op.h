@@ -178,6 +178,7 @@ struct agent {
 	/* Shared mode, else NULL: can the remote be asked, and if not, why. */
 	enum remote_state (*remote_state)(void *core, struct err *err);
 	void *core;
+	const json_t *sandbox;		/* as sandbox.h has it, or NULL */
 	bool accept_remote;		/* the operator's word for this run */
 
 	_Atomic(json_t *) glass;	/* see glass.h; in glasses, or NULL */

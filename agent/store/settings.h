@@ -39,6 +39,8 @@ struct settings {
 	int64_t auth_failures;	/* a minute */
 	int log_debug;		/* 0 or 1 */
 	int64_t max_runs, max_body, max_upload;
+	char *sandbox_user, *sandbox_write;	/* "": none */
+	bool sandbox_nnp, sandbox_seccomp, sandbox_landlock, sandbox_strict;
 	int64_t lease;		/* us, as all times here */
 	int64_t reconcile_pause, reconcile_timeout;
 	char *ssot_remote;	/* NULL or "": none. Nothing secret in it */
