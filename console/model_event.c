@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "console/model.h"
 #include "console/model_review.h"
+#include "console/span.h"
 
 #define RECORDS_KEPT 5000
 
@@ -60,6 +61,22 @@ static void refresh(struct model *m, const struct record *r)
 		model_ask(m, ASK_chain, m->chain.id);
 }
 
+/* Somebody is waited for: it rings, and says for how long yet. */
+static void remind(struct model *m, const struct record *r,
+		   const json_t *record)
+{
+	const struct item *it = items_find(&m->approvals, r->approval_id);
+	int64_t left = json_int(json_object_get(record, "data"), "left_s", 0);
+	char text[SPAN_TEXT];
+
+	if (!*r->approval_id || (it && it->state->rank))
+		return;
+	span_left(left * SPAN_S, text);
+	m->bells++;
+	model_note(m, xasprintf("%s still waits for a decision: %s left",
+				r->approval_id, text));
+}
+
 void model_event(struct model *m, const json_t *record)
 {
 	struct item *it = item_decode(ITEM_RECORD, record);
@@ -72,6 +89,8 @@ void model_event(struct model *m, const json_t *record)
 		m->seq = r->seq;
 	refresh(m, r);
 	review_event(m, r);
+	if (!strcmp(r->type, "approval_reminder"))
+		remind(m, r, record);
 	if (!strcmp(r->type, "request")) {
 		item_free(it);
 		return;

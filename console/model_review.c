@@ -38,6 +38,9 @@ void review_free(struct review *r)
 	free(r->asked);
 	free(r->criterion);
 	json_decref(r->decisions);
+	json_decref(r->last_no);
+	free(r->rule);
+	free(r->undo);
 	free(r->digest);
 	free(r->signer);
 	free(r->expires_at);
@@ -163,6 +166,9 @@ struct review *review_read(const char *id, const json_t *answer,
 	r->half_us = left < 0 ? 0 : now_us + left * SPAN_S / 2;
 	r->required = json_int(approval, "required", 1);
 	r->decisions = json_incref(json_object_get(approval, "decisions"));
+	r->last_no = json_incref(json_object_get(approval, "last_decision"));
+	r->rule = safe_line(json_str(approval, "rule"));
+	r->undo = safe_line(json_str(approval, "reversibility"));
 	r->chain = safe_line(json_str(approval, "correlation_id"));
 	r->asked = time_text(json_str(approval, "created_at"));
 	r->criterion = safe_block(json_str(approval, "criterion_text"));

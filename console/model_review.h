@@ -42,7 +42,9 @@ struct review {
 	char number[5];		/* four digits */
 	/* safe text, from the request and what the agent says beside it */
 	char *task_id, *requester, *chain, *asked, *criterion, *what, *to;
-	json_t *decisions;
+	char *rule;		/* the line of the policy that asks for it */
+	char *undo;		/* reversible, compensable, irreversible */
+	json_t *decisions, *last_no;
 	int64_t required;
 	const struct state *state;
 	bool external;		/* kind external_publish */

@@ -50,6 +50,20 @@ static char *arg_text(const json_t *args, const char *const *names)
 	return NULL;
 }
 
+/* As the agent's registry has it; what nobody says is taken to be the worst. */
+static const char *undo_words(const char *undo)
+{
+	static const struct { const char *undo, *words; } all[] = {
+		{"reversible", "reversible: it can be taken back"},
+		{"compensable", "compensable: another step makes it good"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (!strcmp(all[i].undo, undo))
+			return all[i].words;
+	return "irreversible";
+}
+
 static void add_what(struct review *r, const json_t *args)
 {
 	static const char *const open[] = {"privacy", "visibility", NULL};
@@ -67,9 +81,9 @@ static void add_what(struct review *r, const json_t *args)
 	r->what = xasprintf("%s%s%s", tool, privacy ? ", " : "",
 			    privacy ? privacy : "");
 	r->to = arg_text(args, where);
-	addf(r, "WHAT", STYLE_strong, "%s: %s", r->what, r->external ?
-	     "leaves this machine and cannot be undone here" :
-	     "changes files on the agent's machine");
+	addf(r, "WHAT", STYLE_strong, "%s: %s, %s", r->what, r->external ?
+	     "leaves this machine" : "changes the agent's machine",
+	     undo_words(r->undo));
 	addf(r, "TO", STYLE_strong, "%s", r->to ? r->to :
 	     "where this tool is configured to; see ARGS");
 	free(tool);
@@ -93,6 +107,22 @@ static void add_who(struct review *r, const struct task *task)
 	free(agent);
 }
 
+static void add_decision(struct review *r, const char *when,
+			 const json_t *said)
+{
+	char *by = safe_line(json_str(said, "by"));
+	char *what = safe_line(json_str(said, "decision"));
+	char *why = safe_line(json_str(said, "reason"));
+	char *key = safe_line(json_str(said, "key"));
+
+	addf(r, "", STYLE_normal, "%s%s by %s%s%s%s: %s", when, what, by,
+	     *key ? " (signed, " : "", key, *key ? ")" : "", why);
+	free(key);
+	free(by);
+	free(what);
+	free(why);
+}
+
 static void add_why(struct review *r)
 {
 	char *criterion = safe_line(json_str(r->request, "criterion_ref"));
@@ -103,19 +133,12 @@ static void add_why(struct review *r)
 	     r->external ? "an external publish" : "this tool, in this mode,",
 	     (long long)r->required, r->required == 1 ? "" : "s",
 	     json_array_size(r->decisions), (long long)r->required);
-	json_array_foreach (r->decisions, i, each) {
-		char *by = safe_line(json_str(each, "by"));
-		char *what = safe_line(json_str(each, "decision"));
-		char *why = safe_line(json_str(each, "reason"));
-		char *key = safe_line(json_str(each, "key"));
-
-		addf(r, "", STYLE_normal, "%s by %s%s%s%s: %s", what, by,
-		     *key ? " (signed, " : "", key, *key ? ")" : "", why);
-		free(key);
-		free(by);
-		free(what);
-		free(why);
-	}
+	if (*r->rule)
+		addf(r, "", STYLE_normal, "as of %s", r->rule);
+	if (json_is_object(r->last_no))
+		add_decision(r, "before, ", r->last_no);
+	json_array_foreach (r->decisions, i, each)
+		add_decision(r, "", each);
 	if (*criterion)
 		addf(r, "", STYLE_normal, "cites criterion %s", criterion);
 	if (*r->criterion)

@@ -111,6 +111,7 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 	json_object_set_new(v, "artifacts", ask->files ?
 			    json_incref(ask->files) : json_array());
 	json_set_str(v, "match_sha256", match);
+	json_set_str(v, "rule", c->rule);
 	json_set_str(v, "reversibility",
 		     reversibility_name(ask->tool->reversibility));
 	json_object_set_new(v, "last_decision",

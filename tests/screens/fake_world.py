@@ -69,7 +69,9 @@ def approval(n, task_id, args, files, expires=690, **more):
             "tool": "youtube.upload", "requester": "coordinator",
             "created_at": ago(90), "expires_in_s": expires,
             "request": request, "request_sha256": sha(text),
-            "artifacts": files, "required": 1, "decisions": []}
+            "artifacts": files, "required": 1, "decisions": [],
+            "reversibility": "irreversible", "last_decision": None,
+            "rule": "default policy.external-publish = approve"}
 
 
 def record(seq, kind, task_id=None, chain=None, actor="coordinator", **data):

@@ -21,6 +21,7 @@ struct bench {
 	int approvals;		/* how often approval.approve went out */
 	json_t *sent;		/* its last params */
 	int nonces;
+	const char *text;	/* an argument of what is reviewed, or NULL */
 };
 
 static inline json_t *request(const char *id)
@@ -52,11 +53,15 @@ static inline json_t *approval(const char *id, const char *state)
 
 static inline json_t *review(struct bench *b, const char *id)
 {
-	json_t *a = approval(id, "pending");
-	char *text = jcs_text(json_object_get(a, "request"), NULL, NULL);
-	char nonce[16];
-	json_t *out;
+	json_t *a = approval(id, "pending"), *out;
+	json_t *r = json_object_get(a, "request");
+	char *text, nonce[16], hex[SHA256_HEX];
 
+	if (b->text)
+		json_set_str(json_object_get(r, "args"), "text", b->text);
+	text = jcs_text(r, NULL, NULL);
+	sha256_hex(text, strlen(text), hex);
+	json_set_str(a, "request_sha256", hex);
 	snprintf(nonce, sizeof(nonce), "n%d", b->nonces++);
 	out = json_pack("{s:s, s:s, s:s, s:i, s:o}", "canonical", text,
 			"request_sha256", json_str(a, "request_sha256"),

@@ -157,6 +157,37 @@ START_TEST(a_record_refreshes_what_it_is_about)
 }
 END_TEST
 
+START_TEST(a_reminder_of_what_waits_rings_and_is_said)
+{
+	static const struct { const char *state; int bells; } cases[] = {
+		{"pending", 1}, {"approved", 0}, {"expired", 0}, {NULL, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct model *m = live(7);
+		json_t *a = json_pack("{s:s, s:s?}", "id", "a-1", "state",
+				      cases[i].state);
+		json_t *r = json_pack("{s:i, s:s, s:{s:s, s:i}}", "seq", 8,
+			"type", "approval_reminder", "data", "approval_id",
+			"a-1", "left_s", 110);
+
+		if (cases[i].state)
+			items_put(&m->approvals, item_decode(ITEM_APPROVAL,
+							     a));
+		model_event(m, r);
+		ck_assert_int_eq(m->bells, cases[i].bells);
+		if (cases[i].bells)
+			ck_assert_str_eq(m->note, "a-1 still waits for a "
+					 "decision: 110s left");
+		else
+			ck_assert_ptr_null(m->note);
+		json_decref(a);
+		json_decref(r);
+		model_free(m);
+	}
+}
+END_TEST
+
 /* Of a journal that takes no records no record tells. */
 START_TEST(health_is_looked_at_from_time_to_time)
 {
@@ -399,6 +430,7 @@ TESTS("console_model",
       lists_are_read_page_by_page,
       many_records_of_one_task_ask_for_it_once_at_a_time,
       a_record_refreshes_what_it_is_about,
+      a_reminder_of_what_waits_rings_and_is_said,
       health_is_looked_at_from_time_to_time,
       a_record_of_many_says_of_how_many,
       a_call_that_a_full_disk_refused_asks_for_the_health,
