@@ -86,6 +86,13 @@ json_t *rules_loaded(const struct policy_table *t)
 	return data;
 }
 
+/* Rules that a file had are not given up because it cannot be found. */
+static bool is_gone(const struct policy_table *was,
+		    const struct policy_table *now)
+{
+	return *was->file_sha256 && !*now->file_sha256;
+}
+
 /* All of the file has to be good, though only the policy is taken from it. */
 static int read_again(struct agent *a, struct policy_table **policy,
 		      json_t **waiting, struct err *err)
@@ -96,8 +103,13 @@ static int read_again(struct agent *a, struct policy_table **policy,
 		return -1;
 	*waiting = settings_differ(a->settings, &s);
 	settings_fini(&s);
-	if (!policy_read(policy, a->settings->file, err))
-		return 0;
+	if (!policy_read(policy, a->settings->file, err)) {
+		if (!is_gone(a->policy, *policy))
+			return 0;
+		policy_unref(*policy);
+		err_set(err, ERR_bad_config, "%s: it is not there any more",
+			a->settings->file);
+	}
 	json_decref(*waiting);
 	return -1;
 }

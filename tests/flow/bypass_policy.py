@@ -311,3 +311,69 @@ def another_policy_while_the_agent_is_stopped(t):
     with file_with(t, "[policy]\n\tapproval-ttl = 14m\n"):
         t.agent.start()
         assert t.state(run["approval_id"]) == "stale"
+
+
+def gone(file):
+    file.unlink()
+
+
+def linked(file):
+    file.unlink()
+    file.symlink_to("/dev/null")
+
+
+def folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+@rows("policy_file", "policy_refused, policy_denied quiet_hours 403", {
+    "gone": gone, "linked_to_nothing": linked, "made_a_folder": folder})
+def policy_file(t, change):
+    """What it said is not given up because it cannot be read."""
+    file = t.agent.home / "agent.conf"
+    before = file.read_text()
+    change(file)
+    try:
+        reload(t.agent, "policy_refused")
+        refused(t.ask("test.quiet"), 403, "policy_denied",
+                reason="quiet_hours")
+    finally:
+        if file.is_dir():
+            file.rmdir()
+        else:
+            file.unlink(missing_ok=True)
+        file.write_text(before)
+        reload(t.agent)
+
+
+@attempt("policy_denied quiet_hours 403")
+def quiet_hours_of_another_time_zone(t):
+    was = t.agent.env
+    for zone in ("UTC-14", "/etc/hostname"):
+        t.agent.stop()
+        t.agent.env = was | {"TZ": zone}
+        t.agent.start()
+        refused(t.ask("test.quiet"), 403, "policy_denied",
+                reason="quiet_hours")
+    t.agent.env = was
+    t.agent.restart()
+
+
+@rows("typed", "request 422 invalid_args", {
+    "list": {"channel": ["main"]}, "number": {"channel": 1},
+    "word_for_true": {"sure": "true"}, "word_for_a_number": {"count": "20"},
+    "part_for_a_whole": {"count": 20.5}, "one_for_true": {"sure": 1},
+    "value_in_capitals": {"privacy": "PRIVATE"}})
+def typed(t, change):
+    refused(t.ask("test.limited", {"text": t.name} | GOOD | change), 422,
+            "invalid_args")
+
+
+@rows("path_by", NOT_ALLOWED, {
+    "the_root_of_a_process": "/proc/self/root{}/film.mp4",
+    "its_current_folder": "/proc/self/cwd/../../../../../../../{}/film.mp4",
+    "slashes_and_dots": "{}/.//film.mp4"})
+def path_by(t, path):
+    with outside(t) as there:
+        at(t, path.format(there))
