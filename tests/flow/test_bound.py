@@ -55,7 +55,10 @@ def voided(agent, runs, why="the task has changed"):
 def test_the_approval_says_which_task_it_is_for(agent):
     task = agent.task("digest", request_text="tell \u00e9verybody")
     name = asked(agent, task)
-    assert approval(agent, name)["task_sha256"] == task_digest(task)
+    shown = approval(agent, name)
+    assert shown["task_sha256"] == task_digest(task)
+    assert "policy.external-publish = approve" in shown["rule"], shown
+    assert agent.review(name)["approval"]["rule"] == shown["rule"]
 
 
 def test_an_edit_of_what_is_to_be_done_voids_what_was_approved(agent):
