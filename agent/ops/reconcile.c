@@ -311,23 +311,6 @@ static int sure(struct agent *a, const struct call *c, const json_t *run,
 		err);
 }
 
-static void go_cancel(struct agent *a, void *id)
-{
-	supervisor_cancel(a->runs, id, "the agent is stopped");
-	free(id);
-}
-
-void reconcile_pause(struct agent *a)
-{
-	json_t *runs = state_list(a->state, "run", "outcome_unknown"), *each;
-	size_t i;
-
-	json_array_foreach (runs, i, each)
-		agent_after(a, go_cancel, free,
-			    xstrdup(json_str(each, "id")));
-	json_decref(runs);
-}
-
 int reconcile_report(struct agent *a, const struct call *c, const json_t *run,
 		     const struct run_report *report, struct err *err)
 {

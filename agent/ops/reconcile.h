@@ -23,8 +23,6 @@ json_t *reconcile_unknown(struct agent *a, const char *effect);
 void reconcile_begin(struct agent *a, const char *run_id);
 /* After a start: what tools kept for runs that are not in doubt goes. */
 void reconcile_recover(struct agent *a);
-/* No tool runs while the agent is stopped; they go on after. */
-void reconcile_pause(struct agent *a);
 /* The clock calls this. */
 void reconcile_due(struct agent *a, const struct call *c, const char *run_id);
 /* What the tool has found. */

@@ -333,7 +333,6 @@ void run_end_all(struct agent *a, const struct call *c, const char *why)
 {
 	agent_after(a, go_end_all, free, xstrdup(why));
 	end_where(a, c, NULL, why);
-	reconcile_pause(a);
 }
 
 int op_run_cancel(struct agent *a, struct call *c, struct err *err)
