@@ -160,6 +160,9 @@ static void tear_down(struct parts *p)
 	for (size_t i = 0; i < p->agent.n_old_policies; i++)
 		policy_unref(p->agent.old_policies[i]);
 	free(p->agent.old_policies);
+	for (size_t i = 0; i < p->agent.n_wrongs; i++)
+		free(p->agent.wrongs[i]);
+	free(p->agent.wrongs);
 	free(p->built_in);
 	json_decref(p->sandbox);
 	settings_fini(&p->settings);

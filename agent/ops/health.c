@@ -215,12 +215,27 @@ static void probe_sandbox(struct agent *a, const json_t *followers,
 	free(level);
 }
 
+static void probe_policy(struct agent *a, const json_t *followers,
+			 struct row *row)
+{
+	const char *wrong = a->policy_wrong;
+
+	(void)followers;
+	if (!wrong)
+		return;
+	*row = (struct row){DEGRADED, "policy_refused",
+		"Correct agent.conf, look with `kircerta-agent check`, and "
+		"send SIGHUP again.",
+		"the policy from before is in force", ""};
+	snprintf(row->detail, sizeof(row->detail), "%s", wrong);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
 	{"ssot", probe_ssot, true}, {"checkpoint", probe_checkpoint, true},
 	{"evidence", probe_evidence, true},
-	{"auth", probe_auth, true},
+	{"auth", probe_auth, true}, {"policy", probe_policy, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false}, {"listen", probe_listen, false},
 	{"sandbox", probe_sandbox, true},

@@ -146,6 +146,8 @@ struct agent {
 	 */
 	_Atomic(struct tools *) tools;
 	_Atomic(struct policy_table *) policy;	/* alike */
+	/* Why agent.conf was not taken the last time; NULL: it was. */
+	_Atomic(const char *) policy_wrong;
 	const char *tool_dirs[4];	/* NULL-terminated */
 	struct supervisor *runs;
 	/* Tell the service manager, as sd_notify(3) has it; may be NULL. */
@@ -198,6 +200,8 @@ struct agent {
 	size_t n_old_tools;
 	struct policy_table **old_policies;
 	size_t n_old_policies;
+	char **wrongs;			/* what policy_wrong was and is */
+	size_t n_wrongs;
 	struct after *after, **after_tail;
 	json_t *secret_args;		/* run id: args that are not recorded */
 	unsigned tokens_seen;

@@ -114,16 +114,46 @@ static int read_again(struct agent *a, struct policy_table **policy,
 	return -1;
 }
 
+/* On the record when it begins and when it is over. */
+static int tell_health(struct agent *a, const struct call *c,
+		       const char *wrong, struct err *err)
+{
+	struct fact fact = {.type = wrong ? "degraded" : "recovered",
+			    .data = json_object()};
+
+	json_set_str(fact.data, "what", "policy");
+	if (wrong) {
+		json_set_str(fact.data, "error_code", "policy_refused");
+		json_object_set_new(fact.data, "detail", json_lossy(wrong));
+	}
+	return agent_record(a, c, &fact, err);
+}
+
+/* Health shows it: the old policy is in force, not what was meant. */
+static void keep_wrong(struct agent *a, const char *detail)
+{
+	a->wrongs = xrealloc(a->wrongs, (a->n_wrongs + 1) *
+			     sizeof(*a->wrongs));
+	a->policy_wrong = a->wrongs[a->n_wrongs++] = xstrdup(detail);
+}
+
 static int refused(struct agent *a, struct call *c, struct err *err)
 {
 	struct fact fact = {.type = "policy_refused", .data = json_object()};
+	bool again = a->policy_wrong;
+	struct err why = *err;
+	int rc;
 
-	log_error("the policy stays as it is: %s", err->detail);
-	json_object_set_new(fact.data, "detail", json_lossy(err->detail));
-	json_set_str(fact.data, "policy_sha256", a->policy->sha256);
-	err_fini(err);
 	*err = (struct err){0};
-	return agent_record(a, c, &fact, err);
+	log_error("the policy stays as it is: %s", why.detail);
+	json_object_set_new(fact.data, "detail", json_lossy(why.detail));
+	json_set_str(fact.data, "policy_sha256", a->policy->sha256);
+	rc = agent_record(a, c, &fact, err);
+	if (!rc && !again)
+		rc = tell_health(a, c, why.detail, err);
+	keep_wrong(a, why.detail);
+	err_fini(&why);
+	return rc;
 }
 
 static void take(struct agent *a, struct policy_table *policy)
@@ -148,17 +178,21 @@ static void say_waiting(const json_t *sections)
 int op_policy_reload(struct agent *a, struct call *c, struct err *err)
 {
 	struct fact fact = {.type = "policy_loaded"};
+	bool was_wrong = a->policy_wrong;
 	struct policy_table *policy;
 	json_t *waiting;
 
 	if (read_again(a, &policy, &waiting, err))
 		return refused(a, c, err);
-	take(a, policy);
 	say_waiting(waiting);
 	fact.data = rules_loaded(policy);
 	json_object_set_new(fact.data, "at_next_start", waiting);
-	if (agent_record(a, c, &fact, err))
+	if (agent_record(a, c, &fact, err)) {
+		policy_unref(policy);	/* what is not recorded is not done */
 		return -1;
+	}
+	take(a, policy);
 	approval_end_unbound(a, c);
-	return 0;
+	a->policy_wrong = NULL;
+	return was_wrong ? tell_health(a, c, NULL, err) : 0;
 }

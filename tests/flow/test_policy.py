@@ -104,8 +104,16 @@ def test_a_bad_file_keeps_the_old_policy_and_says_line_and_key(agent):
     file.chmod(0o666)
     file.write_text(good)
     assert "written by everybody" in reload(agent, "policy_refused")["detail"]
+    row, = [r for r in agent.get("/api/health").json["components"]
+            if r["name"] == "policy"]
+    assert row["status"] == "degraded" and str(file) in row["detail"], row
     file.chmod(0o600)
     assert reload(agent) == before
+    row, = [r for r in agent.get("/api/health").json["components"]
+            if r["name"] == "policy"]
+    assert row == {"name": "policy", "status": "ok"}, row
+    kc.wait_for(lambda: agent.journal("recovered", what="policy"))
+    assert len(agent.journal("degraded", what="policy")) == 1
     assert agent.running and "the policy stays as it is" in agent.log
 
 
