@@ -17,13 +17,19 @@ def line_of(agent, text):
     return f"{agent.home / 'agent.conf'}:{found[0]}"
 
 
+def loads(agent):
+    """What came of each reading of the policy. The agent is asked: what it
+    answers is durable, with all that came of it."""
+    return agent.get("/api/audit?type=policy_loaded,policy_refused"
+                     "&limit=1000").json["items"]
+
+
 def reload(agent, type="policy_loaded"):
     """SIGHUP, and the record that came of it."""
-    before = len(agent.journal("policy_loaded", "policy_refused"))
+    before = len(loads(agent))
     agent.reload()
-    kc.wait_for(lambda: len(agent.journal(
-        "policy_loaded", "policy_refused")) > before, what="a reload")
-    record = agent.journal("policy_loaded", "policy_refused")[-1]
+    kc.wait_for(lambda: len(loads(agent)) > before, what="a reload")
+    record = loads(agent)[-1]
     assert record["type"] == type, record
     return record["data"]
 
