@@ -137,12 +137,13 @@ def test_the_stop_is_signed_and_recorded_at_the_next_start(fresh):
     assert fresh.journal()[-1]["type"] == "agent_stopped"
     note = (fresh.home / "audit" / "checkpoint").read_text()
     fresh.start()
-    records = fresh.journal()[size:size + 2]
-    assert [r["type"] for r in records] == ["agent_started", "checkpoint"]
-    assert records[1]["data"] == {
+    records = fresh.journal()[size:size + 3]
+    assert [r["type"] for r in records] == [
+        "agent_started", "policy_loaded", "checkpoint"], records
+    assert records[2]["data"] == {
         "size": size, "root": base64.b64encode(root).decode(), "note": note}
     goes_on(fresh, before[0])
-    assert goes_on(fresh, size)["root_from"] == records[1]["data"]["root"]
+    assert goes_on(fresh, size)["root_from"] == records[2]["data"]["root"]
 
 
 def test_checkpoints_go_on_from_each_other_over_kill_9(fresh):
