@@ -226,9 +226,15 @@ void settings_peer_fini(struct settings *s)
 	s->n_peers = 0;
 }
 
+/* There are no defaults: a peer without a user or certificate is an error. */
 void settings_peer_list(FILE *out)
 {
+	static const char *const examples[ARRAY_LEN(keys)] = {
+		"ana", "9F:86:D0:...", "admin observer",
+	};
+
 	fputs("\n[peer \"NAME\"]\n", out);
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		fprintf(out, "\t# %s\n\t#%s =\n", keys[i].help, keys[i].key);
+		fprintf(out, "\t# %s\n\t# %s = %s\n", keys[i].help,
+			keys[i].key, examples[i]);
 }
