@@ -268,7 +268,8 @@ static void tick(struct relay *r)
 			fail(r, ERR_request_timeout, "the TLS handshake did "
 			     "not end in time");
 		} else {
-			r->cut = true;
+			/* what the kernel has of it is still sent */
+			r->cut = !r->out.told;
 			relay_drop(r);
 		}
 	} else if (r->peer && r->tls && tls_outlived(r->tls)) {

@@ -179,6 +179,34 @@ def test_who_hangs_in_a_handshake_delays_nobody():
     agent.close()
 
 
+def sockets(agent):
+    """How many the agent has open."""
+    folder, n = f"/proc/{agent.proc.pid}/fd", 0
+    for name in os.listdir(folder):
+        try:
+            n += os.readlink(f"{folder}/{name}").startswith("socket:")
+        except FileNotFoundError:
+            pass    # closed meanwhile
+    return n
+
+
+def test_who_reads_late_gets_all_of_it():
+    """What the kernel took of an answer arrives after the agent's end."""
+    agent = Over("tls")
+    data = os.urandom(300000)
+    sha = test_net.add(agent, data).json["sha256"]
+    kc.wait_for(lambda: sockets(agent) == 2)     # it listens on
+    with agent.raw() as s:
+        s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        s.send(test_net.ask(agent, "GET", f"/api/evidence/{sha}",
+                            Connection="close"))
+        kc.wait_for(lambda: agent.journal("request", status=200,
+                                          operation="evidence.get"))
+        kc.wait_for(lambda: sockets(agent) == 2)
+        assert s.response().body == data
+    agent.close()
+
+
 # Hosts.
 
 def test_only_known_hosts_and_no_origin_are_served_over_both():
