@@ -22,6 +22,8 @@ struct bench {
 	json_t *sent;		/* its last params */
 	int nonces;
 	const char *text;	/* an argument of what is reviewed, or NULL */
+	const char *signer;	/* whose signature a review asks for */
+	bool must_sign;
 };
 
 static inline json_t *request(const char *id)
@@ -67,6 +69,12 @@ static inline json_t *review(struct bench *b, const char *id)
 			"request_sha256", json_str(a, "request_sha256"),
 			"nonce", nonce, "expires_in_s", 900, "approval", a);
 	free(text);
+	json_set_str(a, "expires_at", "2026-01-02T03:04:05.000000Z");
+	if (b->signer)
+		json_object_set_new(out, "statement", json_pack(
+			"{s:s, s:b, s:{s:s}}", "namespace",
+			"approval@kircerta", "required", b->must_sign,
+			"fields", "by", b->signer));
 	return out;
 }
 
