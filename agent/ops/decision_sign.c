@@ -299,3 +299,22 @@ const char *decision_refuses(struct agent *a, const json_t *run,
 		required = p->approvals_required;
 	return n >= required ? NULL : "approval_required";
 }
+
+static int signers_ready(const struct policy *p, struct err *err)
+{
+	size_t keys;
+
+	if (!p->allowed_signers || !*p->allowed_signers)
+		return 0;
+	return signers_check(p->allowed_signers, &keys, err);
+}
+
+int decision_ready(struct agent *a, struct err *err)
+{
+	const struct policy_table *t = a->policy;
+	int rc = signers_ready(&t->all, err);
+
+	for (size_t i = 0; !rc && i < t->n_tools; i++)
+		rc = signers_ready(&t->tools[i], err);
+	return rc;
+}

@@ -13,6 +13,11 @@
 #define DECISION_SPACE "approval@kircerta"
 
 /*
+ * Can the files that say who may sign be used? -1: *err says which is not,
+ * and nobody can decide there. Any thread.
+ */
+int decision_ready(struct agent *a, struct err *err);
+/*
  * What a review says of it: {namespace, required, fields}; in the fields
  * reason and allow_external_publish are to be set to what is decided. New.
  */

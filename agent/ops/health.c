@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/ops/auth.h"
+#include "agent/ops/decision_sign.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
 #include "agent/store/home.h"
@@ -230,12 +231,31 @@ static void probe_policy(struct agent *a, const json_t *followers,
 	snprintf(row->detail, sizeof(row->detail), "%s", wrong);
 }
 
+/* One damaged line is told too: somebody wanted to be let in by it. */
+static void probe_signers(struct agent *a, const json_t *followers,
+			  struct row *row)
+{
+	struct err err = {0};
+
+	(void)followers;
+	if (decision_ready(a, &err)) {
+		*row = (struct row){DEGRADED, "signers_unusable",
+			"Mend what detail names; see ALLOWED SIGNERS in "
+			"ssh-keygen(1).",
+			"decisions signed by some or all keys are refused",
+			""};
+		snprintf(row->detail, sizeof(row->detail), "%s", err.detail);
+	}
+	err_fini(&err);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
 	{"ssot", probe_ssot, true}, {"checkpoint", probe_checkpoint, true},
 	{"evidence", probe_evidence, true},
 	{"auth", probe_auth, true}, {"policy", probe_policy, true},
+	{"signers", probe_signers, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false}, {"listen", probe_listen, false},
 	{"sandbox", probe_sandbox, true},

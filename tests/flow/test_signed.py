@@ -214,6 +214,21 @@ def test_a_signature_that_need_not_be_sent_is_verified_all_the_same():
     agent.close()
 
 
+def test_health_tells_of_a_signers_file_that_is_no_use(agent):
+    def row():
+        rows = agent.get("/api/health", by="admin").json["components"]
+        return next(r for r in rows if r["name"] == "signers")
+    keys = agent.keys
+    assert row()["status"] == "ok", row()
+    for spoil in (lambda: keys.signers.chmod(0o666), keys.signers.unlink,
+                  lambda: keys.set("ana oops\n")):
+        spoil()
+        assert row()["error_code"] == "signers_unusable", row()
+        assert str(keys.signers) in row()["detail"]
+        keys.set(keys.line("admin"), keys.line("ana"))
+        assert row()["status"] == "ok", row()
+
+
 def test_a_policy_that_nobody_could_sign_under_is_refused():
     agent = kc.Agent(start=False)
     agent.conf("policy.test.publish.signed-decisions", "true")
