@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/stage.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "agent/store/signers.h"
@@ -268,6 +269,20 @@ static const char *count(struct agent *a, const json_t *approval,
 	return reason;
 }
 
+/* Staged as was approved, or not at all: else it would change arguments. */
+static bool same_stage(const json_t *run, const json_t *request)
+{
+	const json_t *effective = json_object_get(request, "effective_args");
+	json_t *args = json_copy(json_object_get(request, "args"));
+	bool same;
+
+	stage_apply(run, args);
+	same = json_equal(args, effective ? effective :
+			  json_object_get(request, "args"));
+	json_decref(args);
+	return same;
+}
+
 /* What runs is what was approved, also where somebody else wrote the run. */
 static bool same_args(const json_t *run, const json_t *approval)
 {
@@ -279,7 +294,7 @@ static bool same_args(const json_t *run, const json_t *approval)
 		if (!json_equal(json_object_get(run, names[i]),
 				json_object_get(request, names[i])))
 			return false;
-	return true;
+	return same_stage(run, request);
 }
 
 const char *decision_refuses(struct agent *a, const json_t *run,

@@ -108,6 +108,9 @@ def test_a_forged_approval_in_a_stolen_home_starts_nothing():
     good = lambda r: [a_decision(r, "admin", agent, expires_at=LATE)]
     case("other arguments", "approval_stale", good,
          run_more={"args": {"text": "evil"}})
+    case("arguments by a stage", "approval_stale", good, run_more={
+        "stage": {"argument": "text", "value": "evil", "promote": "x",
+                  "result": "y"}})
     case("another request", "approval_stale", good, request={"text": "evil"})
     case("another task", "approval_stale", good,
          run_more={"task_id": task["id"]})
