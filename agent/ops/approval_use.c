@@ -324,20 +324,28 @@ void approval_end_of_task(struct agent *a, const struct call *c,
 	end_where(a, c, task_id, why);
 }
 
+/*
+ * The time that has passed is over, also where somebody has set the clock
+ * back since: that makes no approval live longer.
+ */
 void approval_due(struct agent *a, const struct call *c, const char *id)
 {
 	const json_t *approval = state_doc(a->state, "approval", id);
-	int64_t left;
 
-	if (!approval || (!doc_is(approval, "pending") &&
-			  !doc_is(approval, "approved")))
-		return;
-	left = doc_time(approval, "expires_at") - clock_wall_us();
-	if (left > 1000)		/* somebody set the clock back */
-		due_add(a->due, clock_mono_us() + left, "approval", id);
-	else
+	if (approval && (doc_is(approval, "pending") ||
+			 doc_is(approval, "approved")))
 		end_with_run(a, c, approval, "expired", ERR_approval_expired,
 			     "its time is over; nothing was sent");
+}
+
+/* At most all of its time, if the clock was set back while we were away. */
+static int64_t time_left(const json_t *approval)
+{
+	int64_t end = doc_time(approval, "expires_at");
+	int64_t all = end - doc_time(approval, "created_at");
+	int64_t left = end - clock_wall_us();
+
+	return left < all ? left : all;
 }
 
 /* What does not hold any more ends here; the rest has its time again. */
@@ -349,9 +357,8 @@ void approval_recover(struct agent *a, const struct call *c)
 
 	json_array_foreach (list, i, each) {
 		approval_touched(a, "approval", each);
-		due_add(a->due, clock_mono_us() +
-			doc_time(each, "expires_at") - clock_wall_us(),
-			"approval", json_str(each, "id"));
+		due_add(a->due, clock_mono_us() + time_left(each), "approval",
+			json_str(each, "id"));
 		reminder_watch(a, each);
 	}
 	json_decref(list);
