@@ -1,8 +1,8 @@
 /*
- * youtube upload: one video to one channel, as it was approved. (The verb
- * visibility, and looking what came of either, have files of their own.) The bytes are
+ * youtube upload: one video to one channel, as it was approved. The bytes are
  * hashed before the first of them leaves; the receipt is what the channel
- * itself says of the video afterwards.
+ * itself says of the video afterwards. (The verb visibility, and looking what
+ * came of either, have files of their own.)
  */
 #include <errno.h>
 #include <fcntl.h>
