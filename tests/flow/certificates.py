@@ -7,6 +7,9 @@ from pathlib import Path
 EXTENSIONS = """[server]
 subjectAltName = IP:127.0.0.1, DNS:localhost, DNS:studio.example
 extendedKeyUsage = serverAuth
+[elsewhere]
+subjectAltName = DNS:elsewhere.example
+extendedKeyUsage = serverAuth
 [client]
 extendedKeyUsage = clientAuth
 """

@@ -300,6 +300,27 @@ def test_the_console_shows_its_certificate_and_checks_the_agents():
     agent.close()
 
 
+def test_the_console_trusts_no_certificate_of_another_name():
+    agent = Over("tls", start=False)
+    pair = agent.certs.sign("elsewhere", "elsewhere")
+    agent.conf("tls.certificate-file", pair + ".pem")
+    agent.conf("tls.key-file", pair + ".key")
+    agent.start()
+    file = agent.dir / "token"
+    file.write_text(agent.token("admin") + "\n")
+    file.chmod(0o600)
+    config(agent, url=f"https://127.0.0.1:{agent.port}",
+           ca_file=agent.certs.issuer + ".pem", token_file=str(file))
+    tty = Terminal(agent)       # it hangs up, with an alert
+    kc.wait_for(lambda: agent.journal("request", status=400))
+    tty.close()
+    assert status(agent, False).returncode == 7
+    agent.stop()
+    assert not agent.journal("request", route="/ws"), "it gave its token"
+    assert not agent.journal("request", status=200), "it gave its token"
+    agent.close()
+
+
 # Configuration.
 
 def test_a_peer_that_is_not_whole_is_refused_with_its_line():
