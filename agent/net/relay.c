@@ -263,7 +263,9 @@ static void each(struct net *n, void (*fn)(struct relay *r))
 
 static void tick(struct relay *r)
 {
-	if (r->deadline && clock_mono_us() > r->deadline) {
+	if (r->left && r->out.told && r->net->stopping) {
+		relay_drop(r);
+	} else if (r->deadline && clock_mono_us() > r->deadline) {
 		if (r->shaking) {
 			fail(r, ERR_request_timeout, "the TLS handshake did "
 			     "not end in time");
