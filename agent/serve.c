@@ -106,6 +106,11 @@ static int become_user(const struct globals *g, const char *dir,
 	return rc;
 }
 
+static void guard_file(void *evidence, const char *path)
+{
+	evidence_guard_file(evidence, path);
+}
+
 static int build(struct parts *p, const struct globals *g,
 		 const char *listen_at, struct err *err)
 {
@@ -138,6 +143,7 @@ static int build(struct parts *p, const struct globals *g,
 	    journal_open(&a->journal, p->home.audit, &journal, &p->repair, err))
 		return -1;
 	evidence_guard(a->evidence, p->home.dir);
+	settings_files(&p->settings, guard_file, a->evidence);
 	glass_open(a);
 	return net_open(&p->net, a, listen_at ? listen_at :
 			p->settings.listen, err);

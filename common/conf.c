@@ -164,7 +164,7 @@ bool size_parse(const char *text, int64_t *bytes)
 	return true;
 }
 
-static char *beside(const char *file, const char *value)
+char *conf_beside(const char *file, const char *value)
 {
 	char *copy, *out;
 
@@ -189,8 +189,8 @@ static const char *assign(const struct conf_key *k, const char *file,
 	case CONF_TEXT:
 	case CONF_PATH:
 		free(*(char **)field);
-		*(char **)field = k->type == CONF_PATH ? beside(file, value) :
-							 xstrdup(value);
+		*(char **)field = k->type == CONF_PATH ?
+			conf_beside(file, value) : xstrdup(value);
 		return NULL;
 	case CONF_BOOL:
 		if (git_config_parse_bool(&i, value))

@@ -52,6 +52,8 @@ void conf_defaults(const struct conf_key *keys, size_t n, void *into);
 /* Set the one key the entry names. ERR_bad_config if unknown or ill-formed. */
 int conf_set(const struct conf_key *keys, size_t n,
 	     const struct conf_entry *entry, void *into, struct err *err);
+/* A path as it is meant in that file: relative to its folder. New. */
+char *conf_beside(const char *file, const char *value);
 void conf_free(const struct conf_key *keys, size_t n, void *into);
 
 /* "file:line: section.key: " and the text, as ERR_bad_config; -1. */

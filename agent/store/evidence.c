@@ -100,6 +100,7 @@ void evidence_close(struct evidence *e)
 	pthread_mutex_destroy(&e->lock);
 	json_decref(e->held);
 	free(e->guarded);
+	json_decref(e->guarded_files);
 	free(e->path);
 	free(e);
 }
@@ -110,8 +111,21 @@ void evidence_guard(struct evidence *e, const char *dir)
 	e->guarded = realpath(dir, NULL);
 }
 
+void evidence_guard_file(struct evidence *e, const char *path)
+{
+	if (!e->guarded_files)
+		e->guarded_files = json_array();
+	json_array_append_new(e->guarded_files, json_string(path));
+}
+
 bool evidence_guards(const struct evidence *e, int fd)
 {
+	json_t *path;
+	size_t i;
+
+	json_array_foreach (e->guarded_files, i, path)
+		if (guard_is(json_string_value(path), fd))
+			return true;
 	return e->guarded && guard_covers(e->guarded, fd);
 }
 

@@ -23,6 +23,8 @@ void evidence_close(struct evidence *e);
  * somebody names its path, or a hard link's. Set once, before any thread.
  */
 void evidence_guard(struct evidence *e, const char *dir);
+/* Nor this file, whatever it is by then. */
+void evidence_guard_file(struct evidence *e, const char *path);
 bool evidence_guards(const struct evidence *e, int fd);
 
 /* Write in pieces, then commit; abort forgets it. */

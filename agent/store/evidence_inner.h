@@ -8,6 +8,7 @@
 struct evidence {		/* but for held never changes after open */
 	char *path;
 	char *guarded;		/* real path, or NULL */
+	json_t *guarded_files;	/* paths, or NULL */
 	int dir, tmp;
 	pthread_mutex_t lock;
 	json_t *held;		/* sha256: commits that are not recorded */

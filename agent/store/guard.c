@@ -69,6 +69,14 @@ bool guard_covers(const char *home, int fd)
 	return is_below(home, fd) || is_linked(home, fd);
 }
 
+bool guard_is(const char *path, int fd)
+{
+	struct stat it, own;
+
+	return !stat(path, &it) && !fstat(fd, &own) &&
+	       it.st_ino == own.st_ino && it.st_dev == own.st_dev;
+}
+
 bool guard_made_up(int fd)
 {
 	static const long kinds[] = {

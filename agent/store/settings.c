@@ -156,6 +156,30 @@ static void note_said(struct settings *s, const struct conf_entry *e)
 	free(key);
 }
 
+static bool names_file(const char *key)
+{
+	const char *dash = strrchr(key, '-');
+
+	return dash && !strcmp(dash, "-file");
+}
+
+void settings_files(const struct settings *s,
+		    void (*each)(void *data, const char *path), void *data)
+{
+	const char *section, *key;
+	json_t *keys, *value;
+	char *path;
+
+	json_object_foreach (s->said, section, keys)
+		json_object_foreach (keys, key, value) {
+			if (!names_file(key) || !json_string_length(value))
+				continue;
+			path = conf_beside(s->file, json_string_value(value));
+			each(data, path);
+			free(path);
+		}
+}
+
 json_t *settings_differ(const struct settings *a, const struct settings *b)
 {
 	json_t *all = json_copy(a->said), *out = json_array(), *v;

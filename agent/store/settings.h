@@ -72,6 +72,12 @@ struct settings {
  */
 int settings_read(struct settings *s, const char *file, struct err *err);
 void settings_fini(struct settings *s);
+/*
+ * Call each with every file that the configuration names (keys that end in
+ * -file): tokens, keys, passwords, and what goes with them.
+ */
+void settings_files(const struct settings *s,
+		    void (*each)(void *data, const char *path), void *data);
 /* Names of the sections that are not the same in both, policy apart. New. */
 json_t *settings_differ(const struct settings *a, const struct settings *b);
 /*

@@ -30,6 +30,25 @@ def test_no_file_argument_reads_from_the_agents_home(fresh):
     assert run.status == 200 and run.json["result"] == {"size": 4}, run
 
 
+def test_no_file_argument_reads_a_secret_that_the_configuration_names(fresh):
+    secret, link = fresh.dir / "youtube.json", fresh.dir / "other.json"
+    secret.write_text("{}")
+    os.link(secret, link)
+    fresh.conf("youtube.client-file", str(secret))
+    fresh.conf("ssot.token-file", "../git.token")   # beside agent.conf
+    (fresh.dir / "git.token").write_text("hidden")
+    reader(fresh)
+    for path in (secret, link, fresh.dir / "git.token"):
+        refused(fresh.execute("test.read", "read_only", {"file": str(path)}),
+                422, "invalid_args")
+    secret.unlink()
+    secret.write_text("another since")
+    refused(fresh.execute("test.read", "read_only", {"file": str(secret)}),
+            422, "invalid_args")
+    run = fresh.execute("test.read", "read_only", {"file": str(link)}, wait=20)
+    assert run.status == 200, run      # the name that is left is nobody's
+
+
 def test_arguments_too_long_for_the_record_are_refused(fresh):
     reader(fresh)
     own = fresh.dir / "own.txt"
