@@ -10,12 +10,11 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/decision_sign.h"
-#include "agent/ops/due.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
+#include "agent/ops/parked.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
-#include "agent/store/policy.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -290,38 +289,6 @@ static int publish_check(struct agent *a, const struct call *c,
 			"shall.");
 }
 
-/* A parked run starts when the grace is over. */
-static void queue_parked(struct agent *a, struct call *c,
-			 const json_t *approval)
-{
-	const char *run_id = json_str(approval, "run_id");
-	const json_t *run = run_id ? state_doc(a->state, "run", run_id) : NULL;
-	const struct policy *p = policy_for(a->policy,
-					    json_str(approval, "tool"));
-	struct fact fact = {.type = "run_queued", .run_id = run_id,
-			    .task_id = json_str(approval, "task_id")};
-	char at[CLOCK_TEXT];
-	json_t *next;
-
-	if (!run || strcmp(json_str(run, "state"), "awaiting_approval"))
-		return;
-	next = json_copy((json_t *)run);
-	clock_text(clock_wall_us() + p->grace, at);
-	json_set_str(next, "state", "queued");
-	json_set_str(next, "starts_at", at);
-	fact.data = json_pack("{s:O,s:O,s:s}", "tool",
-			      json_object_get(run, "tool"), "approval_id",
-			      json_object_get(approval, "id"), "starts_at",
-			      at);
-	fact.put = json_pack("{s:o,s:o}", "run", next, "match", json_pack(
-		"{s:O,s:O,s:s}", "id",
-		json_object_get(approval, "match_sha256"), "approval_id",
-		json_object_get(approval, "id"), "run_id", run_id));
-	if (!agent_record_as(a, c, json_str(approval, "correlation_id"),
-			     &fact, NULL))
-		due_add(a->due, clock_mono_us() + p->grace, "run", run_id);
-}
-
 static json_t *decision_data(const struct call *c, const json_t *approval,
 			     const char *decision)
 {
@@ -390,7 +357,7 @@ int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 	}
 	rc = decide(a, c, next, "approval_granted", "approve", task, err);
 	if (!rc && granted)
-		queue_parked(a, c, next);
+		parked_start(a, c, next);
 	json_decref(next);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/parked.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
@@ -55,6 +56,7 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 	if (glass_broken(a) && !journal_ready(a->journal, NULL))
 		glass_settle(a, c, err);
 	approval_recover(a, c);
+	parked_recover(a, c);
 	run_recover(a, c);
 	return 0;
 }

@@ -1,5 +1,6 @@
 """kill -9 at any moment: what was acknowledged is there, nothing runs twice,
 and what was going on is explained."""
+import json
 import os
 import random
 import signal
@@ -104,6 +105,40 @@ def test_killed_while_it_awaits_approval_the_question_stands(agent):
     assert given.status == 200, given
     assert ended(agent, run["id"])["state"] == "succeeded"
     assert len(lines(agent.effects["test.publish"])) == 1
+
+
+def cut_after(agent, kind):
+    """It was killed when this record was written and nothing after it."""
+    journal, = (agent.home / "audit").glob("*.jsonl")
+    whole = kc.unfilled(journal).read_bytes().splitlines(keepends=True)
+    last = max(i for i, line in enumerate(whole)
+               if json.loads(line)["type"] == kind)
+    journal.write_bytes(b"".join(whole[:last + 1]))
+    for file in agent.home.glob("index.db*"):
+        file.unlink()
+    agent.start()
+
+
+def test_killed_between_a_decision_and_its_run_it_is_done_once(fresh):
+    task = fresh.task("between")
+    run = parked(fresh, "test.grace", task, text="given")
+    allow(fresh, run)
+    fresh.kill9()
+    before = len(lines(fresh.effects["test.grace"]))
+    cut_after(fresh, "approval_granted")
+    assert ended(fresh, run["id"])["state"] == "succeeded"
+    assert len(lines(fresh.effects["test.grace"])) == before + 1
+    run = parked(fresh, "test.publish", task, text="refused")
+    seen = fresh.review(run["approval_id"])
+    no = fresh.post(f"/api/approvals/{run['approval_id']}/reject", {
+        "request_sha256": seen["request_sha256"], "reason": "no"}, by="admin")
+    assert no.status == 200, no
+    fresh.kill9()
+    cut_after(fresh, "approval_rejected")
+    over = run_of(fresh, run["id"])
+    assert over["state"] == "cancelled", over
+    assert over["error"]["error_code"] == "policy_denied", over
+    assert not lines(fresh.effects["test.publish"])
 
 
 def test_killed_in_the_grace_it_starts_once_or_is_taken_back(agent):
