@@ -19,6 +19,7 @@
 #include "common/jcs.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #define FILE_MAX (1u << 20)
 
@@ -84,11 +85,21 @@ static const char *odd(struct policy *p, size_t key)
 		hours_read(p, p->quiet_hours) : NULL;
 }
 
+/* What is no text has no place in the hash: two would be alike there. */
+static int text_check(const struct conf_entry *e, struct err *err)
+{
+	if (!e->value || utf8_valid(e->value, strlen(e->value)))
+		return 0;
+	return conf_error(e, err, "this is not UTF-8");
+}
+
 static int set(struct policy *p, const struct conf_entry *e, struct err *err)
 {
 	const char *wrong;
 	size_t i = 0;
 
+	if (text_check(e, err))
+		return -1;
 	while (i < POLICY_KEYS && strcmp(keys[i].key, e->key))
 		i++;
 	if (i == POLICY_KEYS)
@@ -151,6 +162,8 @@ static int each_arg(const struct conf_entry *e, void *data, struct err *err)
 		return 0;
 	if (!id_valid(e->sub))
 		return conf_error(e, err, "this is not the name of a tool");
+	if (text_check(e, err))
+		return -1;
 	t->rules++;
 	wrong = policy_arg_set(of_tool(t, e->sub), e->key, e->value, e->line);
 	return wrong ? conf_error(e, err, "%s", wrong) : 0;
