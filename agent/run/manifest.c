@@ -17,6 +17,7 @@
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #define NAME_MAX_BYTES 64
 
@@ -171,6 +172,9 @@ static int take(const struct conf_entry *e, void *data, struct err *err)
 	struct draft *d = data;
 	struct draft_arg *a;
 
+	/* its digest is of text: two that are none would be alike */
+	if (e->value && !utf8_valid(e->value, strlen(e->value)))
+		return conf_error(e, err, "this is not UTF-8");
 	if (!e->sub)
 		return set_once(tool_keys, ARRAY_LEN(tool_keys), e, d,
 				&d->seen, err);

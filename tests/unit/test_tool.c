@@ -147,6 +147,10 @@ START_TEST(what_is_wrong_in_a_manifest_is_named)
 		 "command is missing"},
 		{HEAD "colour = red\n", ":5: tool.colour: unknown key"},
 		{HEAD "[arg \"a\"]\ncolour = red\n", ":6: arg \"a\".colour"},
+		{"[tool]\nname = x\nside-effect-level = read_only\n"
+		 "command = /a/\xe9\n", ":4: tool.command: this is not UTF-8"},
+		{HEAD "[arg \"a\"]\ntype = string\nsummary = \xff\n",
+		 "not UTF-8"},
 		{HEAD "[other]\nx = y\n", "unknown key"},
 		{HEAD "[other \"a\"]\nx = y\n", "unknown section"},
 		{HEAD "[arg]\ntype = string\n", "unknown key"},
