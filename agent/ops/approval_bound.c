@@ -9,6 +9,7 @@
 
 #include "agent/ops/approval.h"
 #include "agent/ops/run.h"
+#include "agent/ops/tool.h"
 #include "agent/ops/tool_digest.h"
 #include "agent/run/tool.h"
 #include "agent/store/policy.h"
@@ -16,6 +17,7 @@
 #include "common/jcs.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/words.h"
 
 struct bounds {
 	json_t *open;		/* approval id: task id or null */
@@ -107,6 +109,16 @@ static bool same_task(struct agent *a, const json_t *approval)
 	return was && task && !task_digest(task, now) && !strcmp(was, now);
 }
 
+/* Whatever else says so: a crash may come between its halt and all its ends. */
+static bool is_served(struct agent *a, const json_t *approval)
+{
+	const char *id = json_str(approval, "task_id");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+
+	return !task || words_index(TASK_SERVED, ',',
+				    json_str(task, "state")) >= 0;
+}
+
 /* Until it is given it is for any mode: whoever decides sees which it is. */
 static bool same_mode(struct agent *a, const json_t *approval)
 {
@@ -163,6 +175,8 @@ const char *approval_drift(struct agent *a, const json_t *approval)
 		return "the tool has changed since it was asked for";
 	if (!same_task(a, approval))
 		return "the task has changed since it was asked for";
+	if (!is_served(a, approval))
+		return "the task was halted, cancelled or rejected";
 	if (!same_mode(a, approval))
 		return "the mode is not the one it was given in";
 	if (!same_people(a, approval))

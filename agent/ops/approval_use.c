@@ -11,6 +11,7 @@
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/decision_sign.h"
 #include "agent/ops/due.h"
+#include "agent/ops/glass.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
@@ -362,5 +363,8 @@ void approval_recover(struct agent *a, const struct call *c)
 		reminder_watch(a, each);
 	}
 	json_decref(list);
+	/* a stop not on the record yet ends them when it is */
+	if (!glass_broken(a) && !strcmp(agent_mode(a), "stopped"))
+		approval_end_all(a, c, "the mode is stopped");
 	approval_end_unbound(a, c);
 }

@@ -193,8 +193,7 @@ int tool_cites(struct agent *a, const struct call *c, const struct tool *t,
 			"task_id: an external_publish, or a criterion_ref, "
 			"needs the task it serves") : 0;
 	task = task_by_id(a, id, err);
-	if (!task || task_in_state(task, "pending,running,stalled,"
-				   "needs_review,approved", err))
+	if (!task || task_in_state(task, TASK_SERVED, err))
 		return -1;
 	if (ref)
 		return task_criterion(task, ref) ? 0 :

@@ -31,6 +31,9 @@ struct weight {
 	size_t calls, starts;		/* so far: in a minute, in a day */
 	bool starting;			/* it was accepted before */
 };
+/* The states of a task in which tools may serve it. */
+#define TASK_SERVED "pending,running,stalled,needs_review,approved"
+
 /* What the call cites must exist, and a publish must cite. 0 or -1. */
 int tool_cites(struct agent *a, const struct call *c, const struct tool *t,
 	       struct err *err);

@@ -141,6 +141,34 @@ def test_killed_between_a_decision_and_its_run_it_is_done_once(fresh):
     assert not lines(fresh.effects["test.publish"])
 
 
+def test_killed_while_all_is_stopped_nothing_is_sent_for_it(fresh):
+    task, stopped = fresh.task("halted"), fresh.task("goes on")
+    runs = [parked(fresh, "test.grace", t, text="no")
+            for t in (task, stopped)]
+    later = parked(fresh, "test.publish", task, text="no")
+    allow(fresh, runs[0])
+    halt = fresh.post(f"/api/tasks/{task['id']}/halt", {"reason": "no"},
+                      by="admin")
+    assert halt.status == 200, halt
+    fresh.kill9()
+    before = [len(lines(e)) for e in fresh.effects.values()]
+    cut_after(fresh, "task_state")
+    assert ended(fresh, runs[0]["id"])["state"] == "cancelled"
+    refused(fresh.post(f"/api/approvals/{later['approval_id']}/review",
+                       by="admin"), 409, "approval_stale")
+    assert ended(fresh, later["id"])["state"] == "cancelled"
+    assert run_of(fresh, runs[1]["id"])["state"] == "awaiting_approval"
+    stop = fresh.post("/api/mode", {"mode": "stopped", "reason": "no"},
+                      by="admin")
+    assert stop.status == 200, stop
+    fresh.kill9()
+    cut_after(fresh, "mode_changed")
+    assert ended(fresh, runs[1]["id"])["state"] == "cancelled"
+    refused(fresh.post(f"/api/approvals/{runs[1]['approval_id']}/review",
+                       by="admin"), 409, "approval_stale")
+    assert before == [len(lines(e)) for e in fresh.effects.values()]
+
+
 def test_killed_in_the_grace_it_starts_once_or_is_taken_back(agent):
     for taken_back in (True, False):
         before = len(lines(agent.effects["test.grace"]))
