@@ -80,16 +80,25 @@ static json_t *note_of(struct agent *a, const struct call *c)
 			 c->correlation_id);
 }
 
+/* Who stopped it first is who the record will name, however many follow. */
+static const json_t *note_for(struct agent *a, const struct call *c)
+{
+	const json_t *kept = atomic_load(&a->glass);
+
+	if (!json_str(kept, "by"))
+		hold(a, note_of(a, c));
+	return atomic_load(&a->glass);
+}
+
+/* The tools end first: a disk that fails may take its time. */
 int glass_break(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *note = note_of(a, c);
+	const json_t *note = note_for(a, c);
 	struct err why = {0};
-	int rc = stop_note_write(a->home->stopped, note, &why);
 
 	log_warn("stopped by %s, not on the record", c->who.name);
-	hold(a, note);
 	supervisor_end_all(a->runs, WHY);
-	if (!rc)
+	if (!stop_note_write(a->home->stopped, note, &why))
 		return call_answer(c, glass_mode(a));
 	err_set(err, ERR_audit_unavailable, "it is stopped until the agent "
 		"ends, but that could not be kept: %s", why.detail);

@@ -39,12 +39,26 @@ static int put(int fd, const char bytes[STOP_NOTE])
 	return fdatasync(fd);
 }
 
-/* In its place if it has one; a new file is as good where there is room. */
+static bool is_file(const char *path, struct stat *st)
+{
+	return !lstat(path, st) && S_ISREG(st->st_mode);
+}
+
+/*
+ * In its place if it has one; a new file is as good where there is room, and
+ * where something else is, which could keep us waiting or lead elsewhere.
+ */
 static int write_note(const char *path, const char bytes[STOP_NOTE],
 		      struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	int rc = fd < 0 ? -1 : put(fd, bytes);
+	struct stat st;
+	int fd, rc;
+
+	if (!is_file(path, &st))
+		unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+		  O_NONBLOCK, 0600);
+	rc = fd < 0 ? -1 : put(fd, bytes);
 
 	if (rc)
 		err_sys(err, ERR_io, "%s", path);
@@ -59,11 +73,8 @@ int stop_note_prepare(const char *path, struct err *err)
 	char blank[STOP_NOTE];
 	struct stat st;
 
-	if (!lstat(path, &st) && S_ISREG(st.st_mode) &&
-	    st.st_size >= STOP_NOTE)
-		return 0;
-	if (!lstat(path, &st) && st.st_size)
-		return 0;		/* it says something */
+	if (is_file(path, &st) && st.st_size)
+		return 0;		/* it has room, or says something */
 	memset(blank, ' ', sizeof(blank));
 	blank[sizeof(blank) - 1] = '\n';
 	return write_note(path, blank, err);
@@ -80,9 +91,11 @@ static bool is_blank(const char *text, size_t len)
 json_t *stop_note_read(const char *path)
 {
 	struct err err = {0};
+	struct stat st;
 	size_t len = 0;
-	char *text = fs_read(path, STOP_NOTE, &len, &err);
-	bool missing = !text && access(path, F_OK) && errno == ENOENT;
+	bool missing = lstat(path, &st) && errno == ENOENT;
+	char *text = is_file(path, &st) ? fs_read(path, STOP_NOTE, &len, &err) :
+					  NULL;
 	json_t *note = NULL;
 
 	if (text && !is_blank(text, len))

@@ -1,6 +1,7 @@
 """With a journal that cannot be written an admin can still stop everything:
 kept in the home, also on a full disk, and recorded once the journal is back."""
 import json
+import os
 import subprocess
 
 import kc
@@ -52,6 +53,18 @@ def until_refused(agent, size=20):
                                            "request_text": "r" * size})
         return answer if answer.status != 201 else None
     refused(kc.wait_for(refusal, 60), 503, "audit_unavailable")
+
+
+def seal(agent):
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync",
+         "-e", "inject=fdatasync:error=EIO:when=1+", "-p",
+         str(agent.proc.pid)], stderr=subprocess.DEVNULL)
+    try:
+        until_refused(agent)
+    finally:
+        tracer.terminate()
+        tracer.wait()
 
 
 def stop(agent):
@@ -118,15 +131,7 @@ def is_left_as_ever(agent):
 def test_sealed_it_stops_and_stays_so_until_it_is_recorded(fresh):
     fresh.start()
     pid, waits, word = busy(fresh)
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-q", "-o", "/dev/null", "-e", "trace=fdatasync",
-         "-e", "inject=fdatasync:error=EIO:when=1+", "-p",
-         str(fresh.proc.pid)], stderr=subprocess.DEVNULL)
-    try:
-        until_refused(fresh)
-    finally:
-        tracer.terminate()
-        tracer.wait()
+    seal(fresh)
     said = stop(fresh)
     kc.wait_for(lambda: not alive(pid), 1)
     nobody_else_gets_anywhere(fresh, waits, word)
@@ -137,6 +142,46 @@ def test_sealed_it_stops_and_stays_so_until_it_is_recorded(fresh):
     fresh.start()
     is_recorded_once(fresh, said, waits)
     is_left_as_ever(fresh)
+
+
+def test_whoever_stops_it_first_is_on_the_record(fresh):
+    fresh.start()
+    fresh.token("second", "admin")
+    seal(fresh)
+    said = stop(fresh)
+    again = fresh.post("/api/mode", {"mode": "stopped", "reason": "me too"},
+                       by="second")
+    assert again.status == 200, again
+    assert {k: again.json[k] for k in said} == said, again
+    fresh.kill9()
+    fresh.start()
+    record, = kc.wait_for(lambda: fresh.journal("mode_changed"))
+    data = record["data"]
+    assert data["by"] == "admin" and data["from"] == "normal", record
+    assert data["reason"] == LINE["reason"], record
+    assert data["since"] == said["since"], record
+
+
+def test_what_is_no_file_in_its_place_hangs_nobody(fresh):
+    fresh.start()
+    pid, _, _ = busy(fresh)
+    note = fresh.home / "stopped"
+    note.unlink()
+    os.mkfifo(note, 0o600)
+    seal(fresh)
+    stop(fresh)
+    kc.wait_for(lambda: not alive(pid))
+    assert note.is_file() and json.loads(note.read_text())["by"] == "admin"
+    fresh.kill9()
+    for there in (lambda: os.mkfifo(note, 0o600),
+                  lambda: note.symlink_to("nowhere")):
+        note.unlink()
+        there()
+        fresh.start()
+        assert fresh.get("/api/mode").json["mode"] == "stopped"
+        kc.wait_for(lambda: note.is_file() and not note.is_symlink() and
+                    not note.read_text().strip())
+        fresh.stop()
 
 
 def test_on_a_full_disk_it_stops_and_records_it_with_room(fresh):
