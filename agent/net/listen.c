@@ -13,6 +13,7 @@
 #include "common/err.h"
 
 #define TURN 16			/* connections taken in one of the loop */
+#define OWN 32u			/* kept for who is on this machine */
 
 static void cannot_listen(const struct net *n, struct err *err)
 {
@@ -59,10 +60,17 @@ void listen_add(struct net *n, enum over over, int fd)
 	l->poll.data = l;
 }
 
-/* A relay has two files besides its peer's. */
-static bool has_room(const struct net *n)
+/*
+ * A relay has two files besides its peer's. Whoever fills all the room that
+ * is there for a port does not keep the operator from the UNIX socket.
+ */
+static bool has_room(const struct listener *l)
 {
-	return n->n_peers + 2 * n->n_relays < n->peers_max;
+	const struct net *n = l->net;
+	const unsigned own = l->over == OVER_UNIX ? 0 :
+			     n->peers_max < 4 * OWN ? n->peers_max / 4 : OWN;
+
+	return n->n_peers + 2 * n->n_relays < n->peers_max - own;
 }
 
 static bool out_of_files(int error)
@@ -86,7 +94,7 @@ static bool take_one(struct listener *l)
 	struct sockaddr_in from = {0};
 	socklen_t len = sizeof(from);
 	struct net *n = l->net;
-	bool room = has_room(n);
+	bool room = has_room(l);
 	int fd;
 
 	fd = room ? accept4(l->fd, (struct sockaddr *)&from, &len,
@@ -117,7 +125,8 @@ static void on_connections(uv_poll_t *h, int status, int events)
 
 static void start(struct listener *l)
 {
-	if (l->fd >= 0 && !uv_is_active((uv_handle_t *)&l->poll))
+	if (l->fd >= 0 && has_room(l) &&
+	    !uv_is_active((uv_handle_t *)&l->poll))
 		uv_poll_start(&l->poll, UV_READABLE, on_connections);
 }
 
@@ -129,7 +138,7 @@ void listen_start(struct net *n)
 
 void listen_resume(struct net *n)
 {
-	if (n->core && has_room(n))
+	if (n->core)
 		listen_start(n);
 }
 

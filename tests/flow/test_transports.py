@@ -10,7 +10,7 @@ import test_attacks
 import test_net
 import test_request_records as records
 from certificates import Certificates
-from transports import ME, Over, plain, says
+from transports import ME, Over, peer, plain, says
 from wire import Stream, Tls, connect, http
 
 _agents = {}
@@ -188,6 +188,26 @@ def sockets(agent):
         except FileNotFoundError:
             pass    # closed meanwhile
     return n
+
+
+def test_who_fills_a_port_keeps_nobody_from_the_socket():
+    agent = Over("unix", start=False)
+    peer(agent, "ana", "admin observer", user=ME)
+    agent.start(wrap=["prlimit", "--nofile=128:128"])
+    by = agent.token("watcher", "observer")
+    ask = (f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{agent.port}\r\n"
+           f"Authorization: Bearer {by}\r\n\r\n").encode()
+    held = []
+    for _ in range(80):     # room for 64 in all
+        held.append(socket.create_connection(("127.0.0.1", agent.port), 30))
+        held[-1].sendall(ask)
+    kc.wait_for(lambda: sockets(agent) >= 48)
+    for mode in ("stopped", "normal"):
+        got = plain(agent, "/api/mode", "POST", {"mode": mode, "reason": "x"})
+        assert got.status == 200 and got.json["mode"] == mode, got
+    for s in held:
+        s.close()
+    agent.close()
 
 
 def test_who_reads_late_gets_all_of_it():
