@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/buf.h"
 #include "common/clock.h"
@@ -20,22 +21,40 @@ struct used {
 	bool fresh;		/* something the file does not have */
 };
 
+static bool is_time(const json_t *v)
+{
+	const char *text = json_string_value(v);
+
+	return text && text[strspn(text, "0123456789-:.TZ")] == '\0';
+}
+
+/* They are shown to people: what is no time is dropped. */
+static json_t *read_times(const char *path)
+{
+	struct stat st;
+	size_t len = 0;
+	char *text = !lstat(path, &st) && S_ISREG(st.st_mode) ?
+		     fs_read(path, FILE_MAX, &len, NULL) : NULL;
+	json_t *all = text ? json_parse(text, len, NULL) : NULL;
+	json_t *times = json_object(), *each;
+	const char *id;
+
+	json_object_foreach (all, id, each)
+		if (is_time(each))
+			json_object_set(times, id, each);
+	json_decref(all);
+	free(text);
+	return times;
+}
+
 struct used *used_new(const char *tokens_path)
 {
 	struct used *u = xcalloc(1, sizeof(*u));
 	struct buf path = {0};
-	size_t len = 0;
-	char *text;
 
 	buf_addf(&path, "%s.used", tokens_path);
 	u->path = buf_take(&path, NULL);
-	text = fs_read(u->path, FILE_MAX, &len, NULL);
-	u->times = text ? json_parse(text, len, NULL) : NULL;
-	if (!json_is_object(u->times)) {
-		json_decref(u->times);
-		u->times = json_object();
-	}
-	free(text);
+	u->times = read_times(u->path);
 	return u;
 }
 

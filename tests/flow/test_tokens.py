@@ -1,6 +1,7 @@
 """Tokens that change while they are used: what is open ends, what comes next
 is refused, and both are on record."""
 import json
+import os
 import time
 
 import kc
@@ -183,6 +184,25 @@ def test_the_list_says_when_each_was_last_used_and_no_secret(fresh):
         assert secret[4:] not in listed + plain + fresh.log
         assert secret[4:] not in (fresh.home / "tokens.used").read_text()
     assert (fresh.home / "tokens.used").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_record_of_uses_hides_none_and_hangs_nobody(fresh):
+    fresh.token("codex")
+    this = token_id(fresh, "codex")
+    fresh.stop()
+    used = fresh.home / "tokens.used"
+    for text in (b'{"%s":"\\u001b[2J"}' % this.encode(), b"[1]", b"{",
+                 b'{"%s":[{}]}' % this.encode()):
+        used.write_bytes(text)
+        listed = fresh.cli("token", "list").stdout
+        row, = [line for line in listed.splitlines() if this in line]
+        assert " - " in row and "\x1b" not in listed, (text, listed)
+    used.unlink()
+    os.mkfifo(used, 0o600)
+    fresh.start()
+    assert fresh.get("/api/mode").status == 200
+    fresh.stop()
+    assert used.is_file() and this in used.read_text()
 
 
 def test_check_says_which_tokens_end_soon(fresh):
