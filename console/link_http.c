@@ -99,6 +99,17 @@ static void request_fini(struct request *r)
 	free(r->url);
 }
 
+static const char *what_to_do(CURLcode rc)
+{
+	if (rc == CURLE_PEER_FAILED_VERIFICATION ||
+	    rc == CURLE_SSL_CACERT_BADFILE)
+		return "Set agent.ca-file in console.conf to the PEM file of "
+		       "who signed the agent's certificate, and use a name "
+		       "that is in it.";
+	return "Start it with `kircerta-agent run`, or name another with "
+	       "--agent URL or $KIRCERTA_AGENT.";
+}
+
 static int perform(struct request *r, const struct link_to *to, struct sink *s,
 		   struct http_answer *answer, struct err *err)
 {
@@ -119,8 +130,7 @@ static int perform(struct request *r, const struct link_to *to, struct sink *s,
 	err_set(err, ERR_internal, "no answer from %s: %s",
 		to->unix_path ? to->unix_path : r->url,
 		curl_easy_strerror(rc));
-	return err_hint(err, "Start it with `kircerta-agent run`, or name "
-			"another with --agent URL or $KIRCERTA_AGENT.");
+	return err_hint(err, "%s", what_to_do(rc));
 }
 
 int http_json(const struct link_to *to, const char *method, const char *path,

@@ -314,7 +314,9 @@ def test_the_console_trusts_no_certificate_of_another_name():
     tty = Terminal(agent)       # it hangs up, with an alert
     kc.wait_for(lambda: agent.journal("request", status=400))
     tty.close()
-    assert status(agent, False).returncode == 7
+    told = status(agent, False)
+    assert told.returncode == 7
+    assert "agent.ca-file" in told.stderr, told.stderr
     agent.stop()
     assert not agent.journal("request", route="/ws"), "it gave its token"
     assert not agent.journal("request", status=200), "it gave its token"
