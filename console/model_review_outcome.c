@@ -25,8 +25,8 @@ static void say_accepted(struct model *m)
 
 	if (r->seq)
 		snprintf(seq, sizeof(seq), " seq %lld", (long long)r->seq);
-	say(m, STYLE_ok, xasprintf("ACCEPTED by agent%s; u cancels it until "
-				   "it starts", seq));
+	say(m, STYLE_ok, xasprintf("ACCEPTED%s; u cancels until it starts",
+				   seq));
 }
 
 static void refused(struct model *m, const json_t *problem)
@@ -60,7 +60,7 @@ static void accepted(struct model *m, enum ask_kind kind, const char *state)
 		say(m, STYLE_ok, xstrdup("CANCELLED: it will not run"));
 	} else if (!r->state->rank) {
 		r->phase = REVIEW_OVER;
-		say(m, STYLE_ok, xstrdup("ACCEPTED by agent; another admin's "
+		say(m, STYLE_ok, xstrdup("ACCEPTED; another admin's "
 					 "approval is still needed"));
 	} else if (r->phase == REVIEW_SENT) {
 		r->phase = REVIEW_ACCEPTED;
@@ -121,8 +121,8 @@ static void queued(struct model *m, const struct record *rec)
 	if (rec->starts_us > m->wall_us)
 		r->accepted_us = m->now_us + rec->starts_us - m->wall_us;
 	clock_text(rec->starts_us, at);
-	say(m, STYLE_ok, xasprintf("ACCEPTED by agent seq %lld; starts at "
-				   "%.8sZ, u cancels it until then",
+	say(m, STYLE_ok, xasprintf("ACCEPTED seq %lld; u cancels until "
+				   "%.8sZ",
 				   (long long)r->seq, at + 11));
 }
 

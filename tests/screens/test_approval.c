@@ -61,7 +61,7 @@ START_TEST(read_to_the_end_and_the_number_typed_it_is_approved)
 	term_send(&d.term, "\r");
 	fake_expect(&d.fake, SENT);
 	fake_expect(&d.fake, "\"allow_external_publish\": true");
-	term_expect(&d.term, "ACCEPTED by agent seq 41");
+	term_expect(&d.term, "ACCEPTED seq 41");
 	fake_order(&d.fake, "{\"used\": true}");
 	term_expect(&d.term, "PUBLISHED, receipt r-77");
 	ck_assert_int_eq(fake_count(&d.fake, SENT), 1);
@@ -96,7 +96,7 @@ START_TEST(an_accepted_one_can_be_cancelled_before_it_starts)
 	number_of(&d, number);
 	term_send(&d.term, number);
 	term_send(&d.term, "\r");
-	term_expect(&d.term, "u cancels it");
+	term_expect(&d.term, "u cancels until");
 	term_send(&d.term, "u");
 	term_expect(&d.term, "CANCELLED");
 	fake_expect(&d.fake, "\"approval.cancel\"");
