@@ -286,6 +286,16 @@ static int match_of(json_t *request, const struct tool_ask *ask,
 	return rc;
 }
 
+/* The run that is sending this very thing now, or NULL. */
+static const json_t *running(struct agent *a, const json_t *approval)
+{
+	const char *id = json_str(approval, "run_id");
+	const json_t *run = id ? state_doc(a->state, "run", id) : NULL;
+
+	return run && doc_is(approval, "used") && doc_is(run, "running") ?
+	       run : NULL;
+}
+
 int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 		 struct err *err)
 {
@@ -316,6 +326,8 @@ int approval_ask(struct agent *a, struct call *c, const struct tool_ask *ask,
 	else if (approval && doc_is(approval, "approved") &&
 		 approval_in_time(approval))
 		rc = use(a, c, ask, approval, match, err);
+	else if (approval && running(a, approval))
+		rc = run_answer(c, running(a, approval));
 	else
 		rc = open_new(a, c, ask, request, match, err);
 	json_decref(unknown);

@@ -320,4 +320,23 @@ def test_the_end_of_a_run_is_recorded_however_much_it_says(agent):
     assert "file" in problem["detail"], problem
 
 
+def test_who_asks_again_while_it_is_sent_gets_the_run_that_sends(agent):
+    film = agent.dir / "sent.mp4"
+    film.write_bytes(b"moving pictures")
+    task = agent.task("again")
+    args = {"file": str(film)}
+    run = parked(agent, task, "test.hash", args)
+    approved(agent, run["approval_id"])
+    kc.wait_for(lambda: agent.get(f"/api/runs/{run['id']}").json["state"] ==
+                "running")
+    for on in ("deny", "run"):
+        again = ask(agent, task, "test.hash", args, on_approval=on)
+        assert again.status == 202 and again.json["id"] == run["id"], again
+    agent.token("another", "tool_runner", "observer")
+    asked(agent, task, "test.hash", args, by="another")
+    open(agent.go, "w").close()
+    assert ended(agent, run["id"])["state"] == "succeeded"
+    asked(agent, task, "test.hash", args)
+
+
 kc.main(new_agent=new_agent)

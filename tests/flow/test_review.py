@@ -27,8 +27,8 @@ def ask(agent, task, text="hello", by="codex", **members):
                          task, by=by, **members)
 
 
-def approval_for(agent, task, text="hello"):
-    problem = refused(ask(agent, task, text), 403, "policy_denied",
+def approval_for(agent, task, text="hello", by="codex"):
+    problem = refused(ask(agent, task, text, by), 403, "policy_denied",
                       reason="approval_required")
     return problem["approval_id"]
 
@@ -52,8 +52,10 @@ def test_an_unknown_outcome_blocks_whatever_was_asked_meanwhile(fresh):
     approve(fresh, approval_for(fresh, task, "slow"))
     run = ask(fresh, task, "slow").json["id"]
     kc.wait_for(lambda: fresh.journal("tool_started", run_id=run))
-    second = approval_for(fresh, task, "slow")
-    parked = ask(fresh, task, "slow", on_approval="run").json["id"]
+    fresh.token("another", "tool_runner", "observer")
+    second = approval_for(fresh, task, "slow", "another")
+    parked = ask(fresh, task, "slow", "another",
+                 on_approval="run").json["id"]
     fresh.kill9()
     fresh.start()
     assert over(fresh, run)["state"] == "outcome_unknown"
