@@ -52,6 +52,7 @@ void review_sign(struct model *m, const char *reason)
 {
 	struct review *r = m->review;
 
+	free(r->to_sign);		/* of a try before */
 	r->to_sign = review_statement(r, reason, r->allows);
 	r->phase = REVIEW_SIGNING;
 	review_say(m, STYLE_attention, xasprintf("SIGNING with %s: touch it "
