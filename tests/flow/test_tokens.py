@@ -200,7 +200,7 @@ def test_what_is_no_record_of_uses_hides_none_and_hangs_nobody(fresh):
     used.unlink()
     os.mkfifo(used, 0o600)
     fresh.start()
-    assert fresh.get("/api/mode").status == 200
+    assert fresh.get("/api/mode", by="codex").status == 200
     fresh.stop()
     assert used.is_file() and this in used.read_text()
 
