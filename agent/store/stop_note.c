@@ -59,7 +59,6 @@ static int write_note(const char *path, const char bytes[STOP_NOTE],
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
 		  O_NONBLOCK, 0600);
 	rc = fd < 0 ? -1 : put(fd, bytes);
-
 	if (rc)
 		err_sys(err, ERR_io, "%s", path);
 	if (fd >= 0)

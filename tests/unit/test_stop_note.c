@@ -91,7 +91,30 @@ START_TEST(what_cannot_be_read_is_a_stop)
 }
 END_TEST
 
-START_TEST(what_does_not_fit_or_is_elsewhere_is_an_error)
+START_TEST(what_leads_elsewhere_or_waits_is_replaced)
+{
+	json_t *note = json_pack("{s:s}", "by", "ana"), *read;
+	char elsewhere[96];
+	struct err err = {0};
+
+	for (int kind = 0; kind < 2; kind++) {
+		begin();
+		snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", dir);
+		ck_assert_int_eq(kind ? mkfifo(path, 0600) :
+				 symlink(elsewhere, path), 0);
+		ck_assert_int_eq(stop_note_write(path, note, &err), 0);
+		ck_assert_int_eq(access(elsewhere, F_OK), -1);
+		ck_assert(S_ISREG(file().st_mode));
+		read = stop_note_read(path);
+		ck_assert(json_equal(read, note));
+		json_decref(read);
+		end();
+	}
+	json_decref(note);
+}
+END_TEST
+
+START_TEST(what_does_not_fit_or_has_no_place_is_an_error)
 {
 	char text[STOP_NOTE];
 	struct err err = {0};
@@ -103,7 +126,7 @@ START_TEST(what_does_not_fit_or_is_elsewhere_is_an_error)
 	ck_assert_int_eq(stop_note_write(path, note, &err), -1);
 	err_fini(&err);
 	json_decref(note);
-	ck_assert_int_eq(symlink("elsewhere", path), 0);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
 	ck_assert_int_eq(stop_note_write(path, NULL, &err), -1);
 	ck_assert_int_eq(err.code, ERR_io);
 	err_fini(&err);
@@ -112,5 +135,5 @@ START_TEST(what_does_not_fit_or_is_elsewhere_is_an_error)
 END_TEST
 
 TESTS("stop_note", its_room_is_taken_once_and_what_it_says_stays,
-      what_cannot_be_read_is_a_stop,
-      what_does_not_fit_or_is_elsewhere_is_an_error)
+      what_cannot_be_read_is_a_stop, what_leads_elsewhere_or_waits_is_replaced,
+      what_does_not_fit_or_has_no_place_is_an_error)
