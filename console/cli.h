@@ -52,6 +52,11 @@ int cli_problem(struct cli *c, const struct http_answer *answer);
  */
 int cli_call(struct cli *c, const char *method, const char *path,
 	     const json_t *body, json_t **out);
+/*
+ * POST what changes the first argument, and print it with its new state. The
+ * exit code; takes nothing.
+ */
+int cli_change(struct cli *c, const char *path, const json_t *body);
 /* All pages of a list; *items is an array. */
 int cli_list(struct cli *c, const char *path, json_t **items);
 

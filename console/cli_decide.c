@@ -281,7 +281,7 @@ int cli_reject(struct cli *c)
 {
 	const char *reason = c->opt[OPT_reason];
 	char *path;
-	json_t *body, *answer;
+	json_t *body;
 	int rc;
 
 	if (!reason || !*reason)
@@ -290,14 +290,8 @@ int cli_reject(struct cli *c)
 	path = id_path(c->args[0], "reject");
 	body = json_object();
 	json_set_str(body, "reason", reason);
-	rc = cli_call(c, "POST", path, body, &answer);
+	rc = cli_change(c, path, body);
 	json_decref(body);
 	free(path);
-	if (rc)
-		return rc;
-	if (!cli_json(c, answer))
-		printf("%s\t%s\n", c->args[0], json_str(answer, "state") ?
-		       json_str(answer, "state") : "?");
-	json_decref(answer);
-	return EXIT_OK;
+	return rc;
 }

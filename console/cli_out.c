@@ -144,6 +144,21 @@ int cli_call(struct cli *c, const char *method, const char *path,
 	return rc;
 }
 
+int cli_change(struct cli *c, const char *path, const json_t *body)
+{
+	const char *state;
+	json_t *answer;
+	int rc = cli_call(c, "POST", path, body, &answer);
+
+	if (rc)
+		return rc;
+	state = json_str(answer, "state");
+	if (!cli_json(c, answer))
+		printf("%s\t%s\n", c->args[0], state ? state : "?");
+	json_decref(answer);
+	return EXIT_OK;
+}
+
 int cli_list(struct cli *c, const char *path, json_t **items)
 {
 	char *cursor = NULL;

@@ -1,5 +1,4 @@
 /* What came of a run whose outcome nobody knew: an admin's word. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,7 @@ int cli_reconcile(struct cli *c)
 {
 	const char *outcome = c->args[1], *reason = c->opt[OPT_reason];
 	char *id, *path;
-	json_t *body, *answer;
+	json_t *body;
 	int rc;
 
 	if (strcmp(outcome, "succeeded") && strcmp(outcome, "failed"))
@@ -22,15 +21,9 @@ int cli_reconcile(struct cli *c)
 	id = http_escape(c->args[0]);
 	path = xasprintf("/api/runs/%s/reconcile", id);
 	body = json_pack("{s:s,s:s}", "outcome", outcome, "reason", reason);
-	rc = cli_call(c, "POST", path, body, &answer);
+	rc = cli_change(c, path, body);
 	json_decref(body);
 	free(path);
 	free(id);
-	if (rc)
-		return rc;
-	if (!cli_json(c, answer))
-		printf("%s\t%s\n", c->args[0], json_str(answer, "state") ?
-		       json_str(answer, "state") : "?");
-	json_decref(answer);
-	return EXIT_OK;
+	return rc;
 }
