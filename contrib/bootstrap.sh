@@ -60,8 +60,7 @@ test     golang-golang-x-mod-dev        another reader of the record
 test     jq                             an archive's own verification
 test     openssl                        an archive's own verification
 test     strace                         delays and fails the journal's sync
-test     openssh-client                 a remote over ssh
-test     openssh-client                 signs decisions, and verifies them
+test     openssh-client                 a remote over ssh; signed decisions
 test     openssh-server                 a remote over ssh
 test     nginx-light                    a remote over HTTP
 test     fcgiwrap                       git behind nginx
