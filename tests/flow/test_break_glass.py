@@ -5,9 +5,9 @@ import os
 import subprocess
 
 import kc
+from disks import MIB, fill, mounted, unmount
 from expect import refused
 
-MIB = 1 << 20
 LASTS = """
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -185,7 +185,7 @@ def test_what_is_no_file_in_its_place_hangs_nobody(fresh):
 
 
 def test_on_a_full_disk_it_stops_and_records_it_with_room(fresh):
-    if not mounted(fresh.home):
+    if not moved(fresh.home):
         print("      no file system may be mounted here")
         return
     try:
@@ -193,30 +193,17 @@ def test_on_a_full_disk_it_stops_and_records_it_with_room(fresh):
     finally:
         if fresh.running:
             fresh.kill9()
-        subprocess.run(["umount", fresh.home], check=True)
+        unmount(fresh.home)
 
 
-def mounted(folder):
+def moved(folder):
     """32 MiB in place of the home, with what is in it."""
     keep = subprocess.run(["tar", "-C", folder, "-c", "."],
                           capture_output=True, check=True).stdout
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=700",
-                           "tmpfs", folder], capture_output=True)
-    if done.returncode == 0:
+    done = mounted(folder, 32 * MIB)
+    if done:
         subprocess.run(["tar", "-C", folder, "-x"], input=keep, check=True)
-    return done.returncode == 0
-
-
-def fill(folder):
-    filler = folder / "filler"
-    with open(filler, "wb", buffering=0) as f:
-        for size in (MIB, 4096, 1):
-            try:
-                while True:
-                    f.write(b"x" * size)
-            except OSError:
-                pass
-    return filler
+    return done
 
 
 def on_a_full_disk(agent):

@@ -1,42 +1,10 @@
 """A disk without room: refused at once and without effect, started and
 stopped all the same, and back by itself as soon as there is room."""
-import subprocess
 import time
 
 import kc
+from disks import MIB, fill, mounted, resize, unmount
 from expect import refused
-
-MIB = 1 << 20
-
-
-def mounted(folder, size):
-    """A file system of this size there; False where that is not allowed."""
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o",
-                           f"size={size},mode=700", "tmpfs", folder],
-                          capture_output=True)
-    return done.returncode == 0
-
-
-def resize(folder, size):
-    subprocess.run(["mount", "-o", f"remount,size={size}", folder],
-                   check=True)
-
-
-def unmount(folder):
-    subprocess.run(["umount", folder], check=True)
-
-
-def fill_disk(folder):
-    """Takes all the room there is; returns the file."""
-    filler = folder / "filler"
-    with open(filler, "wb", buffering=0) as f:
-        for size in (MIB, 4096, 1):
-            try:
-                while True:
-                    f.write(b"x" * size)
-            except OSError:
-                pass
-    return filler
 
 
 def until_full(agent):
@@ -192,7 +160,7 @@ def test_it_stops_and_starts_on_a_disk_without_a_free_byte():
         kc.wait_for(reserve.exists)
         kc.wait_for(lambda: reserve.stat().st_size == MIB)
         for again in range(2):
-            filler = fill_disk(agent.home)
+            filler = fill(agent.home)
             until_full(agent)
             agent.stop()
             assert not reserve.exists()
@@ -226,7 +194,7 @@ def test_it_goes_on_where_others_had_filled_the_disk():
         kc.wait_for(lambda: reserve.exists() and
                     reserve.stat().st_size == MIB)
         for again in range(3):
-            filler = fill_disk(agent.home)
+            filler = fill(agent.home)
             until_full(agent)
             filler.unlink()
             goes_on(agent, time.monotonic())
