@@ -24,7 +24,8 @@
 
 struct talk {
 	struct child child;
-	struct buf out, err;
+	struct buf in, out, err;
+	size_t given;			/* of in */
 	int64_t deadline;	/* monotonic */
 	bool late, stopped, too_much;
 	int status;
@@ -64,22 +65,31 @@ static void free_env(char **env)
 	free(env);
 }
 
-/* A pipe takes it whole: it is a few kilobytes. */
-static bool give(struct talk *t, const json_t *args, int64_t timeout_us)
+static void request_of(struct talk *t, json_t *args, int64_t timeout_us)
 {
 	json_t *request = json_pack("{s:i,s:I,s:O}", "v", 1, "timeout_s",
 				    (json_int_t)((timeout_us + 999999) /
 						 1000000), "args", args);
-	size_t len;
-	char *line = json_line(request, &len);
-	bool ok = write(t->child.in, line, len) == (ssize_t)len ||
-		  errno == EPIPE;
 
+	json_add_line(&t->in, request);
+	json_decref(request);
+}
+
+/* What the pipe takes now; false: it has all, or takes no more. */
+static bool give(struct talk *t)
+{
+	ssize_t n = write(t->child.in, t->in.data + t->given,
+			  t->in.len - t->given);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n > 0)
+		t->given += (size_t)n;
+	if (n > 0 && t->given < t->in.len)
+		return true;
 	close(t->child.in);
 	t->child.in = -1;
-	json_decref(request);
-	free(line);
-	return ok;
+	return false;
 }
 
 /* What is there now; false: no more will come. */
@@ -110,12 +120,13 @@ static int wait_ms(const struct talk *t)
 /* Until it has ended, or has to be ended. */
 static void follow(struct talk *t, int stop_fd)
 {
-	enum { OUT, ERR, END, STOP, FDS };
+	enum { OUT, ERR, END, STOP, IN, FDS };
 	struct pollfd p[FDS] = {
 		[OUT] = {t->child.out, POLLIN, 0},
 		[ERR] = {t->child.err, POLLIN, 0},
 		[END] = {t->child.pidfd, POLLIN, 0},
 		[STOP] = {stop_fd > 0 ? stop_fd : -1, POLLIN, 0},
+		[IN] = {t->child.in, POLLOUT, 0},
 	};
 	bool ended = false;
 
@@ -127,6 +138,8 @@ static void follow(struct talk *t, int stop_fd)
 		for (int i = OUT; i <= ERR; i++)
 			if (p[i].revents && !hear(t, p[i].fd))
 				p[i].fd = -1;
+		if (p[IN].revents && !give(t))
+			p[IN].fd = -1;
 		t->late = !ended && clock_mono_us() >= t->deadline;
 	}
 	kill(-t->child.pid, SIGKILL);
@@ -220,13 +233,14 @@ json_t *helper_run(json_t *args, const struct helper_options *o,
 		err_fini(&err);
 	} else {
 		t.deadline = clock_mono_us() + o->timeout_us + GRACE_US;
-		t.too_much = !give(&t, args, o->timeout_us);
+		request_of(&t, args, o->timeout_us);
 		follow(&t, o->stop_fd);
 		reap(&t);
 		result = answer(&t, o, said);
 		child_close(&t.child);
 	}
 	free_env(env);
+	buf_fini(&t.in);
 	buf_fini(&t.out);
 	buf_fini(&t.err);
 	return result;
