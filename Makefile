@@ -86,6 +86,7 @@ L_screen = $(call lib,xcb xcb-shm xcb-xfixes xcb-randr libpng libturbojpeg)
 L_youtube = $(call lib,libcurl)
 L_notify = $(call lib,libcurl)
 L_witness = $(call lib,libcurl)
+L_webhook = $(call lib,libcurl)
 L_timestamp = $(call lib,libcurl)
 .SECONDEXPANSION:
 $(B)/tools/%: $$(call objs,agent/tools/$$*_*.c) \

@@ -185,6 +185,15 @@ int tool_choice(const struct tool *t, const char *name, const char *words)
 	tool_fail(err_row(ERR_invalid_args), "%s is none of: %s", name, words);
 }
 
+const json_t *tool_list(const struct tool *t, const char *name)
+{
+	const json_t *v = arg(t, name);
+
+	if (v && !json_is_array(v))
+		tool_fail(err_row(ERR_invalid_args), "%s is not a list", name);
+	return v;
+}
+
 void tool_file_told(const struct tool *t, const char *name,
 		    struct tool_file *out)
 {

@@ -32,6 +32,7 @@ int64_t tool_int(const struct tool *t, const char *name, int64_t min,
 		 int64_t max, int64_t fallback);
 /* Which of the words, as in "png jpeg"; 0 where the argument is absent. */
 int tool_choice(const struct tool *t, const char *name, const char *words);
+const json_t *tool_list(const struct tool *t, const char *name); /* or NULL */
 void tool_file(const struct tool *t, const char *name, struct tool_file *out);
 /* The same where the file is not at hand: path is NULL. */
 void tool_file_told(const struct tool *t, const char *name,

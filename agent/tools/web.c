@@ -91,12 +91,15 @@ static int on_seek(void *data, curl_off_t offset, int origin)
 
 static size_t on_body(char *from, size_t one, size_t n, void *data)
 {
-	struct web_reply *r = ((struct transfer *)data)->reply;
+	struct transfer *x = data;
+	struct web_reply *r = x->reply;
+	size_t max = x->request->keep ? x->request->keep : BODY_MAX;
 
-	if (r->body.len + one * n > BODY_MAX)
-		return 0;
-	buf_add(&r->body, from, one * n);
-	return one * n;
+	r->cut = one * n > max - r->body.len;
+	if (!r->cut || x->request->keep)
+		buf_add(&r->body, from,
+			r->cut ? max - r->body.len : one * n);
+	return r->cut ? 0 : one * n;	/* 0: it ends here */
 }
 
 static bool header_is(const char *line, size_t len, const char *name,
@@ -233,6 +236,18 @@ bool web_same_server(const char *url, const char *base)
 	return same;
 }
 
+/* Whom this machine's owner trusts; libcurl itself does not look there. */
+static void set_trust(CURL *c)
+{
+	const char *file = getenv("SSL_CERT_FILE");
+	const char *dir = getenv("SSL_CERT_DIR");
+
+	if (file && *file)
+		curl_easy_setopt(c, CURLOPT_CAINFO, file);
+	if (dir && *dir)
+		curl_easy_setopt(c, CURLOPT_CAPATH, dir);
+}
+
 static void set_safety(CURL *c, const char *url)
 {
 	struct place p;
@@ -290,6 +305,7 @@ static void set_up(CURL *c, const struct web_request *q, struct transfer *x)
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
+	set_trust(c);
 	set_safety(c, q->url);
 	set_body(c, q, x);
 }
@@ -311,7 +327,7 @@ long web_send(struct web *w, const struct tool *t,
 	curl_easy_getinfo(w->curl, CURLINFO_SIZE_UPLOAD_T, &sent);
 	r->sent = sent;
 	r->why = curl_easy_strerror(rc);
-	if (rc == CURLE_OK)
+	if (rc == CURLE_OK || (rc == CURLE_WRITE_ERROR && r->cut && q->keep))
 		curl_easy_getinfo(w->curl, CURLINFO_RESPONSE_CODE,
 				  &r->status);
 	curl_slist_free_all(headers);

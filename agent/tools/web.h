@@ -23,6 +23,7 @@ struct web_request {
 	void *data;
 	int64_t limit_ms;		/* 0: the tool's deadline alone */
 	bool past_cancel;		/* goes on although it is cancelled */
+	size_t keep;			/* bytes of the answer that matter; 0: all */
 };
 
 struct web_reply {
@@ -31,7 +32,8 @@ struct web_reply {
 	char *location, *range;		/* owned, or NULL */
 	int64_t retry_after_s;		/* -1: not said */
 	int64_t sent;			/* bytes of the body that left */
-	struct buf body;		/* at most 1 MiB */
+	struct buf body;		/* at most 1 MiB, or what was to be kept */
+	bool cut;			/* there was more than that */
 };
 
 struct web *web_open(void);

@@ -1,0 +1,179 @@
+/*
+ * webhook post: one delivery to one receiver, the headers and the body as
+ * they were given: who starts it has signed them. What is answered is handed
+ * back, cut; who starts it judges that. No tool of anybody: a server can hang
+ * and a library with it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/tools/tool.h"
+#include "agent/tools/web.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define HEADERS_MAX 16
+#define LINE_MAX_BYTES 8192
+#define ANSWER_MAX 4096		/* bytes that are handed back */
+
+static const struct err_row not_configured = {
+	.code = "webhook_not_configured",
+	.hint = "Put the receiver's URL (https; http only to this machine) "
+		"into a file of mode 0600 and name that as url-file.",
+};
+static const struct err_row unreachable = {
+	.code = "webhook_unreachable", .retryable = true,
+	.hint = "Check the network and the proxy of this machine, and that "
+		"the receiver is up.",
+};
+
+struct delivery {
+	char *url;
+	char *headers[HEADERS_MAX + 1];	/* NULL at the end */
+	const char *body;		/* NULL: it is in fd */
+	int64_t len;
+	int fd;
+};
+
+/* Whoever has the URL may post in some places, so it can be in a file. */
+static char *url_of(const struct tool *t)
+{
+	const char *path = tool_text(t, "url_file");
+	char *url = path ? tool_secret(path, &not_configured) :
+			   xstrdup(tool_need(t, "url"));
+
+	if (!web_url_ok(url))
+		tool_fail(&not_configured, "%s%s", path ? path : "url",
+			  path ? " holds no https URL" : " is no https URL");
+	return url;
+}
+
+static bool is_token(const char *name)
+{
+	return *name && !name[strspn(name, "abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~")];
+}
+
+static bool is_visible(const char *value)
+{
+	while (*value >= 0x20 && *value < 0x7f)
+		value++;
+	return !*value;
+}
+
+/* [["Name", "value"], ...]; one line each, whatever is in them. */
+static void headers_of(const struct tool *t, struct delivery *d)
+{
+	const json_t *list = tool_list(t, "headers");
+	const char *name, *value;
+	size_t i;
+	json_t *pair;
+
+	if (json_array_size(list) > HEADERS_MAX)
+		tool_fail(err_row(ERR_invalid_args), "over %d headers",
+			  HEADERS_MAX);
+	json_array_foreach(list, i, pair) {
+		name = json_string_value(json_array_get(pair, 0));
+		value = json_string_value(json_array_get(pair, 1));
+		if (!name || !value || json_array_size(pair) != 2 ||
+		    !is_token(name) || !is_visible(value) ||
+		    strlen(name) + strlen(value) > LINE_MAX_BYTES)
+			tool_fail(err_row(ERR_invalid_args),
+				  "header %zu is no [name, value] of one line",
+				  i + 1);
+		/* curl takes "Name:" for "leave it out". */
+		d->headers[i] = xasprintf(*value ? "%s: %s" : "%s;%s", name,
+					  value);
+	}
+}
+
+static void body_of(const struct tool *t, struct delivery *d)
+{
+	const char *path = tool_text(t, "body_file");
+	struct stat st;
+
+	d->fd = -1;
+	if (!path) {
+		d->body = tool_text(t, "body") ? tool_text(t, "body") : "";
+		d->len = (int64_t)strlen(d->body);
+		return;
+	}
+	d->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (d->fd < 0 || fstat(d->fd, &st))
+		tool_fail(err_row(ERR_invalid_args), "body_file: %s",
+			  strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		tool_fail(err_row(ERR_invalid_args),
+			  "body_file is not a regular file");
+	d->len = st.st_size;
+}
+
+static void delivery_fini(struct delivery *d)
+{
+	for (char **h = d->headers; *h; h++)
+		free(*h);
+	mem_wipe(d->url, strlen(d->url));
+	free(d->url);
+	if (d->fd >= 0)
+		close(d->fd);
+}
+
+static json_t *result_of(const struct web_reply *r)
+{
+	json_t *result = json_pack("{s:i, s:o, s:b}", "status",
+				   (int)r->status, "body",
+				   json_lossy(r->body.data ? r->body.data :
+					      ""), "cut", r->cut);
+
+	if (r->retry_after_s >= 0)
+		json_set_int(result, "retry_after_s", r->retry_after_s);
+	return result;
+}
+
+static int post(const struct tool *t)
+{
+	struct delivery d = {0};
+	struct web_reply r = {0};
+	struct web *w;
+	json_t *result;
+
+	headers_of(t, &d);
+	body_of(t, &d);
+	d.url = url_of(t);
+	w = web_open();
+	web_send(w, t, &(struct web_request){
+		.method = "POST", .url = d.url,
+		.headers = (const char *const *)d.headers,
+		.body = d.body, .len = d.len, .fd = d.fd,
+		.keep = ANSWER_MAX}, &r);
+	if (tool_cancelled(t))
+		tool_fail(err_row(ERR_cancelled), "Cancelled.");
+	if (!r.status)
+		tool_fail(&unreachable, "no answer: %s", r.why);
+	result = result_of(&r);
+	web_reply_fini(&r);
+	web_close(w);
+	delivery_fini(&d);
+	return tool_result(result);
+}
+
+int main(int argc, char **argv)
+{
+	struct tool *t;
+	int rc;
+
+	if (argc != 2 || strcmp(argv[1], "post")) {
+		fprintf(stderr, "usage: webhook post < request.json\n");
+		return 2;
+	}
+	t = tool_open();
+	rc = post(t);
+	tool_free(t);
+	return rc;
+}
