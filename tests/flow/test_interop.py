@@ -12,6 +12,7 @@ from pathlib import Path
 
 import kc
 import notes
+import npm
 
 SOURCES = kc.ROOT / "tests/interop"
 OUT = kc.BUILD / "interop"
@@ -19,17 +20,13 @@ GOPATH = Path("/usr/share/gocode")
 RNG = random.Random(6962)
 
 
-def skipped(why):
-    print(f"      skipped, because {why}")
-
-
 def go_program():
     """Built once; None, and said why, where that cannot be."""
     source, program = SOURCES / "record.go", OUT / "record"
     if not shutil.which("go"):
-        return skipped("there is no Go compiler here")
+        return npm.skipped("there is no Go compiler here")
     if not (GOPATH / "src/golang.org/x/mod/sumdb/note").is_dir():
-        return skipped("Go's sumdb packages are not here")
+        return npm.skipped("Go's sumdb packages are not here")
     if not program.exists() or \
             program.stat().st_mtime < source.stat().st_mtime:
         OUT.mkdir(exist_ok=True)
@@ -45,33 +42,6 @@ def go(program, **request):
                           capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def npm_folder():
-    """With @sigstore/verify in it, installed once; None, and said why."""
-    folder = OUT / "npm"
-    if not shutil.which("node") or not shutil.which("npm"):
-        return skipped("there is no node or no npm here")
-    if (folder / "node_modules/@sigstore/verify/package.json").exists():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        done = subprocess.run(
-            ["npm", "install", "--prefix", folder, "--cache",
-             folder / "cache", "--no-save", "--no-package-lock",
-             "--ignore-scripts", "--no-audit", "--no-fund",
-             "--fetch-retries=1", "--fetch-retry-mintimeout=500",
-             "--fetch-retry-maxtimeout=1000",
-             "--fetch-timeout=8000", "@sigstore/verify@3"], cwd=folder,
-            capture_output=True, text=True, timeout=30,
-            stdin=subprocess.DEVNULL)
-    except subprocess.TimeoutExpired:
-        return skipped("npm's registry did not answer")
-    if done.returncode:
-        why = [line for line in done.stderr.splitlines() if " error " in line]
-        return skipped("npm could not install @sigstore/verify: " +
-                       "; ".join(why[:2]))
-    return folder
 
 
 def checkpoint(agent):
@@ -216,7 +186,7 @@ def test_go_takes_a_proof_that_stands_alone(agent):
 
 
 def test_sigstore_takes_our_checkpoint_and_inclusion(agent):
-    folder = npm_folder()
+    folder = npm.folder("npm", "@sigstore/verify@3")
     if not folder:
         return
     busy(agent)
