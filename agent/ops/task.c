@@ -9,13 +9,13 @@
 
 #include "agent/ops/handlers.h"
 #include "agent/ops/list.h"
+#include "agent/ops/task_make.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
 #include "agent/store/ssot.h"
 #include "agent/store/state.h"
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/id.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/sha256.h"
@@ -140,65 +140,6 @@ int task_in_state(const json_t *task, const char *allowed, struct err *err)
 	return err_member(err, "allowed", list);
 }
 
-/* Criteria are [{id, text}], ids unique, nothing else in them. */
-static int criteria_check(const json_t *criteria, struct err *err)
-{
-	json_t *each, *seen = json_object();
-	size_t i;
-	int rc = 0;
-
-	json_array_foreach (criteria, i, each) {
-		const char *id = json_str(each, "id");
-		const char *text = json_str(each, "text");
-
-		if (!id || !id_valid(id) || !text || !*text ||
-		    json_object_size(each) != 2)
-			rc = err_set(err, ERR_invalid_request,
-				     "acceptance_criteria[%zu]: must be "
-				     "{\"id\",\"text\"} and nothing else", i);
-		else if (json_object_get(seen, id))
-			rc = err_set(err, ERR_invalid_request,
-				     "acceptance_criteria[%zu]: %s is there "
-				     "twice", i, id);
-		else
-			json_object_set_new(seen, id, json_true());
-		if (rc)
-			break;
-	}
-	json_decref(seen);
-	return rc;
-}
-
-/* Labels are a flat map of strings. */
-static int labels_check(const json_t *labels, struct err *err)
-{
-	const char *key;
-	json_t *each;
-
-	json_object_foreach ((json_t *)labels, key, each)
-		if (!json_is_string(each) && !json_is_null(each))
-			return err_set(err, ERR_invalid_request,
-				       "labels.%.80s: must be a string", key);
-	return 0;
-}
-
-int task_parts_check(const json_t *parts, struct err *err)
-{
-	if (criteria_check(json_object_get(parts, "acceptance_criteria"), err))
-		return -1;
-	return labels_check(json_object_get(parts, "labels"), err);
-}
-
-static json_t *arg_or(const struct call *c, const char *name, json_t *fallback)
-{
-	json_t *v = json_object_get(c->args, name);
-
-	if (!v || json_is_null(v))
-		return fallback;
-	json_decref(fallback);
-	return json_incref(v);
-}
-
 bool task_may_publish(struct agent *a, const json_t *task)
 {
 	const char *id = json_str(task, "id");
@@ -227,44 +168,6 @@ static json_t *put_beside(const struct call *c, const json_t *task)
 	return allow ? json_pack("{s:o}", "allow", allow) : NULL;
 }
 
-static json_t *task_new(struct call *c)
-{
-	const char *id = call_str(c, "id");
-	json_t *t = json_object();
-	char now[CLOCK_TEXT];
-
-	if (!id && !*c->made_id)
-		id_make('t', c->made_id);
-	clock_text(clock_wall_us(), now);
-	json_set_str(t, "id", id ? id : c->made_id);
-	json_object_set(t, "title", json_object_get(c->args, "title"));
-	json_object_set_new(t, "request_text",
-			    arg_or(c, "request_text", json_string("")));
-	json_object_set_new(t, "source", arg_or(c, "source",
-						json_string("api")));
-	json_set_str(t, "state", "pending");
-	json_set_int(t, "attempt", 1);
-	json_set_str(t, "correlation_id", c->correlation_id);
-	json_set_str(t, "created_at", now);
-	json_set_str(t, "updated_at", now);
-	json_set_str(t, "created_by", c->who.name);
-	json_object_set_new(t, "acceptance_criteria",
-			    arg_or(c, "acceptance_criteria", json_array()));
-	json_object_set_new(t, "side_effect_level",
-			    arg_or(c, "side_effect_level",
-				   json_string("read_only")));
-	json_object_set_new(t, "allow_external_publish",
-			    arg_or(c, "allow_external_publish", json_false()));
-	json_object_set_new(t, "admin_approved", json_false());
-	json_object_set_new(t, "admin_approved_by", json_null());
-	json_object_set_new(t, "admin_approved_at", json_null());
-	json_object_set_new(t, "lease", json_null());
-	json_object_set_new(t, "assignee", arg_or(c, "assignee", json_null()));
-	json_object_set_new(t, "labels", arg_or(c, "labels", json_object()));
-	json_object_set_new(t, "meta", arg_or(c, "meta", json_object()));
-	return t;
-}
-
 static int answer_created(struct agent *a, struct call *c,
 			  const json_t *task)
 {
@@ -285,7 +188,7 @@ int op_task_create(struct agent *a, struct call *c, struct err *err)
 		return err_set(err, ERR_already_exists, "task %s", id);
 	if (task_parts_check(c->args, err))
 		return -1;
-	task = json_incref(task_new(c));
+	task = json_incref(task_make(c, c->args));
 	if (task_save(a, c, c->correlation_id, task,
 		      (struct fact){.type = "task_created",
 				    .put = put_beside(c, task)}, err)) {
