@@ -24,6 +24,24 @@ int64_t clock_mono_us(void)
 	return now(CLOCK_MONOTONIC);
 }
 
+int64_t clock_boot_us(void)
+{
+	return now(CLOCK_BOOTTIME);
+}
+
+/* What the wall clock said when the other was 0: written before main(). */
+static int64_t started;
+
+__attribute__((constructor)) static void start(void)
+{
+	started = clock_wall_us() - clock_boot_us();
+}
+
+int64_t clock_steady_us(void)
+{
+	return started + clock_boot_us();
+}
+
 void clock_text(int64_t wall_us, char out[CLOCK_TEXT])
 {
 	time_t s = (time_t)(wall_us / 1000000);

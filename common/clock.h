@@ -8,6 +8,12 @@
 
 int64_t clock_wall_us(void);		/* since 1970, UTC */
 int64_t clock_mono_us(void);
+int64_t clock_boot_us(void);		/* monotonic, and goes on in sleep */
+/*
+ * The wall time of when this process started, and what has passed since, in
+ * sleep too: who sets the clock moves it neither way. For waits that last.
+ */
+int64_t clock_steady_us(void);
 
 void clock_text(int64_t wall_us, char out[CLOCK_TEXT]);	/* RFC 3339, us */
 /* RFC 3339 with any offset, or "2h" / "7d" meaning that long before now. */
