@@ -135,7 +135,7 @@ static int check_tools(const struct settings *s, const struct home *home)
 	const char *dirs[] = {built_in, home->tools_d, s->tools_dir, NULL};
 	struct tools *tools = NULL;
 	struct err err = {0};
-	int rc = tools_load(&tools, dirs, &err);
+	int rc = tools_load(&tools, dirs, s->timeouts.run, &err);
 
 	if (rc)
 		say_row("tools", "FAIL", err.detail);

@@ -165,7 +165,8 @@ static int open_files(struct policy_files *f, const struct globals *g)
 		const char *dirs[] = {built_in, f->home.tools_d,
 				      f->settings.tools_dir, NULL};
 
-		rc = tools_load(&f->tools, dirs, &err);
+		rc = tools_load(&f->tools, dirs, f->settings.timeouts.run,
+				&err);
 	}
 	if (rc)
 		say_error(&err);

@@ -40,7 +40,7 @@ static int load_tools(struct agent *a, const char *built_in, struct err *err)
 	a->tool_dirs[0] = built_in;
 	a->tool_dirs[1] = a->home->tools_d;
 	a->tool_dirs[2] = a->settings->tools_dir;
-	if (tools_load(&tools, a->tool_dirs, err))
+	if (tools_load(&tools, a->tool_dirs, a->settings->timeouts.run, err))
 		return -1;
 	a->tools = tools;
 	return 0;

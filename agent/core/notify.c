@@ -26,7 +26,6 @@
 #include "common/mem.h"
 
 #define WAITING_MAX 64
-#define TELL_US 30000000
 #define PAUSE_LEAST 1000000
 #define PAUSE_MOST 60000000
 #define TOO_OLD_US 3600000000LL
@@ -181,7 +180,10 @@ static void record_dropped(struct place *p, const struct message *m,
 static json_t *ask(struct place *p, const struct message *m,
 		   struct helper_said *said)
 {
-	struct helper_options o = {p->program, "tell", TELL_US, p->stop};
+	struct helper_options o = {
+		p->program, "tell",
+		p->core->agent->settings->timeouts.webhook, p->stop,
+	};
 	json_t *args = json_copy(m->args), *result;
 
 	json_set_str(args, "kind", notify_kind_name(p->conf->kind));

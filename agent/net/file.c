@@ -11,7 +11,6 @@
 #include "common/mem.h"
 
 #define CHUNK ((size_t)256 << 10)
-#define PAUSE (30 * SECOND)
 
 struct file {
 	struct peer *peer;		/* NULL: it went away */
@@ -31,7 +30,7 @@ static void drop(struct file *f)
 
 static void wants(struct peer *p)
 {
-	p->deadline = clock_mono_us() + PAUSE;
+	p->deadline = clock_mono_us() + p->net->agent->settings->timeouts.upload;
 	lws_callback_on_writable(p->wsi);
 }
 
@@ -92,7 +91,7 @@ static int finish(struct peer *p)
 {
 	file_close(p);
 	p->state = PEER_FLUSH;
-	p->deadline = clock_mono_us() + PAUSE;
+	p->deadline = clock_mono_us() + p->net->agent->settings->timeouts.upload;
 	if (p->close_after)
 		return reply_flushed(p);
 	return lws_http_transaction_completed(p->wsi) ? -1 : 0;

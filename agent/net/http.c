@@ -16,7 +16,6 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-#define BODY_TIME (10 * SECOND)
 #define METHOD_MAX 32u		/* that a record names */
 
 void http_submit(struct peer *p)
@@ -53,14 +52,15 @@ static bool takes_file(const struct call *c)
 
 static int take_body(struct peer *p, bool expects)
 {
+	const struct timeouts *t = &p->net->agent->settings->timeouts;
+
 	if (takes_file(p->call) && upload_begin(p)) {
 		p->close_after = p->last = true; /* not from just anybody */
 		http_submit(p);
 		return 0;
 	}
 	p->state = PEER_BODY;
-	p->deadline = clock_mono_us() +
-		      (p->upload ? UPLOAD_PAUSE : BODY_TIME);
+	p->deadline = clock_mono_us() + (p->upload ? t->upload : t->body);
 	if (expects && say_continue(p))
 		return -1;
 	return 0;

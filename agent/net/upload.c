@@ -11,7 +11,7 @@
 #include "common/mem.h"
 
 #define PIECE ((size_t)256 << 10)	/* for one write by a worker */
-#define LEAST 16384u			/* bytes that UPLOAD_PAUSE must bring */
+#define LEAST 16384u			/* bytes that timeouts.upload must bring */
 
 struct upload {
 	struct net *net;
@@ -23,6 +23,11 @@ struct upload {
 	bool busy, ended, paused;
 	struct work work;
 };
+
+static int64_t patience(const struct peer *p)
+{
+	return clock_mono_us() + p->net->agent->settings->timeouts.upload;
+}
 
 int upload_begin(struct peer *p)
 {
@@ -107,7 +112,7 @@ static void piece_written(struct work *w)
 		next_piece(u);
 	if (u->paused) {
 		u->paused = false;
-		u->peer->deadline = clock_mono_us() + UPLOAD_PAUSE;
+		u->peer->deadline = patience(u->peer);
 		lws_rx_flow_control(u->peer->wsi, 1);
 	}
 }
@@ -147,7 +152,7 @@ bool upload_goes_on(struct peer *p)
 
 	u->seen = p->got;
 	if (enough)
-		p->deadline = clock_mono_us() + UPLOAD_PAUSE;
+		p->deadline = patience(p);
 	return enough;
 }
 

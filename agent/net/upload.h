@@ -11,8 +11,6 @@
 struct evidence_file;
 struct peer;
 
-#define UPLOAD_PAUSE (30 * SECOND)	/* in which something has to come */
-
 /* -1: whoever asks may not; the gate will say why. */
 int upload_begin(struct peer *p);
 void upload_data(struct peer *p, const void *data, size_t len);

@@ -51,7 +51,7 @@ void lease_set(struct agent *a, const struct call *c, json_t *task)
 	char until[CLOCK_TEXT];
 
 	if (!us)
-		us = a->settings->lease;
+		us = a->settings->timeouts.lease;
 	clock_text(clock_wall_us() + us, until);
 	json_object_set_new(task, "lease", json_pack(
 		"{s:s,s:s,s:s}", "holder", c->who.name, "agent",

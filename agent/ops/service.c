@@ -13,6 +13,7 @@
 #include "agent/ops/task.h"
 #include "agent/run/tool.h"
 #include "agent/store/journal.h"
+#include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -95,7 +96,7 @@ int op_tools_reload(struct agent *a, struct call *c, struct err *err)
 	struct fact fact = {.type = "tools_loaded"};
 	struct tools *next = NULL;
 
-	if (tools_load(&next, a->tool_dirs, err)) {
+	if (tools_load(&next, a->tool_dirs, a->settings->timeouts.run, err)) {
 		log_error("the tools stay as they are: %s", err->detail);
 		fact.type = "tools_refused";
 		fact.data = json_object();

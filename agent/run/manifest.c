@@ -44,7 +44,7 @@ static const struct conf_key tool_keys[] = {
 	 .choices = "read_only|local_write|external_publish"},
 	{"tool", "command", CONF_TEXT, D(command)},
 	{"tool", "summary", CONF_TEXT, T(summary), .fallback = ""},
-	{"tool", "timeout", CONF_TIME, T(timeout_us), .fallback = "60s",
+	{"tool", "timeout", CONF_TIME, T(timeout_us),
 	 .min = 1000000, .max = 86400000000},
 	{"tool", "reconcile", CONF_BOOL, T(reconcile), .fallback = "false"},
 	{"tool", "config", CONF_TEXT, T(config)},

@@ -156,7 +156,8 @@ static int pair(struct tools *t, struct err *err)
 	return 0;
 }
 
-int tools_load(struct tools **out, const char *const *dirs, struct err *err)
+int tools_load(struct tools **out, const char *const *dirs,
+	       int64_t timeout_us, struct err *err)
 {
 	struct tools *t = xcalloc(1, sizeof(*t));
 
@@ -166,6 +167,9 @@ int tools_load(struct tools **out, const char *const *dirs, struct err *err)
 			tools_unref(t);
 			return -1;
 		}
+	for (size_t i = 0; i < t->n; i++)
+		if (!t->all[i]->timeout_us)
+			t->all[i]->timeout_us = timeout_us;
 	if (t->n)
 		qsort(t->all, t->n, sizeof(*t->all), by_name);
 	if (pair(t, err)) {

@@ -45,7 +45,7 @@ struct tool {
 	int reversibility;		/* enum reversibility, not the first */
 	char **argv;			/* NULL-terminated; argv[0] absolute,
 					   or a name to look up in PATH */
-	int64_t timeout_us;
+	int64_t timeout_us;		/* never 0 */
 	struct tool_stage stage;
 	bool promotes;			/* it is the second step of another */
 	bool reconcile;			/* it can tell what came of a run */
@@ -60,9 +60,11 @@ struct tools;				/* an immutable, counted set */
 /*
  * Read every *.conf of the folders (NULL-terminated); a later folder does not
  * replace a name of an earlier one (that is an error, with the file). Missing
- * folders are fine. ERR_bad_config names file, line and key.
+ * folders are fine. A tool that says no time gets timeout_us for a run.
+ * ERR_bad_config names file, line and key.
  */
-int tools_load(struct tools **out, const char *const *dirs, struct err *err);
+int tools_load(struct tools **out, const char *const *dirs,
+	       int64_t timeout_us, struct err *err);
 struct tools *tools_ref(struct tools *t);
 void tools_unref(struct tools *t);
 const struct tool *tools_find(const struct tools *t, const char *name);

@@ -110,8 +110,39 @@ static int set(struct policy *p, const struct conf_entry *e, struct err *err)
 	if (wrong)
 		return conf_error(e, err, "\"%s\" %s", e->value, wrong);
 	free(p->from[i].text);
-	p->from[i] = (struct policy_from){e->line, p->tool != NULL,
+	p->from[i] = (struct policy_from){e->line, p->tool != NULL, NULL,
 					  xstrdup(e->value)};
+	return 0;
+}
+
+/* What [timeouts] says of all waits counts where [policy] says nothing. */
+static int each_timeout(const struct conf_entry *e, void *data,
+			struct err *err)
+{
+	static const struct {
+		const char *key, *name;
+		enum policy_key of;
+	} rows[] = {
+		{"approval", "timeouts.approval", POLICY_KEY_approval_ttl},
+		{"grace", "timeouts.grace", POLICY_KEY_grace},
+	};
+	struct policy *p = &((struct policy_table *)data)->all;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct policy_from *from = &p->from[rows[i].of];
+		struct conf_key k = keys[rows[i].of];
+
+		if (strcmp(e->section, "timeouts") || e->sub ||
+		    strcmp(e->key, rows[i].key))
+			continue;
+		k.section = "timeouts";
+		k.key = rows[i].key;
+		if (conf_set(&k, 1, e, p, err))
+			return -1;
+		free(from->text);
+		*from = (struct policy_from){e->line, false, rows[i].name,
+					     xstrdup(e->value)};
+	}
 	return 0;
 }
 
@@ -256,6 +287,7 @@ static int read_passes(struct policy_table *t, struct err *err)
 
 	if (settings_file_check(t->file, err) ||
 	    hash_file(t->file, t->file_sha256, err) ||
+	    conf_read(t->file, each_timeout, t, err) ||
 	    conf_read(t->file, each_general, t, err) ||
 	    conf_read(t->file, each_tool, t, err) ||
 	    conf_read(t->file, each_arg, t, err) ||
@@ -347,13 +379,15 @@ char *policy_line(const struct policy_table *t, const struct policy *p,
 		  enum policy_key key)
 {
 	const struct policy_from *from = &p->from[key];
-	char *name = from->own ? xasprintf("%s.%s", p->tool, keys[key].key) :
-				 xstrdup(keys[key].key), *out;
+	char *name = from->as ? xstrdup(from->as) :
+		     from->own ? xasprintf("policy.%s.%s", p->tool,
+					   keys[key].key) :
+				 xasprintf("policy.%s", keys[key].key), *out;
 
 	out = from->line ?
-		xasprintf("%s:%d policy.%s = %s", t->file, from->line, name,
+		xasprintf("%s:%d %s = %s", t->file, from->line, name,
 			  from->text) :
-		xasprintf("default policy.%s = %s", name, from->text);
+		xasprintf("default %s = %s", name, from->text);
 	free(name);
 	return out;
 }

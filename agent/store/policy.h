@@ -36,6 +36,7 @@ enum policy_key {
 struct policy_from {
 	int line;
 	bool own;		/* said for this tool, not for all */
+	const char *as;		/* the key of another section, or NULL */
 	char *text;		/* as written; owned */
 };
 

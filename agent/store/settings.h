@@ -24,6 +24,10 @@ struct retention {		/* [retention "PATTERN"]; 0: no limit */
 	int64_t max_age, max_size;
 };
 
+struct timeouts {		/* every wait that can be set, us */
+	int64_t body, upload, lease, review, approval, grace, run, webhook;
+};
+
 struct settings {
 	char *file;		/* absolute, whether it exists or not */
 	char *name, *listen;
@@ -41,8 +45,8 @@ struct settings {
 	int64_t max_runs, max_body, max_upload;
 	char *sandbox_user, *sandbox_write;	/* "": none */
 	bool sandbox_nnp, sandbox_seccomp, sandbox_landlock, sandbox_strict;
-	int64_t lease;		/* us, as all times here */
-	int64_t reconcile_pause, reconcile_timeout;
+	struct timeouts timeouts;
+	int64_t reconcile_pause, reconcile_timeout; /* us, as all times */
 	char *ssot_remote;	/* NULL or "": none. Nothing secret in it */
 	int ssot_mode;		/* enum ssot_mode */
 	char *ssot_token_file, *ssot_key_file, *ssot_known_hosts; /* or NULL */

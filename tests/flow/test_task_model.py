@@ -19,7 +19,7 @@ WORDS = ("it is done", "it is d\u043ene", "e\u0301", "\u00e9", "a\u202eb", " ")
 
 
 def new_agent():
-    agent = kc.Agent(start=False, conf={"run.lease": "10ms"})
+    agent = kc.Agent(start=False, conf={"timeouts.lease": "10ms"})
     for name, scope in SCOPE.items():
         agent.tokens[name] = agent.token(name, scope, "observer")
     return agent.start()

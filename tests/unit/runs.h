@@ -161,7 +161,8 @@ __attribute__((unused)) static void tool(const char *level, const char *more,
 	put_file("program", program, 0700);
 	tools_unref(runs.tools);
 	runs.tools = NULL;
-	ck_assert_msg(!tools_load(&runs.tools, dirs, &err), "%s", err.detail);
+	ck_assert_msg(!tools_load(&runs.tools, dirs, 60000000, &err), "%s",
+		      err.detail);
 }
 
 /* Prepare a run of tool t; args is JSON or NULL. */

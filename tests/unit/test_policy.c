@@ -85,6 +85,27 @@ START_TEST(a_tool_has_its_own_policy_over_the_general_one)
 }
 END_TEST
 
+START_TEST(a_wait_counts_where_the_policy_says_none)
+{
+	struct policy_table *t = table(
+		"[policy \"x\"]\n\tgrace = 2s\n[timeouts]\n\tgrace = 3s\n"
+		"\tlease = 1s\n\tapproval = 4s\n"
+		"[policy]\n\tapproval-ttl = 5s\n");
+	char *line = policy_line(t, &t->all, POLICY_KEY_grace), *want;
+
+	ck_assert_int_eq(t->all.grace, 3000000);
+	ck_assert_int_eq(policy_for(t, "x")->grace, 2000000);
+	ck_assert_int_eq(t->all.approval_ttl, 5000000);
+	ck_assert_int_eq(policy_for(t, "x")->approval_ttl, 5000000);
+	want = xasprintf("%s:4 timeouts.grace = 3s", path);
+	ck_assert_str_eq(line, want);
+	free(want);
+	free(line);
+	policy_unref(t);
+	teardown();
+}
+END_TEST
+
 START_TEST(every_value_knows_the_line_that_set_it)
 {
 	static const struct {
@@ -258,7 +279,7 @@ START_TEST(a_file_that_everybody_may_write_is_not_taken)
 }
 END_TEST
 
-TESTS("policy",
+TESTS("policy", a_wait_counts_where_the_policy_says_none,
       without_a_file_the_policy_is_the_default,
       a_tool_has_its_own_policy_over_the_general_one,
       every_value_knows_the_line_that_set_it,

@@ -52,7 +52,14 @@ START_TEST(without_a_file_everything_has_its_default)
 	ck_assert_int_eq(s.max_runs, 4);
 	ck_assert_int_eq(s.max_body, 1 << 20);
 	ck_assert_int_eq(s.max_upload, 4LL << 30);
-	ck_assert_int_eq(s.lease, 120000000);
+	ck_assert_int_eq(s.timeouts.body, 10000000);
+	ck_assert_int_eq(s.timeouts.upload, 30000000);
+	ck_assert_int_eq(s.timeouts.lease, 120000000);
+	ck_assert_int_eq(s.timeouts.review, 86400000000);
+	ck_assert_int_eq(s.timeouts.approval, 900000000);
+	ck_assert_int_eq(s.timeouts.grace, 10000000);
+	ck_assert_int_eq(s.timeouts.run, 60000000);
+	ck_assert_int_eq(s.timeouts.webhook, 30000000);
 	ck_assert_ptr_null(s.ssot_remote);
 	ck_assert_int_eq(s.ssot_mode, SSOT_MIRROR);
 	ck_assert_str_eq(s.ssot_user, "kircerta");
@@ -70,7 +77,7 @@ START_TEST(every_key_of_the_file_arrives)
 	static const char text[] =
 		"[agent]\n\tname = studio-1\n\tlisten = [::1]:0\n"
 		"\thost = a.example b.example\n\ttools = more\n\tlog = debug\n"
-		"[run]\n\tmax = 64\n\tlease = 500ms\n"
+		"[run]\n\tmax = 64\n[timeouts]\n\tlease = 500ms\n"
 		"[limits]\n\tbody = 2m\n\tupload = 8g\n"
 		"[youtube]\n\tclient-file = yt.json\n"
 		"\tbase-url = http://127.0.0.1:1\n"
@@ -91,7 +98,7 @@ START_TEST(every_key_of_the_file_arrives)
 	ck_assert_str_eq(s.tools_dir, client);
 	ck_assert_int_eq(s.log_debug, 1);
 	ck_assert_int_eq(s.max_runs, 64);
-	ck_assert_int_eq(s.lease, 500000);
+	ck_assert_int_eq(s.timeouts.lease, 500000);
 	ck_assert_int_eq(s.max_upload, 8LL << 30);
 	ck_assert_str_eq(s.ssot_remote, "git@h:t.git");
 	ck_assert_int_eq(s.ssot_mode, SSOT_SHARED);
@@ -237,7 +244,11 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		{"[agent]\n\tlog = all\n", "info|debug"},
 		{"[run]\n\tmax = 0\n", "out of range"},
 		{"[run]\n\tmax = 65\n", "out of range"},
-		{"[run]\n\tlease = 120\n", ":2: run.lease: "},
+		{"[timeouts]\n\tlease = 120\n", ":2: timeouts.lease: "},
+		{"[timeouts]\n\tbody = 99ms\n", "out of range"},
+		{"[timeouts]\n\trun = 25h\n", "out of range"},
+		{"[timeouts]\n\tnap = 1s\n", ":2: timeouts.nap: unknown"},
+		{"[run]\n\tlease = 1s\n", ":2: run.lease: unknown"},
 		{"[limits]\n\tbody = 1t\n", ":2: limits.body: "},
 		{"[youtube]\n\turl = x\n", "youtube.url: unknown key"},
 		{"[notify \"phone\"]\n\tkind = ntfy\n", "no url-file"},

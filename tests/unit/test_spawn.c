@@ -20,7 +20,8 @@ static struct run_report *run_command(const char *command)
 		 command);
 	put_file("t.conf", manifest, 0600);
 	tools_unref(runs.tools);
-	ck_assert_msg(!tools_load(&runs.tools, dirs, &err), "%s", err.detail);
+	ck_assert_msg(!tools_load(&runs.tools, dirs, 60000000, &err), "%s",
+		      err.detail);
 	return run_args(NULL, 0);
 }
 

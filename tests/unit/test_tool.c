@@ -35,7 +35,7 @@ static struct tools *load(struct err *err)
 	const char *dirs[] = {"/nonexistent/tools", dir, NULL};
 	struct tools *t = NULL;
 
-	if (tools_load(&t, dirs, err))
+	if (tools_load(&t, dirs, 60000000, err))
 		ck_assert_ptr_null(t);
 	return t;
 }
