@@ -63,6 +63,9 @@ static int check_new(const json_t *task, struct err *err)
 		{"admin_approved_at", "null"},
 	};
 
+	if (json_object_get(task, "issues"))
+		return err_set(err, ERR_admin_field, "issues: a new task has "
+			       "none");
 	for (size_t i = 0; i < ARRAY_LEN(begins); i++) {
 		json_t *want = json_loads(begins[i].json, JSON_DECODE_ANY,
 					  NULL);

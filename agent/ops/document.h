@@ -14,9 +14,8 @@ struct err;
 
 /*
  * The document of these bytes, which lie at path: strict JSON, of the shape
- * that its kind ("task", "ack", "result", "package", "conflict") has, at the
- * path that it says itself, and at most TASK_MAX bytes long in canonical
- * form, whose blob id sha gets. *canonical: the bytes are that form. A new
+ * that its kind ("task", "ack", "result"...) has, at the path that it
+ * says itself, and at most TASK_MAX bytes long in canonical form, whose blob id sha gets. *canonical: the bytes are that form. A new
  * reference, or NULL and *err, whose detail begins with the path.
  */
 json_t *document_read(const char *path, const char *kind, const char *text,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/ops/issues.h"
 #include "agent/ops/op.h"
 #include "agent/ops/task.h"
 #include "agent/store/ssot_text.h"
@@ -32,6 +33,7 @@ static const struct arg task_members[] = {
 	{"admin_approved_by", ARG_TEXT, MUST | ARG_NULL, 1, 128},
 	{"admin_approved_at", ARG_TIME, MUST | ARG_NULL},
 	{"lease", ARG_OBJECT, MUST | ARG_NULL},
+	{"issues", ARG_ARRAY, 0, 0, 400},
 	{NULL},
 };
 
@@ -64,6 +66,22 @@ static const struct arg result_members[] = {
 	{NULL},
 };
 
+static const struct arg verdict_members[] = {
+	OF_ATTEMPT,
+	{"decision", ARG_ENUM, MUST, .of = "pass|fail"},
+	{"issues", ARG_ARRAY, MUST, 0, 400},
+	{"issues_sha256", ARG_SHA256, MUST},
+	{"result_sha", ARG_SHA1, MUST | ARG_NULL},
+	{NULL},
+};
+
+static const struct arg redispatch_members[] = {
+	OF_ATTEMPT,
+	{"issues", ARG_ARRAY, MUST, 0, 400},
+	{"issues_sha256", ARG_SHA256, MUST},
+	{NULL},
+};
+
 static const struct arg package_members[] = {
 	{"id", ARG_NAME, MUST},
 	{"run_id", ARG_NAME, MUST},
@@ -89,7 +107,8 @@ static const struct arg conflict_members[] = {
 };
 
 typedef int shape_check(const json_t *doc, const char *kind, struct err *err);
-static shape_check check_task, check_attempt, check_package, check_conflict;
+static shape_check check_task, check_attempt, check_judged, check_package;
+static shape_check check_conflict;
 
 static const struct shape {
 	const char *kind;
@@ -99,6 +118,8 @@ static const struct shape {
 	{"task", task_members, check_task},
 	{"ack", ack_members, check_attempt},
 	{"result", result_members, check_attempt},
+	{"verdict", verdict_members, check_judged},
+	{"redispatch", redispatch_members, check_judged},
 	{"package", package_members, check_package},
 	{"conflict", conflict_members, check_conflict},
 };
@@ -187,6 +208,7 @@ static int check_task(const json_t *task, const char *kind, struct err *err)
 
 	(void)kind;
 	if (check_created(task, err) || task_parts_check(task, err) ||
+	    issues_shape(json_object_get(task, "issues"), err) ||
 	    (json_is_object(lease) && check_lease(lease, err)))
 		return -1;
 	return 0;
@@ -205,6 +227,20 @@ static int check_attempt(const json_t *doc, const char *kind, struct err *err)
 	snprintf(id, sizeof(id), "%s.%lld.%s", json_str(doc, "task_id"),
 		 (long long)json_int(doc, "attempt", 0), kind);
 	return strcmp(id, json_str(doc, "id")) ? wrong_id(err) : 0;
+}
+
+/* The hash is what says that they are handed on as they were written. */
+static int check_judged(const json_t *doc, const char *kind, struct err *err)
+{
+	const json_t *issues = json_object_get(doc, "issues");
+	char hash[SHA256_HEX];
+
+	if (check_attempt(doc, kind, err) || issues_shape(issues, err) ||
+	    issues_sha256(issues, hash, err))
+		return -1;
+	return strcmp(hash, json_str(doc, "issues_sha256")) ?
+		err_set(err, ERR_invalid_request, "issues_sha256: is not that "
+			"of the issues") : 0;
 }
 
 static int check_package(const json_t *doc, const char *kind, struct err *err)

@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/utf8.h"
+#include "common/words.h"
 
 #define MODE_FILE 0100644
 
@@ -56,8 +57,8 @@ static const char *file_refused(const struct intake *in,
 		return NULL;
 	if (!in->peer)
 		return "only agents write this";
-	/* A task that is taken again is acknowledged again, and reported. */
-	if (!strcmp(f->kind, "ack") || !strcmp(f->kind, "result"))
+	/* A task that is taken again is acknowledged and judged again. */
+	if (words_index("ack,result,verdict", ',', f->kind) >= 0)
 		return NULL;
 	return *f->base_sha ? "this is never changed" : NULL;
 }

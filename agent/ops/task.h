@@ -39,7 +39,7 @@ bool task_was_acked(struct agent *a, const json_t *task);
 int task_save(struct agent *a, const struct call *c,
 	      const char *correlation_id, json_t *task, struct fact fact,
 	      struct err *err);
-/* The id under which an attempt's document ("ack", "result") is kept. */
+/* The id under which an attempt's document ("ack", "result"...) is kept. */
 void task_attempt_id(const json_t *task, const char *what, char out[200]);
 /* 409 invalid_transition with from and allowed, unless state is in allowed. */
 int task_in_state(const json_t *task, const char *allowed, struct err *err);

@@ -5,6 +5,8 @@
  *   task    tasks/<h>/<h>/<h>/<id>.json
  *   ack     attempts/<h>/<h>/<h>/<task id>/<attempt>-ack.json
  *   result  attempts/.../<attempt>-result.json
+ *   verdict attempts/.../<attempt>-verdict.json
+ *   redispatch attempts/.../<attempt that it opens>-redispatch.json
  *   package evidence/<h>/<h>/<h>/<task id or "none">/<run id>.json
  *   conflict conflicts/<h>/<h>/<h>/<task id>/<first 12 of ours_sha>.json
  * <h> are the first three hex digits of SHA-256(task id), of a package

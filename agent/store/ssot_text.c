@@ -20,7 +20,8 @@ const char ssot_readme[] =
 	" pages of a\ngit host.\n"
 	"\n"
 	"- `tasks/`: one document for each task, as it is now\n"
-	"- `attempts/`: acknowledgements and results of each attempt\n"
+	"- `attempts/`: acknowledgement, result and verdict of each attempt,"
+	" and the issues\n  that the next was opened with\n"
 	"- `evidence/`: what each run left behind, with the SHA-256 of every"
 	" file\n"
 	"- `conflicts/`: the shas of two documents that were changed at once,"
@@ -69,6 +70,7 @@ bool ssot_readme_old(const char *sha)
 		"c9bab2ccf6019e17f7021a2e7754adca433a3286",
 		"5f09a9991bfcfb48645e10e243e169d62a8aced5",
 		"8d5b12bbfedacc30d85c37d721193b06ee11912a",
+		"2ab22f9c82bd053cf89fed0ed690af8d951aa057",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(old); i++)
@@ -85,6 +87,8 @@ static const struct row {
 	{"task", "tasks", BY_ID},
 	{"ack", "attempts", BY_ATTEMPT},
 	{"result", "attempts", BY_ATTEMPT},
+	{"verdict", "attempts", BY_ATTEMPT},
+	{"redispatch", "attempts", BY_ATTEMPT},
 	{"package", "evidence", BY_RUN},
 	{"conflict", "conflicts", BY_CONFLICT},
 };
