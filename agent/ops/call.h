@@ -19,6 +19,8 @@ struct draft;
 struct op;
 struct reader;
 struct evidence_file;
+struct signature;
+struct webhook_conf;
 
 enum via { VIA_HTTP, VIA_WEBSOCKET, VIA_INTERNAL };
 
@@ -53,6 +55,8 @@ struct call {
 	uint32_t peer;			/* IPv4, network order; 0: unknown */
 	struct from from;		/* who the transport says it is */
 	struct evidence_file *upload;	/* a raw body, already on disk */
+	const struct webhook_conf *hook;	/* OP_HOOK: its source, */
+	struct signature *signature;	/* and what is known of it; owned */
 	int64_t began_us;		/* monotonic */
 	/* Instead of the queue back to the loop; on the writer; or NULL. */
 	void (*answered)(struct call *c, void *arg);

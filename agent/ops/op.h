@@ -49,6 +49,7 @@ enum op_flag {
 	OP_FRESH = 16,		/* an Idempotency-Key keeps no answer */
 	OP_SLOW = 32,		/* reads whole files or histories */
 	OP_SHARED = 64,		/* in shared mode the remote agrees first */
+	OP_HOOK = 128,		/* a webhook: its signature says who it is */
 };
 
 enum arg_kind {
