@@ -143,24 +143,29 @@ static int set_retention(struct settings *s, const struct conf_entry *e,
 	return set(retention_keys, ARRAY_LEN(retention_keys), e, &r[i], err);
 }
 
-static void note_said(struct settings *s, const struct conf_entry *e)
-{
-	json_t *section = json_object_get(s->said, e->section);
-	char *key = xasprintf("%s.%s", e->sub ? e->sub : "", e->key);
-
-	if (!section) {
-		section = json_object();
-		json_object_set_new(s->said, e->section, section);
-	}
-	json_object_set_new(section, key, json_lossy(e->value));
-	free(key);
-}
-
 static bool names_file(const char *key)
 {
 	const char *dash = strrchr(key, '-');
 
 	return dash && !strcmp(dash, "-file");
+}
+
+/* Of a key that repeats, all it was given; of a file, what counts. */
+static void note_said(struct settings *s, const struct conf_entry *e)
+{
+	json_t *section = json_object_get(s->said, e->section);
+	char *key = xasprintf("%s.%s", e->sub ? e->sub : "", e->key);
+	const char *before = json_str(section, key);
+	char *value = before && !names_file(e->key) ?
+		xasprintf("%s\n%s", before, e->value) : xstrdup(e->value);
+
+	if (!section) {
+		section = json_object();
+		json_object_set_new(s->said, e->section, section);
+	}
+	json_object_set_new(section, key, json_lossy(value));
+	free(value);
+	free(key);
 }
 
 void settings_files(const struct settings *s,
@@ -211,6 +216,8 @@ static int each_general(const struct conf_entry *e, void *data,
 		return settings_witness(s, e, err);
 	if (!strcmp(e->section, "notify") && e->sub)
 		return settings_notify(s, e, err);
+	if (!strcmp(e->section, "webhook") && e->sub)
+		return settings_webhook(s, e, err);
 	if (e->sub)
 		return conf_error(e, err, "unknown section");
 	if (json_object_get(s->sections, e->section))
@@ -281,7 +288,8 @@ int settings_read(struct settings *s, const char *file, struct err *err)
 	if (!settings_file_check(s->file, err) &&
 	    !conf_read(s->file, each_general, s, err) &&
 	    !settings_witness_check(s, err) &&
-	    !settings_notify_check(s, err) && !settings_peer_check(s, err))
+	    !settings_notify_check(s, err) &&
+	    !settings_webhook_check(s, err) && !settings_peer_check(s, err))
 		return 0;
 	settings_fini(s);
 	return -1;
@@ -294,6 +302,7 @@ void settings_fini(struct settings *s)
 	free(s->retentions);
 	settings_witness_fini(s);
 	settings_notify_fini(s);
+	settings_webhook_fini(s);
 	settings_peer_fini(s);
 	conf_free(set_keys, ARRAY_LEN(set_keys), s);
 	json_decref(s->sections);
@@ -331,6 +340,7 @@ void settings_list(FILE *out)
 	settings_peer_list(out);
 	settings_witness_list(out);
 	settings_notify_list(out);
+	settings_webhook_list(out);
 	policy_list(out);
 	settings_list_keys(out, tool_keys, ARRAY_LEN(tool_keys), NULL);
 }

@@ -10,6 +10,7 @@
 
 #include "agent/store/peers.h"
 #include "agent/store/settings_notify.h"
+#include "agent/store/settings_webhook.h"
 #include "agent/store/settings_witness.h"
 
 struct conf_key;
@@ -59,6 +60,8 @@ struct settings {
 	size_t n_witnesses;
 	struct notify_conf *notifies;
 	size_t n_notifies;
+	struct webhook_conf *webhooks;
+	size_t n_webhooks;
 	int64_t segment_size;	/* bytes */
 	int64_t checkpoint_records, checkpoint_interval;
 	int64_t retention_every;

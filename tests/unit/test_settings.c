@@ -258,7 +258,7 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		{"[notify \"p\"]\n\tevents = degraded, request\n", "request"},
 		{"[notify \"p\"]\n\tevents = notify_sent\n", "telling"},
 		{"[notify \"p\"]\n\tevents = Degraded\n", "types"},
-		{"[webhook \"github\"]\n\tscheme = github\n", "unknown"},
+		{"[hook \"github\"]\n\tscheme = github\n", "unknown"},
 		{"[include]\n\tpath = other\n", "include.path: unknown key"},
 		{"[agent\n", "agent.conf"},
 	};
