@@ -51,11 +51,14 @@ static int read_wait(void *core, bool records, struct err *err)
 		       (unsigned long long)core_seq(k));
 }
 
-static void history_wait(void *core)
+static void history_wait(void *core, char tip[SSOT_HEX])
 {
 	struct core *k = core;
 
 	follower_wait(k->follow_ssot, atomic_load(&k->doc_seq), HISTORY_US);
+	pthread_mutex_lock(&k->tip_lock);
+	strcpy(tip, k->tip);
+	pthread_mutex_unlock(&k->tip_lock);
 }
 
 static bool seconds(void *core, json_t *rows)

@@ -158,8 +158,12 @@ struct agent {
 	 * or all records too; any thread.
 	 */
 	int (*read_wait)(void *core, bool records, struct err *err);
-	/* Waits a moment until the git history has them too; any thread. */
-	void (*history_wait)(void *core);
+	/*
+	 * Waits a moment until the git history has them too; tip gets the
+	 * commit that it ends in, whatever somebody moved main to, 40 hex
+	 * digits or "". Any thread.
+	 */
+	void (*history_wait)(void *core, char tip[41]);
 	/* How far the followers are: for health and lists; any thread. */
 	json_t *(*followers)(void *core);
 	/* Frees the bytes of files that were removed, soon; or NULL. Any thread. */

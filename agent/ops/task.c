@@ -8,11 +8,10 @@
 #include <string.h>
 
 #include "agent/ops/handlers.h"
+#include "agent/ops/history.h"
 #include "agent/ops/list.h"
 #include "agent/ops/task_make.h"
-#include "agent/store/home.h"
 #include "agent/store/index.h"
-#include "agent/store/ssot.h"
 #include "agent/store/state.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -205,7 +204,8 @@ int op_task_get(struct agent *a, struct call *c, struct err *err)
 	struct buf text = {0};
 	char sha[41];
 
-	(void)a;
+	if (call_str(c, "rev"))
+		return history_get(a, c, err);
 	if (reader_text(c->reader, "task", call_str(c, "id"), &text, sha,
 			err) != 1) {
 		buf_fini(&text);
@@ -223,17 +223,6 @@ int op_task_list(struct agent *a, struct call *c, struct err *err)
 			       .words = call_str(c, "q")};
 
 	return list_docs(a, c, &f, task_shown, err);
-}
-
-int op_task_history(struct agent *a, struct call *c, struct err *err)
-{
-	json_t *page;
-
-	a->history_wait(a->core);
-	page = ssot_history(a->home->ssot, call_str(c, "id"),
-			    call_str(c, "cursor"),
-			    (size_t)call_int(c, "limit", 100), err);
-	return page ? call_answer(c, page) : -1;
 }
 
 /* The sha that the caller read: base_sha, else If-Match. NULL: neither. */

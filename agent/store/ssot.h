@@ -92,13 +92,25 @@ void ssot_packs_changed(struct ssot *s);
 /*
  * The commits that changed a task: {"items","next_cursor"}, the items newest
  * last, at most limit of the newest from the commit cursor (NULL: main) on
- * back: {commit, at, by, operation, seq, log_id, correlation_id, sha}, sha
- * being the document's blob id there, seq and log_id those of the journal
- * that the commit names (0, null: none). After 10,000 commits it stops and
- * says where to go on, with as many items as it has by then. Of lines that
- * were merged it follows the one whose document stayed, as git log does.
- * Opens its own handle; any thread. ERR_not_found: no such task;
- * ERR_invalid_request: no such cursor.
+ * back: {commit, at, by, operation, subject, seq, log_id, correlation_id,
+ * sha, changes, documents}, sha being the document's blob id there, seq and
+ * log_id those of the journal that the commit names (0, null: none). changes
+ * are as changes.h has them (more_changes: how many are not listed; null: one
+ * of the two is no document), documents what came to the folder of its
+ * attempts: [{"document":"attempts/1-ack","from","to"}], blob ids.
+ * After 10,000 commits, or 2 MiB, it stops and says where to go on, with as
+ * many items as it has by then. Of lines that were merged it follows the one
+ * whose document stayed, as git log does. Opens its own handle; any thread.
+ * ERR_not_found: no such task; ERR_invalid_request: no such cursor.
  */
 json_t *ssot_history(const char *path, const char *task_id,
 		     const char *cursor, size_t limit, struct err *err);
+/*
+ * The task as it was in a commit that tip (40 hex digits) builds on, or the
+ * version of it there that has this blob id; rev is either, or a beginning of
+ * it that no other object has.
+ * sha gets the blob id. New; any thread. ERR_not_found: the task never was
+ * so; ERR_ambiguous_id.
+ */
+json_t *ssot_revision(const char *path, const char *task_id, const char *tip,
+		      const char *rev, char sha[41], struct err *err);

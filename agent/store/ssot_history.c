@@ -1,84 +1,24 @@
-/*
- * A task's history. Going back from the newest commit, the task's entry is
- * looked up from the root only as far as the folders differ from those of
- * the commit after: mostly two trees a commit instead of five.
- */
+/* See ssot.h: the commits that changed a task, and what each changed. */
 #include "agent/store/ssot.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/store/changes.h"
 #include "agent/store/ssot_git.h"
 #include "agent/store/ssot_graph.h"
-#include "agent/store/ssot_text.h"
+#include "agent/store/ssot_trail.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
 
 #define COMMITS_MAX 10000
-#define DEPTH 5			/* tasks/h/h/h/id.json */
+#define PAGE_MAX (2 << 20)	/* bytes of a page, or what one item has */
+#define DOCUMENTS_MAX 100	/* listed of one commit */
 
-struct trail {
-	git_repository *repo;
-	char path[SSOT_PATH];
-	char *name[DEPTH];	/* the parts of path */
-	git_oid tree[DEPTH], entry[DEPTH];	/* last looked at */
-	bool known[DEPTH], found[DEPTH];
-};
-
-static int trail_open(struct trail *t, const char *path, const char *task_id,
-		      struct err *err)
-{
-	char *rest = t->path;
-
-	memset(t, 0, sizeof(*t));
-	ssot_git_setup();
-	if (!ssot_task_path(task_id, t->path))
-		return err_set(err, ERR_not_found, "no such task");
-	for (int i = 0; i < DEPTH; i++)
-		t->name[i] = strsep(&rest, "/");
-	if (git_repository_open_bare(&t->repo, path))
-		return ssot_git_error(err, "opening %s", path);
-	return 0;
-}
-
-/* The entry of that name in a tree, from memory if it is the same tree. */
-static int step(struct trail *t, int i, const git_oid *tree_id)
-{
-	const git_tree_entry *e;
-	git_tree *tree;
-
-	if (t->known[i] && git_oid_equal(&t->tree[i], tree_id))
-		return 0;
-	if (git_tree_lookup(&tree, t->repo, tree_id))
-		return -1;
-	e = git_tree_entry_byname(tree, t->name[i]);
-	t->known[i] = true;
-	t->found[i] = e != NULL;
-	git_oid_cpy(&t->tree[i], tree_id);
-	if (e)
-		git_oid_cpy(&t->entry[i], git_tree_entry_id(e));
-	git_tree_free(tree);
-	return 0;
-}
-
-/* *blob gets the task's blob in this commit, zeros if it has none. */
-static int look(struct trail *t, const git_commit *commit, git_oid *blob)
-{
-	const git_oid *at = git_commit_tree_id(commit);
-
-	memset(blob, 0, sizeof(*blob));
-	for (int i = 0; i < DEPTH; i++) {
-		if (step(t, i, at))
-			return -1;
-		if (!t->found[i])
-			return 0;
-		at = &t->entry[i];
-	}
-	git_oid_cpy(blob, at);
-	return 0;
-}
+/* The document that was read last: the next one to compare with. */
+struct kept { git_oid blob; json_t *doc; };
 
 static void set_said(json_t *out, const char *key, const char *text)
 {
@@ -99,11 +39,111 @@ static json_t *describe(const git_commit *commit, const git_oid *blob)
 	json_set_str(out, "at", at);
 	json_set_str(out, "by", facts.author);
 	set_said(out, "operation", facts.operation);
+	set_said(out, "subject", facts.subject);
 	json_set_int(out, "seq", (json_int_t)facts.seq);
 	set_said(out, "log_id", facts.log_id);
 	set_said(out, "correlation_id", facts.correlation_id);
 	json_set_str(out, "sha", sha);
 	return out;
+}
+
+/* The document of that blob, borrowed; NULL where it is none. */
+static const json_t *doc_of(struct trail *t, struct kept *kept,
+			    const git_oid *blob, int *rc)
+{
+	*rc = 0;
+	if (!git_oid_is_zero(&kept->blob) &&
+	    git_oid_equal(&kept->blob, blob))
+		return kept->doc;
+	json_decref(kept->doc);
+	kept->doc = trail_doc(t, blob, rc);
+	git_oid_cpy(&kept->blob, blob);
+	return kept->doc;
+}
+
+/* "changes": null where one of the two is no document. */
+static int add_changes(struct trail *t, struct kept *kept, json_t *item,
+		       const git_oid *from, const git_oid *to)
+{
+	json_t *after, *before, *changes = NULL;
+	bool made = git_oid_is_zero(from);
+	int rc, more = 0;
+
+	after = json_incref((json_t *)doc_of(t, kept, to, &rc));
+	before = rc ? NULL : (json_t *)doc_of(t, kept, from, &rc);
+	if (!rc && after && (before || made))
+		changes = changes_between(before, after, &more);
+	json_object_set_new(item, "changes", changes ? changes : json_null());
+	if (more)
+		json_set_int(item, "more_changes", more);
+	json_decref(after);
+	return rc;
+}
+
+static void add_document(json_t *list, const git_tree_entry *e,
+			 const git_tree_entry *was)
+{
+	const char *name = git_tree_entry_name(e);
+	char sha[GIT_OID_HEXSZ + 1];
+	json_t *one = json_object(), *said = json_lossy(name);
+	size_t len = json_string_length(said);
+
+	if (len > 5 && !strcmp(json_string_value(said) + len - 5, ".json"))
+		len -= 5;
+	json_object_set_new(one, "document", json_sprintf("attempts/%.*s",
+				(int)len, json_string_value(said)));
+	json_set_str(one, "from", was ? git_oid_tostr(sha, sizeof(sha),
+					git_tree_entry_id(was)) : NULL);
+	json_set_str(one, "to", git_oid_tostr(sha, sizeof(sha),
+					      git_tree_entry_id(e)));
+	json_array_append_new(list, one);
+	json_decref(said);
+}
+
+/* What came or is another in the folder of the attempts. */
+static int add_documents(struct trail *t, json_t *item, const git_oid *from,
+			 const git_oid *to)
+{
+	git_tree *before = NULL, *after = NULL;
+	json_t *list = json_array();
+	int rc = 0;
+
+	json_object_set_new(item, "documents", list);
+	if (git_oid_equal(from, to) || git_oid_is_zero(to))
+		return 0;
+	rc = git_tree_lookup(&after, t->repo, to);
+	if (!rc && !git_oid_is_zero(from))
+		rc = git_tree_lookup(&before, t->repo, from);
+	for (size_t i = 0; !rc && i < git_tree_entrycount(after) &&
+	     json_array_size(list) < DOCUMENTS_MAX; i++) {
+		const git_tree_entry *e = git_tree_entry_byindex(after, i);
+		const git_tree_entry *was = before ? git_tree_entry_byname(
+				before, git_tree_entry_name(e)) : NULL;
+
+		if (!was || !git_oid_equal(git_tree_entry_id(was),
+					   git_tree_entry_id(e)))
+			add_document(list, e, was);
+	}
+	git_tree_free(before);
+	git_tree_free(after);
+	return rc;
+}
+
+/* The bytes that the item takes of the page, or what libgit2 says. */
+static int add_item(struct trail *t, struct kept *kept, json_t *out,
+		    const git_commit *commit, const struct trail_at *from,
+		    const struct trail_at *to, size_t *bytes)
+{
+	json_t *item = describe(commit, &to->is[TRAIL_TASK]);
+	int rc = add_changes(t, kept, item, &from->is[TRAIL_TASK],
+			     &to->is[TRAIL_TASK]);
+
+	if (!rc)
+		rc = add_documents(t, item, &from->is[TRAIL_ATTEMPTS],
+				   &to->is[TRAIL_ATTEMPTS]);
+	*bytes += json_dumpb(item, NULL, 0, JSON_COMPACT);
+	json_array_insert_new(out, 0, item);
+	return rc;
 }
 
 /* Where to begin: at the cursor, or at the newest commit. */
@@ -129,72 +169,40 @@ static int first(struct trail *t, const char *cursor, git_commit **commit,
 	return 0;
 }
 
-/*
- * The way back from a commit, as `git log -- FILE` goes: to the first parent
- * that has the same document, for then the commit did not change it; else to
- * the first that has one. NULL: this is where it was made.
- */
-static int go_back(struct trail *t, const git_commit *commit, git_oid *blob,
-		   git_commit **to, bool *changed)
-{
-	const git_oid now = *blob;
-	git_commit *best = NULL;
-	int rc = 0;
-
-	*changed = true;
-	memset(blob, 0, sizeof(*blob));
-	for (unsigned i = 0; *changed && i < git_commit_parentcount(commit) &&
-	     !rc; i++) {
-		git_commit *parent = NULL;
-		git_oid there;
-
-		rc = git_commit_parent(&parent, commit, i);
-		if (!rc)
-			rc = look(t, parent, &there);
-		if (!rc && git_oid_equal(&there, &now))
-			*changed = false;
-		if (!rc && !git_oid_is_zero(&there) && (!best || !*changed)) {
-			git_commit *old = best;
-
-			best = parent;
-			parent = old;
-			*blob = there;
-		}
-		git_commit_free(parent);
-	}
-	*to = best;
-	return rc;
-}
-
 /* Newest last; *next gets where to go on, "" if that was all. */
 static int walk(struct trail *t, git_commit *commit, size_t limit,
 		json_t *out, char next[GIT_OID_HEXSZ + 1], struct err *err)
 {
-	git_oid blob;
-	int rc = look(t, commit, &blob);
+	struct kept kept = {0};
+	struct trail_at at;
+	size_t bytes = 0;
+	int rc = trail_look(t, commit, &at);
 
 	*next = 0;
-	if (!rc && git_oid_is_zero(&blob)) {
+	if (!rc && git_oid_is_zero(&at.is[TRAIL_TASK])) {
 		git_commit_free(commit);
 		return err_set(err, ERR_not_found, "no such task in history");
 	}
 	for (int i = 0; !rc && commit && !*next; i++) {
 		git_commit *before = NULL;
-		git_oid now = blob;
+		struct trail_at now = at;
 		bool changed;
 
-		if (i == COMMITS_MAX || json_array_size(out) == limit) {
+		if (i == COMMITS_MAX || bytes >= PAGE_MAX ||
+		    json_array_size(out) == limit) {
 			git_oid_tostr(next, GIT_OID_HEXSZ + 1,
 				      git_commit_id(commit));
 			break;
 		}
-		rc = go_back(t, commit, &blob, &before, &changed);
+		rc = trail_back(t, commit, &at, &before, &changed);
 		if (!rc && changed)
-			json_array_insert_new(out, 0, describe(commit, &now));
+			rc = add_item(t, &kept, out, commit, &at, &now,
+				      &bytes);
 		git_commit_free(commit);
 		commit = before;
 	}
 	git_commit_free(commit);
+	json_decref(kept.doc);
 	return rc ? ssot_git_error(err, "reading the history") : 0;
 }
 
@@ -213,7 +221,7 @@ static json_t *history(const char *path, const char *task_id,
 		json_set_str(out, "next_cursor", *next ? next : NULL);
 	}
 	json_decref(items);
-	git_repository_free(t.repo);
+	trail_close(&t);
 	return out;
 }
 

@@ -113,6 +113,17 @@ bool ssot_task_path(const char *task_id, char path[SSOT_PATH])
 	return true;
 }
 
+bool ssot_attempts_path(const char *task_id, char path[SSOT_PATH])
+{
+	int n;
+
+	if (!id_valid(task_id))
+		return false;
+	n = fan_out(path, "attempts", task_id);
+	snprintf(path + n, SSOT_PATH - (size_t)n, "%s", task_id);
+	return true;
+}
+
 static const char *either(const char *a, const char *b)
 {
 	return a ? a : b;

@@ -20,6 +20,8 @@ bool ssot_path(const struct record *r, const char *kind, const json_t *doc,
 	       char path[SSOT_PATH]);
 /* The path of a task; false if that is no id. */
 bool ssot_task_path(const char *task_id, char path[SSOT_PATH]);
+/* The folder of its attempts' documents; false if that is no id. */
+bool ssot_attempts_path(const char *task_id, char path[SSOT_PATH]);
 /*
  * The kind of document that a path is for, "task" and so on; NULL if it is
  * for none: elsewhere, or not exactly where ssot_path would put it.
