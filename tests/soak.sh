@@ -33,7 +33,7 @@ for program in "$build"/tests/unit/test_*_disk; do
 	run "${program#"$build"/}" "$program"
 done
 for flow in tests/flow/test_record_crash.py tests/flow/test_ssot_crash.py \
-	tests/flow/test_gate_model.py; do
+	tests/flow/test_gate_model.py tests/flow/test_task_model.py; do
 	run "$flow" python3 "$flow" "$build"
 done
 exit $failed

@@ -1,7 +1,5 @@
 """The task machine in little, from the contract's words alone: what has to
-come of a step. Of several things that are wrong, the first is said: the
-scope, the base, the locked criteria, the attempt, the state, the holder, the
-words. Nothing here knows of files, records, transports or time."""
+come of a step. Nothing here knows of files, records, transports or time."""
 WORKS, DECIDES = "tool_runner", "admin"
 SCOPE = {"codex": WORKS, "other": WORKS, "coordinator": WORKS,
          "admin": DECIDES}
@@ -11,10 +9,11 @@ STEPS = {   # who, from which states, to which
     "ack": ((WORKS,), ("pending", "stalled"), "running"),
     "heartbeat": ((WORKS,), ("running", "stalled"), "running"),
     "result": ((WORKS,), ("running",), "needs_review"),
+    "verdict": ((WORKS,), ("needs_review",), None),
+    "redispatch": ((WORKS, DECIDES), ("needs_review",), "pending"),
     "approve": ((DECIDES,), ("needs_review",), "approved"),
     "reject": ((DECIDES,), ("needs_review",), "rejected"),
-    "halt": ((DECIDES,), ("pending", "running", "stalled", "needs_review"),
-             "halted"),
+    "halt": ((DECIDES,), ANY[:4], "halted"),
     "resume": ((DECIDES,), ("halted",), "pending")}
 
 
@@ -22,37 +21,46 @@ class Task:
     def __init__(self, criteria):
         self.criteria, self.state, self.attempt = criteria, "pending", 1
         self.holder, self.locked, self.version = None, False, 0
+        self.log, self.judged, self.issues = 0, None, []
 
-    def refusal(self, step, by, base=None, attempt=None, echo=None, refs=(),
-                criteria=None):
+    def wrong(self, step, by, base=None, attempt=None, echo=None, refs=(),
+              criteria=None, log=0, issues=()):
+        """All that can be wrong, and whether it is; the first is said."""
         who, states, _ = STEPS[step]
-        if SCOPE[by] not in who:
-            return "insufficient_scope"
-        if base is None and step == "update":
-            return "base_sha_required"
-        if base not in (None, self.version):
-            return "write_conflict"
-        if criteria is not None and self.locked:
-            return "criteria_locked"
-        if attempt not in (None, self.attempt):
-            return "stale_attempt"
-        if self.state not in states:
-            return "invalid_transition"
-        if step in ("heartbeat", "result") and by != self.holder:
-            return "lease_held"
-        if step == "ack" and echo != self.criteria:
-            return "ack_mismatch"
-        if set(refs) - {c["id"] for c in self.criteria}:
-            return "unknown_criterion"
+        opened = self.attempt + (step == "redispatch")
+        lines = [i["evidence"]["work_log_index"] for i in issues]
+        return {
+            "insufficient_scope": SCOPE[by] not in who,
+            "base_sha_required": step == "update" and base is None,
+            "write_conflict": base not in (None, self.version),
+            "criteria_locked": criteria is not None and self.locked,
+            "stale_attempt": attempt not in (None, opened),
+            "invalid_transition": self.state not in states,
+            "lease_held": step in ("heartbeat", "result") and
+            by != self.holder,
+            "ack_mismatch": step == "ack" and echo != self.criteria,
+            "unknown_criterion": bool(
+                set(refs) - {c["id"] for c in self.criteria}),
+            "unknown_evidence": step == "verdict" and
+            max(lines, default=-1) >= self.log,
+            "fidelity_mismatch": step == "redispatch" and
+            issues != self.judged}
 
     def take(self, step, by, **given):
-        """What is refused and why, or None: it was done."""
-        if wrong := self.refusal(step, by, **given):
-            return wrong
+        """Why it is refused, or None: it was done."""
+        for code, so in self.wrong(step, by, **given).items():
+            if so:
+                return code
         self.version += 1
         self.state = STEPS[step][2] or self.state
         self.criteria = given.get("criteria", self.criteria)
-        if step == "ack":
+        if step in ("ack", "heartbeat"):
             self.holder, self.locked = by, True
-        elif step not in ("update", "heartbeat"):
+        elif step != "update":
             self.holder = None
+        if step == "result":
+            self.log, self.judged = given["log"], None
+        if step == "verdict":
+            self.judged = given["issues"]
+        if step == "redispatch":
+            self.attempt, self.issues = given["attempt"], given["issues"]

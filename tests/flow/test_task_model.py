@@ -14,7 +14,9 @@ TASKS, STALLS = 6, 40   # at once; one in so many steps lets a lease end
 STATUS = {"insufficient_scope": 403, "base_sha_required": 428,
           "write_conflict": 409, "criteria_locked": 409, "stale_attempt": 409,
           "invalid_transition": 409, "lease_held": 409, "ack_mismatch": 422,
-          "unknown_criterion": 422}
+          "unknown_criterion": 422, "unknown_evidence": 422,
+          "fidelity_mismatch": 422}
+RARE = {"halt": 0.3, "approve": 0.2, "reject": 0.2, "update": 0.5}
 WORDS = ("it is done", "it is d\u043ene", "e\u0301", "\u00e9", "a\u202eb", " ")
 
 
@@ -69,6 +71,8 @@ class Walk:
     def spoiled(self, criteria):
         """Equal to a careless eye."""
         out = [dict(c) for c in criteria]
+        if not out:
+            return out
         if len(out) > 1 and self.wrong(0.5):
             self.rng.shuffle(out)
         elif self.wrong(0.3):
@@ -84,11 +88,22 @@ class Walk:
         return max(model.version - (1 if self.wrong(0.15) else 0), 0)
 
     def attempt(self, model, step):
-        if step not in ("ack", "heartbeat", "result") or \
+        if step in ("update", "approve", "reject", "halt", "resume") or \
                 step == "heartbeat" and self.wrong(0.5):
             return None
-        return max(1, model.attempt + self.rng.choice((-1, 1))
-                   if self.wrong() else model.attempt)
+        n = model.attempt + (step == "redispatch")
+        return max(1, n + self.rng.choice((-1, 1)) if self.wrong() else n)
+
+    def issues(self, model):
+        """Several may be wrong, but all of them in one way."""
+        ids = [c["id"] for c in model.criteria]
+        if self.wrong(0.1):
+            return [{"criterion_ref": "AC-9", "text": "?",
+                     "evidence": {"work_log_index": 0}}]
+        return [{"criterion_ref": self.rng.choice(ids),
+                 "text": self.rng.choice(WORDS), "evidence": {
+                     "work_log_index": self.rng.randrange(3)}}
+                for _ in range(self.rng.choice((0, 1, 1, 2)))]
 
     def given(self, step, model):
         """(for the model, for the agent)"""
@@ -104,8 +119,21 @@ class Walk:
         if step == "result":
             refs = [c["id"] for c in model.criteria]
             given["refs"] = refs + ["AC-9"] if self.wrong() else refs
-            body |= {"summary": "done", "criteria": [
-                {"criterion_ref": r, "met": True} for r in given["refs"]]}
+            given["log"] = self.rng.choice((1, 2, 3, 3))
+            body |= {"summary": "done", "work_log": ["x"] * given["log"],
+                     "criteria": [{"criterion_ref": r, "met": True}
+                                  for r in given["refs"]]}
+        if step == "verdict":
+            body["decision"] = self.rng.choice(("pass", "fail"))
+            given["issues"] = self.issues(model)
+            given["refs"] = [i["criterion_ref"] for i in given["issues"]]
+        if step == "redispatch":
+            given["issues"] = model.judged or []
+            if self.wrong(0.15):
+                given["issues"] = self.spoiled(given["issues"] or
+                                               self.issues(model))
+        if "issues" in given:
+            body["issues"] = given["issues"]
         if step == "update":
             body["meta"] = {"n": len(self.said)}
             if self.wrong(0.3):
@@ -138,8 +166,10 @@ class Walk:
         task = self.rng.choice(list(self.tasks))
         model = self.tasks[task]
         fit = [s for s, row in STEPS.items() if model.state in row[1]]
-        return task, model, self.rng.choice(
-            fit if fit != ["update"] and not self.wrong(0.3) else list(STEPS))
+        if fit == ["update"] or self.wrong(0.3):
+            fit = list(STEPS)
+        return task, model, self.rng.choices(
+            fit, [RARE.get(s, 1) for s in fit])[0]
 
     def step(self):
         task, model, step = self.pick()
@@ -165,8 +195,9 @@ class Walk:
             shown = self.agent.get(f"/api/tasks/{task}").json
         lease = shown["lease"] or {}
         assert (shown["state"], shown["attempt"], lease.get("holder"),
-                shown["acceptance_criteria"]) == (
-            model.state, model.attempt, model.holder, model.criteria), (
+                shown["acceptance_criteria"], shown.get("issues", [])) == (
+            model.state, model.attempt, model.holder, model.criteria,
+            model.issues), (
             vars(model), shown, self.said[-12:])
         if len(self.shas[task]) == model.version:
             self.shas[task].append(shown["sha"])
@@ -214,7 +245,7 @@ def test_any_steps_come_out_as_the_model_says(fresh):
     came = [s[1:2] + s[-1:] for s in walk.said if s[-1] != "stall"]
     for step in STEPS:
         assert (step, None) in came, step
-    assert {code for _, code in came} - {None} == set(STATUS)
+    assert set(STATUS) == {code for _, code in came if code}
     assert fresh.chained()
 
 
