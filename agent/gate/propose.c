@@ -7,6 +7,7 @@
 #include "agent/ops/draft.h"
 #include "agent/ops/op.h"
 #include "agent/ops/task.h"
+#include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -48,6 +49,10 @@ static json_t *names_of(struct agent *a, const struct call *c)
 
 	if (task)
 		json_array_append_new(names, json_sprintf("task %s", task));
+	if (task && a->settings->max_per_executor &&
+	    !strcmp(c->op->name, "task.ack"))	/* each counts the others */
+		json_array_append_new(names, json_sprintf("executor %s",
+							  c->who.name));
 	if (idem_key(c, key))
 		json_array_append_new(names, json_sprintf("key %s", key));
 	return names;

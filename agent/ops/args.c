@@ -93,6 +93,18 @@ static int check_int(const struct arg *a, const json_t *v, struct err *err)
 	return wrong(a, err, what);
 }
 
+static int check_number(const struct arg *a, const json_t *v, struct err *err)
+{
+	double n = json_number_value(v);
+	char what[96];
+
+	if (json_is_number(v) && n >= (double)a->min && n <= (double)a->max)
+		return 0;
+	snprintf(what, sizeof(what), "must be a number from %lld to %lld",
+		 (long long)a->min, (long long)a->max);
+	return wrong(a, err, what);
+}
+
 static int check_enum(const struct arg *a, const json_t *v, struct err *err)
 {
 	char what[160];
@@ -165,6 +177,8 @@ int op_arg_check(const struct arg *a, const json_t *v, struct err *err)
 			wrong(a, err, "must be 40 lower-case hex digits");
 	case ARG_INT:
 		return check_int(a, v, err);
+	case ARG_NUMBER:
+		return check_number(a, v, err);
 	case ARG_BOOL:
 		return json_is_boolean(v) ? 0 :
 			wrong(a, err, "must be true or false");

@@ -11,9 +11,9 @@ json_t *attempt_doc(const struct call *c, const json_t *task,
 		    const char *what);
 /*
  * Save the task and, beside it, the attempt's document of that kind (or
- * NULL), both taken over, in a record of that type; answers the task.
- * ERR_task_too_large.
+ * NULL) in a record of that type, which says also what is in more (or
+ * NULL), all three taken over; answers the task. ERR_task_too_large.
  */
 int attempt_save(struct agent *a, struct call *c, json_t *task,
-		 const char *kind, json_t *doc, const char *type,
-		 struct err *err);
+		 const char *kind, json_t *doc, json_t *more,
+		 const char *type, struct err *err);

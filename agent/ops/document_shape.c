@@ -41,6 +41,8 @@ static const struct arg lease_members[] = {
 	{"holder", ARG_TEXT, MUST, 1, 128},
 	{"expires_at", ARG_TIME, MUST},
 	{"agent", ARG_TEXT, 0, 1, 128},
+	{"progress", ARG_NUMBER, 0, 0, 1},
+	{"message", ARG_TEXT, 0, 0, 500},
 	{NULL},
 };
 

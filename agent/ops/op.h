@@ -58,6 +58,7 @@ enum arg_kind {
 	ARG_NAME,		/* an id as id_valid(), not looked up */
 	ARG_SHA256, ARG_SHA1,
 	ARG_INT,		/* min..max */
+	ARG_NUMBER,		/* min..max, maybe with a fraction */
 	ARG_BOOL,
 	ARG_TIME,		/* clock_parse() */
 	ARG_ENUM,		/* one of `of`, separated by | */

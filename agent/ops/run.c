@@ -91,6 +91,15 @@ static void mark(json_t *run, const struct tool_ask *ask,
 	stage_mark(run, ask->tool, approval);
 }
 
+/* The attempt that the task is in when the run is asked for. */
+static json_t *attempt_of(struct agent *a, const struct call *c)
+{
+	const char *id = call_str(c, "task_id");
+	const json_t *task = id ? state_doc(a->state, "task", id) : NULL;
+
+	return task ? json_integer(json_int(task, "attempt", 1)) : json_null();
+}
+
 json_t *run_make(struct agent *a, const struct call *c,
 		 const struct tool_ask *ask, const char *state,
 		 const json_t *approval)
@@ -108,6 +117,7 @@ json_t *run_make(struct agent *a, const struct call *c,
 	json_object_set_new(run, "task_id", str_or_null(c->args, "task_id"));
 	json_object_set_new(run, "criterion_ref",
 			    str_or_null(c->args, "criterion_ref"));
+	json_object_set_new(run, "attempt", attempt_of(a, c));
 	json_set_str(run, "correlation_id", c->correlation_id);
 	json_set_str(run, "actor", c->who.name);
 	json_set_str(run, "side_effect_level", level_name(ask->tool->level));

@@ -85,7 +85,7 @@ static int judge(struct agent *a, struct call *c, const json_t *task,
 		return -1;
 	return attempt_save(a, c, json_copy((json_t *)task), "verdict",
 			    verdict_doc(a, c, task, result, issues, hash),
-			    "verdict_submitted", err);
+			    NULL, "verdict_submitted", err);
 }
 
 int op_task_verdict(struct agent *a, struct call *c, struct err *err)
@@ -144,8 +144,8 @@ static int open_next(struct agent *a, struct call *c, const json_t *task,
 
 	json_object_set(doc, "issues", issues);
 	json_set_str(doc, "issues_sha256", hash);
-	return attempt_save(a, c, next, "redispatch", doc, "task_redispatched",
-			    err);
+	return attempt_save(a, c, next, "redispatch", doc, NULL,
+			    "task_redispatched", err);
 }
 
 static int next_attempt_check(const struct call *c, const json_t *task,

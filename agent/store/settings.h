@@ -43,6 +43,7 @@ struct settings {
 	char *tools_dir;	/* or NULL */
 	int64_t auth_failures;	/* a minute */
 	int log_debug;		/* 0 or 1 */
+	int64_t max_per_executor;	/* running tasks; 0: any number */
 	int64_t max_runs, max_body, max_upload;
 	char *sandbox_user, *sandbox_write;	/* "": none */
 	bool sandbox_nnp, sandbox_seccomp, sandbox_landlock, sandbox_strict;

@@ -27,7 +27,8 @@ class Task:
               criteria=None, log=0, issues=()):
         """All that can be wrong, and whether it is; the first is said."""
         who, states, _ = STEPS[step]
-        opened = self.attempt + (step == "redispatch")
+        over = self.over(step, attempt)
+        opened = self.attempt + (step == "redispatch" or over)
         lines = [i["evidence"]["work_log_index"] for i in issues]
         return {
             "insufficient_scope": SCOPE[by] not in who,
@@ -36,8 +37,9 @@ class Task:
             "criteria_locked": criteria is not None and self.locked,
             "stale_attempt": attempt not in (None, opened),
             "invalid_transition": self.state not in states,
-            "lease_held": step in ("heartbeat", "result") and
-            by != self.holder,
+            "lease_held": by != self.holder and (
+                step in ("heartbeat", "result") or
+                step == "ack" and self.state == "stalled" and not over),
             "ack_mismatch": step == "ack" and echo != self.criteria,
             "unknown_criterion": bool(
                 set(refs) - {c["id"] for c in self.criteria}),
@@ -46,12 +48,18 @@ class Task:
             "fidelity_mismatch": step == "redispatch" and
             issues != self.judged}
 
+    def over(self, step, attempt):
+        """A missed task is taken over by its next attempt."""
+        return step == "ack" and self.state == "stalled" and \
+            attempt == self.attempt + 1
+
     def take(self, step, by, **given):
         """Why it is refused, or None: it was done."""
         for code, so in self.wrong(step, by, **given).items():
             if so:
                 return code
         self.version += 1
+        self.attempt += self.over(step, given.get("attempt"))
         self.state = STEPS[step][2] or self.state
         self.criteria = given.get("criteria", self.criteria)
         if step in ("ack", "heartbeat"):

@@ -33,11 +33,11 @@ def test_a_missed_lease_stalls_the_task_and_its_holder_revives_it(agent):
     assert beat.json["lease"]["expires_at"] > task["lease"]["expires_at"]
 
 
-def test_a_stalled_task_goes_to_whoever_acks_it(agent):
+def test_a_stalled_task_goes_to_whoever_acks_its_next_attempt(agent):
     task = agent.ack(agent.task(), lease_s=1)
     kc.wait_for(lambda: agent.get(url(task)).json["state"] == "stalled")
-    taken = agent.ack(task, by="other")
-    assert taken["state"] == "running"
+    taken = agent.ack(task, by="other", attempt=2)
+    assert (taken["state"], taken["attempt"]) == ("running", 2)
     assert taken["lease"]["holder"] == "other"
     refused(agent.post(url(task, "heartbeat"), by="codex"), 409, "lease_held")
 

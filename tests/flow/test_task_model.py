@@ -92,7 +92,9 @@ class Walk:
                 step == "heartbeat" and self.wrong(0.5):
             return None
         n = model.attempt + (step == "redispatch")
-        return max(1, n + self.rng.choice((-1, 1)) if self.wrong() else n)
+        odds = 0.5 if model.state == "stalled" else 0.1
+        return max(1, n + self.rng.choice((-1, 1, 1)) if self.wrong(odds)
+                   else n)
 
     def issues(self, model):
         """Several may be wrong, but all of them in one way."""

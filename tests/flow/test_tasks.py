@@ -195,7 +195,7 @@ def test_an_echo_that_differs_in_anything_is_refused_and_told_apart(agent):
         (echo(0, 1), ["AC-3"], [], []),
         ([], ["AC-1", "AC-2", "AC-3"], [], []),
         (echo(0, 1, 2, crit(4, "more")), [], ["AC-4"], []),
-        (echo(0, 1, 2, 2), [], [], []),
+        (echo(0, 1, 2, 2), [], ["AC-3"], []),
         (echo(0, 1, {"id": "ac-3", "text": texts[2]}), ["AC-3"], ["ac-3"],
          []),
         (echo(0, 1, want[2] | {"met": True}), [], [], ["AC-3"]),
