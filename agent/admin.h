@@ -25,6 +25,7 @@ int cmd_token(const struct globals *g, int argc, char **argv);
 int cmd_audit(const struct globals *g, int argc, char **argv);
 int cmd_policy(const struct globals *g, int argc, char **argv);
 int cmd_evidence(const struct globals *g, int argc, char **argv);
+int cmd_webhook(const struct globals *g, int argc, char **argv);
 int cmd_version(const struct globals *g, int argc, char **argv);
 
 int say_usage(const char *text);		/* to stderr; EXIT_USAGE */

@@ -59,6 +59,15 @@ static const struct command commands[] = {
 	 "the last minute are not known to it. show: every value with the line\n"
 	 "that it comes from. Both read the file as it is now; a running agent\n"
 	 "takes it on SIGHUP", cmd_policy},
+	{"webhook", "test SOURCE FILE|- [--url URL] [--secret current|next]\n"
+	 "        [--event TYPE] [--event-id ID] [--timestamp TIME] "
+	 "[--sign-only] [--json]",
+	 "send the event in FILE as the sender of [webhook \"SOURCE\"] would,\n"
+	 "signed with its secret-file (next: its next-secret-file), and show what\n"
+	 "is answered; exit 0 if it was taken. It goes to agent.listen, or to URL,\n"
+	 "which may be what is in front of it. TYPE is GitHub's X-GitHub-Event\n"
+	 "(push); TIME is RFC 3339 or 10m, that long ago. --sign-only prints the\n"
+	 "headers and sends nothing", cmd_webhook},
 	{"version", "", "print the version", cmd_version},
 	{"help", "[COMMAND]", "this text, or one command's", cmd_help},
 };

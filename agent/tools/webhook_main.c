@@ -24,8 +24,9 @@
 
 static const struct err_row not_configured = {
 	.code = "webhook_not_configured",
-	.hint = "Put the receiver's URL (https; http only to this machine) "
-		"into a file of mode 0600 and name that as url-file.",
+	.hint = "Give the receiver's URL, https (http only to this machine) "
+		"and without a user or a password; a file with it has mode "
+		"0600.",
 };
 static const struct err_row unreachable = {
 	.code = "webhook_unreachable", .retryable = true,
