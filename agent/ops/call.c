@@ -8,6 +8,7 @@
 
 #include "agent/ops/draft.h"
 #include "agent/ops/op.h"
+#include "agent/ops/signature.h"
 #include "agent/store/evidence.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -41,6 +42,7 @@ void call_free(struct call *c)
 		c->prepared_free(c->prepared);
 	if (c->fd >= 0)
 		close(c->fd);
+	signature_free(c->signature);
 	draft_free(c->draft);
 	json_decref(c->holds);
 	json_decref(c->args);
