@@ -58,6 +58,9 @@ static const struct column {
 	{"text", ITEM_ARTIFACT, offsetof(struct artifact, name)},
 	{"sha256", ITEM_ARTIFACT, offsetof(struct artifact, sha256)},
 	{"text", ITEM_COMPONENT, offsetof(struct component, detail)},
+	{"actor", ITEM_REVISION, offsetof(struct revision, actor)},
+	{"type", ITEM_REVISION, offsetof(struct revision, operation)},
+	{"text", ITEM_REVISION, offsetof(struct revision, changes)},
 };
 
 /* Keys of every kind. */

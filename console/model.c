@@ -46,6 +46,7 @@ struct model *model_new(void)
 static void ask_free(struct ask *a)
 {
 	free(a->id);
+	free(a->more);
 	json_decref(a->params);
 	free(a);
 }
@@ -89,6 +90,8 @@ void model_free(struct model *m)
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free(texts[i]);
 	chain_fini(&m->chain);
+	model_close_history(m);
+	model_close_fidelity(m);
 	review_free(m->review);
 	free(m);
 }
@@ -100,8 +103,8 @@ void model_note(struct model *m, char *text)
 	m->stamp++;
 }
 
-static void enqueue(struct model *m, enum ask_kind kind, const char *id,
-		    json_t *params)
+static struct ask *enqueue(struct model *m, enum ask_kind kind,
+			   const char *id, json_t *params)
 {
 	struct ask *a = xcalloc(1, sizeof(*a)), **at = &m->asks;
 
@@ -111,6 +114,7 @@ static void enqueue(struct model *m, enum ask_kind kind, const char *id,
 	while (*at)
 		at = &(*at)->next;
 	*at = a;
+	return a;
 }
 
 static json_t *params_of(enum ask_kind kind, const char *id)
@@ -123,7 +127,8 @@ static json_t *params_of(enum ask_kind kind, const char *id)
 		json_set_int(p, member, atoll(id));
 	else if (id && member)
 		json_set_str(p, member, id);
-	if (strstr(asks[kind].method, ".list") || kind == ASK_records)
+	if (strstr(asks[kind].method, ".list") || kind == ASK_records ||
+	    kind == ASK_history)
 		json_set_int(p, "limit", MODEL_PAGE);
 	return p;
 }
@@ -131,13 +136,25 @@ static json_t *params_of(enum ask_kind kind, const char *id)
 void model_ask(struct model *m, enum ask_kind kind, const char *id)
 {
 	for (struct ask *a = m->asks; a; a = a->next)
-		if (a->kind == kind && !strcmp(a->id ? a->id : "",
-					       id ? id : "")) {
+		if (a->kind == kind && !a->more &&
+		    !strcmp(a->id ? a->id : "", id ? id : "")) {
 			a->again |= a->sent;
 			return;
 		}
 	if (m->link == LINK_LIVE)
 		enqueue(m, kind, id, params_of(kind, id));
+}
+
+void model_ask_more(struct model *m, enum ask_kind kind, const char *id,
+		    const char *member, const char *value)
+{
+	json_t *params;
+
+	if (m->link != LINK_LIVE)
+		return;
+	params = params_of(kind, id);
+	json_set_str(params, member, value);
+	enqueue(m, kind, id, params)->more = xstrdup(value);
 }
 
 void model_look(struct model *m)
@@ -268,6 +285,10 @@ void model_hello(struct model *m, const json_t *hello)
 	ask_all(m, json_int(hello, "seq", 0));
 	if (m->chain.id)
 		model_ask(m, ASK_chain, m->chain.id);
+	if (m->history.task)
+		model_ask(m, ASK_history, m->history.task);
+	if (m->fidelity.task)
+		model_ask(m, ASK_fidelity, m->fidelity.task);
 	review_live(m);
 }
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "console/model_item.h"
+#include "console/model_task.h"
 
 struct review;
 
@@ -25,6 +26,7 @@ enum ask_kind {
 struct ask {
 	enum ask_kind kind;
 	char *id;		/* what it is about; may be NULL */
+	char *more;		/* and which page or part of it; or NULL */
 	json_t *params;		/* owned until taken by the caller of next */
 	bool sent;
 	bool again;		/* something changed while it was out */
@@ -61,6 +63,8 @@ struct model {
 
 	struct items tasks, approvals, runs, records, artifacts, components;
 	struct chain chain;
+	struct history history;
+	struct fidelity fidelity;
 	struct review *review;	/* the one that is open, or NULL */
 	struct ask *asks;
 	char *note;		/* the agent's last refusal, safe; or NULL */
@@ -82,6 +86,9 @@ void model_lost(struct model *m, enum link_state state, const char *why,
 
 /* Want something; the same read is not asked for twice at a time. */
 void model_ask(struct model *m, enum ask_kind kind, const char *id);
+/* The same of one page or part of it: member and value go with the id. */
+void model_ask_more(struct model *m, enum ask_kind kind, const char *id,
+		    const char *member, const char *value);
 /* A decision, with params of its own (taken). Never queued while not live. */
 int model_decide(struct model *m, enum ask_kind kind, const char *id,
 		 json_t *params);

@@ -20,6 +20,7 @@ static const struct { const char *type; int old; } rows[] = {
 	{"heartbeat", TASK},
 	{"result_", TASK},
 	{"verdict_", TASK},
+	{"review_", TASK},
 	{"tool_finished", RUN | EVIDENCE},
 	{"tool_failed", RUN | EVIDENCE},
 	{"tool_", RUN},
@@ -47,6 +48,8 @@ static void refresh(struct model *m, const struct record *r)
 
 	if (old & TASK && *r->task_id)
 		model_ask(m, ASK_task, r->task_id);
+	if (old & (TASK | EVIDENCE) && *r->task_id)
+		model_task_changed(m, r->task_id);
 	if (old & APPROVAL && *r->approval_id)
 		model_ask(m, ASK_approval, r->approval_id);
 	if (old & RUN && *r->run_id)

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/buf.h"
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "console/model_item_text.h"
 #include "console/safe.h"
 
-#define SUMMARY_MAX 400
 #define BLOCK_MAX 65536
 
-enum field_type { F_LINE, F_BLOCK, F_TIME, F_INT, F_BOOL, F_COUNT, F_PERCENT };
+enum field_type { F_LINE, F_BLOCK, F_SAID, F_CHANGES, F_NAMES, F_TIME, F_INT, F_BOOL,
+		  F_COUNT, F_PERCENT };
 
 struct field {
 	const char *path;	/* "lease.holder" */
@@ -28,6 +28,7 @@ struct field {
 #define C(field) offsetof(struct record, field)
 #define E(field) offsetof(struct artifact, field)
 #define H(field) offsetof(struct component, field)
+#define V(field) offsetof(struct revision, field)
 
 static const struct field task_fields[] = {
 	{"id", F_LINE, T(item.id)},
@@ -35,7 +36,11 @@ static const struct field task_fields[] = {
 	{"created_at", F_TIME, T(item.at_us)},
 	{"title", F_LINE, T(title)},
 	{"request_text", F_BLOCK, T(text)},
+	{"acceptance_criteria", F_SAID, T(criteria)},
+	{"issues", F_SAID, T(issues)},
 	{"lease.holder", F_LINE, T(holder)},
+	{"lease.message", F_LINE, T(message)},
+	{"lease.progress", F_PERCENT, T(percent)},
 	{"assignee", F_LINE, T(assignee)},
 	{"created_by", F_LINE, T(creator)},
 	{"side_effect_level", F_LINE, T(level)},
@@ -109,6 +114,18 @@ static const struct field component_fields[] = {
 	{"effect", F_LINE, H(effect)},
 };
 
+static const struct field revision_fields[] = {
+	{"commit", F_LINE, V(item.id)},
+	{"correlation_id", F_LINE, V(item.chain)},
+	{"at", F_TIME, V(item.at_us)},
+	{"operation", F_LINE, V(operation)},
+	{"by", F_LINE, V(actor)},
+	{"sha", F_LINE, V(sha)},
+	{"documents", F_NAMES, V(documents)},
+	{"changes", F_CHANGES, V(changes)},
+	{"seq", F_INT, V(seq)},
+};
+
 static const struct kind_row {
 	size_t size, n;
 	const struct field *fields;
@@ -126,6 +143,8 @@ static const struct kind_row {
 			    ARRAY_LEN(component_fields), component_fields},
 	[ITEM_GAP] = {sizeof(struct record), ARRAY_LEN(record_fields),
 		      record_fields},
+	[ITEM_REVISION] = {sizeof(struct revision),
+			   ARRAY_LEN(revision_fields), revision_fields},
 };
 
 static const struct state states[] = {
@@ -187,6 +206,15 @@ static void fill(const struct field *f, const json_t *v, void *into)
 		*(char **)to = safe_block(clipped);
 		free(clipped);
 		return;
+	case F_SAID:
+		*(char **)to = item_said(v);
+		return;
+	case F_CHANGES:
+		*(char **)to = item_changes(v);
+		return;
+	case F_NAMES:
+		*(char **)to = item_names(v);
+		return;
 	case F_TIME:
 		if (!text || !clock_parse(text, 0, to))
 			*(int64_t *)to = 0;
@@ -206,47 +234,6 @@ static void fill(const struct field *f, const json_t *v, void *into)
 	}
 }
 
-static void add_scalar(struct buf *b, const char *key, const json_t *v)
-{
-	char *name = safe_line(key), *text = NULL;
-
-	if (json_is_string(v))
-		text = safe_line(json_string_value(v));
-	else if (json_is_integer(v))
-		text = xasprintf("%lld", (long long)json_integer_value(v));
-	else if (json_is_real(v))
-		text = xasprintf("%g", json_real_value(v));
-	else if (json_is_boolean(v))
-		text = xstrdup(json_is_true(v) ? "yes" : "no");
-	if (text && *text && b->len < SUMMARY_MAX)
-		buf_addf(b, "%s%s=%s", b->len ? "  " : "", name, text);
-	free(name);
-	free(text);
-}
-
-/* What a record carries, in one line: what says most comes first. */
-static char *summary_of(const json_t *data)
-{
-	static const char *const first[] = {"reason", "tool", "from", "to",
-					    "state", "name", "detail"};
-	json_t *rest = json_copy((json_t *)data);
-	struct buf b = {0};
-	const char *key;
-	json_t *v;
-
-	add_scalar(&b, "times",
-		   json_object_get(json_object_get(data, "folded"), "count"));
-	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
-		add_scalar(&b, first[i], json_object_get(rest, first[i]));
-		json_object_del(rest, first[i]);
-	}
-	json_object_foreach (rest, key, v)
-		add_scalar(&b, key, v);
-	json_decref(rest);
-	buf_adds(&b, "");
-	return buf_take(&b, NULL);
-}
-
 static void finish(struct item *it, const json_t *object)
 {
 	struct record *r = (struct record *)it;
@@ -254,7 +241,7 @@ static void finish(struct item *it, const json_t *object)
 
 	if (it->kind == ITEM_RECORD) {
 		it->id = xasprintf("%016llx", (unsigned long long)r->seq);
-		r->summary = summary_of(json_object_get(object, "data"));
+		r->summary = item_summary(json_object_get(object, "data"));
 	}
 	if (it->kind == ITEM_ARTIFACT) {
 		a->broken = json_is_false(json_object_get(object, "verified"));
@@ -304,7 +291,7 @@ void item_free(struct item *it)
 		return;
 	k = &kinds[it->kind];
 	for (size_t i = 0; i < k->n; i++)
-		if (k->fields[i].type == F_LINE || k->fields[i].type == F_BLOCK)
+		if (k->fields[i].type <= F_NAMES)
 			free(*(char **)((char *)it + k->fields[i].offset));
 	if (it->kind == ITEM_RECORD || it->kind == ITEM_GAP) {
 		free(it->id);

@@ -19,6 +19,7 @@ enum item_kind {
 	ITEM_ARTIFACT,
 	ITEM_COMPONENT,		/* a row of the agent's health */
 	ITEM_GAP,		/* records that were never received */
+	ITEM_REVISION,		/* of a task: what one commit changed */
 	ITEM_KINDS
 };
 
@@ -44,7 +45,9 @@ struct item {			/* what every one of them starts with */
 struct task {
 	struct item item;
 	char *title, *holder, *assignee, *creator, *level, *text;
-	int64_t changed_us, attempt;
+	char *criteria, *issues;	/* a line each: "AC-1: text" */
+	char *message;			/* the holder's last word */
+	int64_t changed_us, attempt, percent;	/* -1: not said */
 	bool allow_publish, admin_approved;
 };
 
@@ -75,6 +78,14 @@ struct artifact {
 	bool verified, broken;
 };
 
+struct revision {
+	struct item item;	/* id: the commit */
+	char *operation, *actor, *sha;
+	char *documents;	/* of its attempts, that came or changed */
+	char *changes;		/* a line each: "/state: from -> to" */
+	int64_t seq;
+};
+
 struct component {
 	struct item item;	/* id: its name */
 	char *detail, *hint, *effect;
@@ -100,5 +111,7 @@ struct items {
 struct item *items_find(const struct items *list, const char *id);
 /* Takes the item, frees the one of the same id that was there. */
 void items_put(struct items *list, struct item *item);
+/* Behind the last, whatever its id: items_find knows no such list. */
+void items_add(struct items *list, struct item *item);
 void items_drop_first(struct items *list, size_t n);
 void items_fini(struct items *list);

@@ -32,6 +32,20 @@ struct item *items_find(const struct items *list, const char *id)
 							     NULL;
 }
 
+static void make_room(struct items *list)
+{
+	if (list->n < list->cap)
+		return;
+	list->cap = list->cap ? list->cap * 2 : 64;
+	list->at = xrealloc(list->at, list->cap * sizeof(*list->at));
+}
+
+void items_add(struct items *list, struct item *item)
+{
+	make_room(list);
+	list->at[list->n++] = item;
+}
+
 void items_put(struct items *list, struct item *item)
 {
 	size_t i = place(list, item->id);
@@ -41,10 +55,7 @@ void items_put(struct items *list, struct item *item)
 		list->at[i] = item;
 		return;
 	}
-	if (list->n == list->cap) {
-		list->cap = list->cap ? list->cap * 2 : 64;
-		list->at = xrealloc(list->at, list->cap * sizeof(*list->at));
-	}
+	make_room(list);
 	memmove(&list->at[i + 1], &list->at[i],
 		(list->n - i) * sizeof(*list->at));
 	list->at[i] = item;

@@ -8,7 +8,8 @@ typedef void model_take(struct model *m, const struct ask *ask,
 
 model_take take_nothing, take_health, take_tasks, take_task, take_approvals,
 	take_approval, take_runs, take_run, take_records, take_artifacts,
-	take_chain, take_review, take_decided, take_mode;
+	take_chain, take_review, take_decided, take_mode, take_history,
+	take_revision, take_fidelity;
 
 void chain_fini(struct chain *c);
 /* "detail. What to do." of a problem object, safe. Caller frees. */

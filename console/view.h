@@ -34,6 +34,9 @@ struct view_ops {
 	const char *name, *title;
 	char digit;			/* its screen's key, or 0 */
 	const enum action *keys;	/* for the last line, ended by 0 */
+	/* What the model keeps for the uppermost of these; both or neither. */
+	void (*open)(struct model *m, const char *subject);
+	void (*close)(struct model *m);
 
 	/* A list: gather the items that there are, in order. */
 	void (*collect)(struct view *v, const struct model *m);

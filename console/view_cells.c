@@ -72,6 +72,8 @@ static const char *who(const struct item *it)
 		return ((const struct run *)it)->actor;
 	if (it->kind == ITEM_RECORD)
 		return ((const struct record *)it)->actor;
+	if (it->kind == ITEM_REVISION)
+		return ((const struct revision *)it)->actor;
 	if (it->kind != ITEM_TASK)
 		return "";
 	return *t->holder ? t->holder : *t->assignee ? t->assignee :
@@ -96,6 +98,9 @@ static void what_task(const struct model *m, const struct item *it,
 	if (r && r->percent >= 0 && r->item.state->rank < RANK_OVER)
 		snprintf(run, sizeof(run), "   %s %d%%", r->tool,
 			 (int)r->percent);
+	else if (it->state->rank < RANK_OVER && t->percent >= 0)
+		snprintf(run, sizeof(run), "   %d%% %s", (int)t->percent,
+			 t->message);
 	else if (r && r->item.state->rank <= 1)
 		snprintf(run, sizeof(run), "   %s %s", r->tool,
 			 r->item.state->word);
@@ -166,6 +171,19 @@ static void what_gap(const struct model *m, const struct item *it,
 	out->style = STYLE_attention;
 }
 
+/* The changed fields in one line. */
+static void what_revision(const struct model *m, const struct item *it,
+			  struct text_cell *out)
+{
+	const struct revision *r = (const struct revision *)it;
+
+	(void)m;
+	snprintf(out->text, sizeof(out->text), "%s%s%s", r->documents,
+		 *r->documents && *r->changes ? "  " : "", r->changes);
+	for (char *at = out->text; (at = strchr(at, '\n')); at++)
+		*at = ' ';
+}
+
 void cell_what(const struct model *m, const struct item *it,
 	       struct text_cell *out)
 {
@@ -176,6 +194,7 @@ void cell_what(const struct model *m, const struct item *it,
 		[ITEM_RUN] = what_run, [ITEM_RECORD] = what_record,
 		[ITEM_ARTIFACT] = what_artifact,
 		[ITEM_COMPONENT] = what_component, [ITEM_GAP] = what_gap,
+		[ITEM_REVISION] = what_revision,
 	};
 
 	of[it->kind](m, it, out);

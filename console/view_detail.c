@@ -37,8 +37,15 @@ static void detail_task(const struct model *m, const struct item *it,
 		   "%s", t->level, (long long)t->attempt, t->allow_publish ?
 		   "is allowed" : "is not allowed");
 	add_time(l, "CHANGED", t->changed_us);
+	if (t->percent >= 0 || *t->message)
+		lines_addf(l, "DOES", STYLE_normal, "%d%% %s",
+			   t->percent < 0 ? 0 : (int)t->percent, t->message);
 	if (*t->text)
 		lines_add(l, "TEXT", STYLE_untrusted, true, t->text);
+	if (*t->criteria)
+		lines_add(l, "MUST", STYLE_untrusted, true, t->criteria);
+	if (*t->issues)
+		lines_add(l, "ISSUES", STYLE_untrusted, true, t->issues);
 	for (size_t i = m->runs.n; i-- > 0 && shown < 10;) {
 		const struct run *r = (const void *)m->runs.at[i];
 		struct text_cell cell = {.style = STYLE_normal};
@@ -147,6 +154,23 @@ static void detail_component(const struct model *m, const struct item *it,
 		lines_add(l, "DO", STYLE_strong, false, c->hint);
 }
 
+static void detail_revision(const struct model *m, const struct item *it,
+			    struct lines *l)
+{
+	const struct revision *r = (const struct revision *)it;
+
+	(void)m;
+	add_if(l, "BY", r->actor);
+	add_if(l, "STEP", r->operation);
+	add_if(l, "WITH", r->documents);
+	if (r->seq)
+		lines_addf(l, "RECORD", STYLE_normal, "%lld",
+			   (long long)r->seq);
+	add_if(l, "SHA", r->sha);
+	if (*r->changes)
+		lines_add(l, "CHANGED", STYLE_untrusted, true, r->changes);
+}
+
 void item_detail(const struct model *m, const struct item *it,
 		 struct lines *l)
 {
@@ -157,7 +181,7 @@ void item_detail(const struct model *m, const struct item *it,
 		[ITEM_RUN] = detail_run, [ITEM_RECORD] = detail_record,
 		[ITEM_ARTIFACT] = detail_artifact,
 		[ITEM_COMPONENT] = detail_component,
-		[ITEM_GAP] = detail_record,
+		[ITEM_GAP] = detail_record, [ITEM_REVISION] = detail_revision,
 	};
 	const char *chain = model_chain_of(m, it);
 

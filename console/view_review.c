@@ -211,7 +211,8 @@ static const enum action keys[] = {
 };
 
 const struct view_ops view_review = {
-	.name = "review", .title = "REVIEW", .keys = keys, .text = text,
+	.name = "review", .title = "REVIEW", .open = review_open, .close = review_close,
+	.keys = keys, .text = text,
 	.draw = draw, .head = head, .foot = foot, .foot_first = true,
 	.act = act,
 };

@@ -1,4 +1,6 @@
 /* All tasks, newest first; and one task as a page. */
+#include <string.h>
+
 #include "console/view.h"
 
 static void collect(struct view *v, const struct model *m)
@@ -27,7 +29,7 @@ static const struct column columns[] = {
 
 static const enum action keys[] = {
 	ACT_help, ACT_open, ACT_chain, ACT_find, ACT_palette, ACT_filter,
-	ACT_clear, ACT_evidence, ACT_back, ACT_quit, 0,
+	ACT_clear, ACT_evidence, ACT_history, ACT_back, ACT_quit, 0,
 };
 
 const struct view_ops view_tasks = {
@@ -36,22 +38,46 @@ const struct view_ops view_tasks = {
 	.detail = item_detail, .empty = "no tasks yet", .act = act,
 };
 
+/* Is the proof whole? What is missing is named. */
+static void add_fidelity(const struct model *m, const char *id,
+			 struct lines *out)
+{
+	const struct fidelity *f = &m->fidelity;
+
+	if (!f->task || strcmp(f->task, id) || (!f->loaded && !f->trouble))
+		return;
+	if (f->trouble) {
+		lines_add(out, "PROOF", STYLE_muted, false, f->trouble);
+		return;
+	}
+	lines_add(out, "PROOF", f->complete ? STYLE_ok : STYLE_attention,
+		  false, f->complete ? "+ complete" : "! not complete");
+	if (*f->gaps)
+		lines_add(out, "GAPS", STYLE_attention, true, f->gaps);
+	if (*f->proof)
+		lines_add(out, "", STYLE_normal, true, f->proof);
+}
+
 static void text(struct view *v, const struct model *m, struct lines *out)
 {
 	const struct item *it = items_find(&m->tasks, v->subject);
 
-	if (it)
+	if (it) {
+		add_fidelity(m, it->id, out);
 		item_detail(m, it, out);
+	}
 	else
 		lines_add(out, "", STYLE_muted, false,
 			  "this task was not received");
 }
 
 static const enum action page_keys[] = {
-	ACT_help, ACT_page_down, ACT_chain, ACT_evidence, ACT_find, ACT_copy,
+	ACT_help, ACT_page_down, ACT_history, ACT_chain, ACT_evidence,
+	ACT_find, ACT_copy,
 	ACT_back, ACT_quit, 0,
 };
 
 const struct view_ops view_task = {
-	.name = "task", .title = "TASK", .keys = page_keys, .text = text,
+	.name = "task", .title = "TASK", .open = model_open_fidelity,
+	.close = model_close_fidelity, .keys = page_keys, .text = text,
 };

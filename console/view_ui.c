@@ -41,20 +41,20 @@ void ui_note(struct ui *ui, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Leaving a review forgets it: its nonce is for one reading. */
+/* Another of its kind may lie below: what was kept for that is told anew. */
 static void drop_top(struct ui *ui)
 {
-	struct view *v = ui_top(ui);
+	const struct view_ops *ops = ui_top(ui)->ops;
 
-	if (v->ops == view_ops_of(VIEW_review))
-		review_close(ui->m);
-	view_free(v);
-	ui->depth--;
-	if (!ui->depth || ui->m->review)
+	view_free(ui->stack[--ui->depth]);
+	if (!ops->close)
 		return;
-	v = ui_top(ui);
-	if (v->ops == view_ops_of(VIEW_review))
-		review_open(ui->m, v->subject);
+	ops->close(ui->m);
+	for (int i = ui->depth; i-- > 0;)
+		if (ui->stack[i]->ops == ops) {
+			ops->open(ui->m, ui->stack[i]->subject);
+			return;
+		}
 }
 
 void ui_push(struct ui *ui, enum view_kind kind, const char *subject)
@@ -65,9 +65,9 @@ void ui_push(struct ui *ui, enum view_kind kind, const char *subject)
 			(UI_DEPTH - 2) * sizeof(*ui->stack));
 		ui->depth--;
 	}
-	if (kind == VIEW_review)
-		review_open(ui->m, subject);
 	ui->stack[ui->depth++] = view_new(view_ops_of(kind), subject);
+	if (view_ops_of(kind)->open)
+		view_ops_of(kind)->open(ui->m, subject);
 }
 
 void ui_pop(struct ui *ui)
@@ -80,9 +80,13 @@ void ui_pop(struct ui *ui)
 
 static void drop_all(struct ui *ui)
 {
-	while (ui->depth)
-		view_free(ui->stack[--ui->depth]);
-	review_close(ui->m);
+	while (ui->depth) {
+		struct view *v = ui->stack[--ui->depth];
+
+		if (v->ops->close)
+			v->ops->close(ui->m);
+		view_free(v);
+	}
 }
 
 void ui_screen(struct ui *ui, enum view_kind kind)

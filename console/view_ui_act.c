@@ -89,9 +89,12 @@ static const char *chain_here(const struct ui *ui)
 	const struct items *lists[] = {&ui->m->tasks, &ui->m->records,
 				       &ui->m->approvals, &ui->m->runs,
 				       &ui->m->chain.records};
+	const struct revision *r = model_revision(ui->m, v->subject);
 
 	for (size_t i = 0; !it && v->subject && i < ARRAY_LEN(lists); i++)
 		it = items_find(lists[i], v->subject);
+	if (!it && r)
+		it = &r->item;
 	return it ? model_chain_of(ui->m, it) : "";
 }
 
@@ -136,6 +139,18 @@ static void act_evidence(struct ui *ui)
 	if (task)
 		model_ask(ui->m, ASK_task_artifacts, task);
 	ui_push(ui, VIEW_evidence, task);
+	free(task);
+}
+
+static void act_history(struct ui *ui)
+{
+	const char *id = task_of(ui);
+	char *task = xstrdup(id && *id ? id : NULL);
+
+	if (task && model_task(ui->m, task))
+		ui_push(ui, VIEW_history, task);
+	else
+		ui_note(ui, "there is no task here whose history it could be");
 	free(task);
 }
 

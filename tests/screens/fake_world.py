@@ -161,6 +161,18 @@ class World:
         self.health = {"status": "ok", "mode": "normal", "seq": 0,
                        "components": []}
 
+    def make_redone(self):
+        self.tasks = [task(
+            3, "running", "publish video \"Release 2.4\"", attempt=2,
+            acceptance_criteria=[
+                {"id": "AC-1", "text": "the demo shows the export dialog"},
+                {"id": "AC-2", "text": "captions are there"}],
+            issues=[{"criterion_ref": "AC-2", "text":
+                     "captions end\nAC-1: at minute 2"}],
+            lease={"holder": "codex", "expires_at": "x", "progress": 0.25,
+                   "message": "rendering captions"})]
+        self.approvals = self.runs = self.evidence = []
+
     def make_troubled(self):
         self.health["components"] = [
             {"name": "display", "status": "down", "detail": "no display",
@@ -274,7 +286,47 @@ class World:
                           p.get("state") in (None, t["state"])], p)
 
     def op_task_get(self, p, actor):
-        return self.one(self.tasks, p["id"])
+        found = self.one(self.tasks, p["id"])
+        if p.get("rev"):
+            return {"id": found["id"], "state": "pending", "attempt": 1,
+                    "title": found["title"], "sha": "1" * 40}
+        return found
+
+    def op_task_history(self, p, actor):
+        found = self.one(self.tasks, p["id"])
+        mean = HOSTILE if self.scenario == "hostile" else ""
+        return self.page(self.revisions(found, mean), p)
+
+    def revisions(self, task, mean):
+        """Oldest first; the newest was pushed by somebody."""
+        steps = [("task.create", "coordinator", [], [
+                     {"path": "/title", "to": mean + task["title"]}]),
+                 ("task.ack", "codex", ["attempts/1-ack"], [
+                     {"path": "/state", "from": "pending", "to": "running"},
+                     {"path": "/lease", "from": None, "to":
+                      {"holder": "codex"}}]),
+                 (None, mean + "Ana", [], [
+                     {"path": "/title", "from": "before", "to": mean + "x"},
+                     {"path": "/labels/k", "from": "v"}])]
+        return [{"commit": str(n) * 40, "at":
+                 f"2026-01-02T13:0{n}:11.000000Z", "by": by, "operation": op,
+                 "seq": n, "log_id": None, "correlation_id":
+                 task["correlation_id"], "sha": str(n) * 40,
+                 "changes": changes, "documents": [
+                     {"document": d, "to": "2" * 40} for d in documents]}
+                for n, (op, by, documents, changes) in enumerate(steps, 1)]
+
+    def op_task_fidelity(self, p, actor):
+        found = self.one(self.tasks, p["id"])
+        mean = HOSTILE if self.scenario == "hostile" else ""
+        return {"task_id": found["id"], "complete": False, "gaps": [
+                    {"attempt": 1, "kind": "no_evidence", "criterion_ref":
+                     "AC-2", "detail": mean + "nothing proves it"}],
+                "attempts": [{"attempt": 1, "criteria": [
+                    {"criterion_ref": mean + "AC-1", "echoed": True,
+                     "met": True, "evidence": ["0" * 64], "effects": []},
+                    {"criterion_ref": "AC-2", "echoed": True, "met": True,
+                     "evidence": [], "effects": []}]}]}
 
     def one(self, items, ident):
         found = self.find(items, ident)

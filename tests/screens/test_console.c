@@ -44,6 +44,36 @@ START_TEST(every_screen_looks_as_drawn)
 }
 END_TEST
 
+START_TEST(a_task_tells_what_is_missing_and_how_it_came_about)
+{
+	static const struct { const char *keys, *shows, *name; } steps[] = {
+		{"2", "25% re", "working"},
+		{"\r", "! not complete", "task"},
+		{"h", "pushed", "history"},
+		{"\r", "\"attempt\": 1", "revision"},
+	};
+	struct desk d;
+	int asked;
+
+	desk_start(&d, "redone", "admin", sizes[_i].rows, sizes[_i].cols,
+		   NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		term_send(&d.term, steps[i].keys);
+		term_expect(&d.term, steps[i].shows);
+		golden(&d, steps[i].name);
+	}
+	term_send(&d.term, "qqh");
+	term_expect(&d.term, "[3]");
+	asked = fake_count(&d.fake, "task.history");
+	fake_order(&d.fake, "{\"event\": {\"type\": \"task_updated\", "
+		   "\"task_id\": \"t-01jd3k9x7m2q0003\"}}");
+	fake_expect_more(&d.fake, "task.history", asked);
+	term_send(&d.term, "Q");
+	ck_assert_int_eq(term_end(&d.term), 0);
+	desk_stop(&d);
+}
+END_TEST
+
 START_TEST(an_empty_agent_is_no_error)
 {
 	struct desk d;
@@ -178,7 +208,7 @@ START_TEST(nothing_an_agent_wrote_reaches_the_terminal_unescaped)
 		"\x1b[31mred",
 	};
 	static const char *const keys[] = {
-		"1", "2", "\r", "3", "\r", " ", " ", " ", "4", "5", "\r", "6",
+		"1", "2", "\r", "h", "\r", "2", "3", "\r", " ", " ", " ", "4", "5", "\r", "6",
 		"7", "\r", "5", "c", "/red\r", "ftype:x\r", "x", "1", "!",
 	};
 	struct desk d;
@@ -414,6 +444,8 @@ int main(void)
 {
 	const struct { const TTest *test; int times; } tests[] = {
 		{every_screen_looks_as_drawn, ARRAY_LEN(sizes)},
+		{a_task_tells_what_is_missing_and_how_it_came_about,
+		 ARRAY_LEN(sizes)},
 		{an_empty_agent_is_no_error, 1},
 		{what_all_tasks_need_is_said_before_what_some_tools_do, 1},
 		{a_very_small_terminal_still_says_how_it_stands, 1},

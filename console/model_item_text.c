@@ -1,0 +1,132 @@
+/* See model_item_text.h. */
+#include "console/model_item_text.h"
+
+#include <stdlib.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "console/safe.h"
+
+#define SUMMARY_MAX 400
+
+/* A line feed in it shows: no text makes a line of its own. */
+static void add_safe(struct buf *b, const char *text)
+{
+	char *safe = safe_line(text);
+
+	buf_adds(b, safe);
+	free(safe);
+}
+
+char *item_said(const json_t *list)
+{
+	struct buf b = {0};
+	const json_t *each;
+	size_t i;
+
+	buf_adds(&b, "");
+	json_array_foreach ((json_t *)list, i, each) {
+		const char *id = json_str(each, "id");
+		const char *text = json_str(each, "text");
+
+		if (!id)
+			id = json_str(each, "criterion_ref");
+		buf_adds(&b, b.len ? "\n" : "");
+		add_safe(&b, id ? id : "-");
+		buf_adds(&b, ": ");
+		add_safe(&b, text ? text : "");
+	}
+	return buf_take(&b, NULL);
+}
+
+static void add_value(struct buf *b, const json_t *v)
+{
+	char *text = !v ? xstrdup("nothing") : json_is_string(v) ?
+		     xasprintf("\"%s\"", json_string_value(v)) :
+		     json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
+				JSON_SORT_KEYS);
+
+	add_safe(b, text ? text : "?");
+	free(text);
+}
+
+char *item_changes(const json_t *list)
+{
+	struct buf b = {0};
+	const json_t *each;
+	size_t i;
+
+	buf_adds(&b, "");
+	json_array_foreach ((json_t *)list, i, each) {
+		const char *path = json_str(each, "path");
+		const json_t *from = json_object_get(each, "from");
+
+		buf_adds(&b, b.len ? "\n" : "");
+		add_safe(&b, path ? path : "?");
+		buf_adds(&b, ": ");
+		if (from) {
+			add_value(&b, from);
+			buf_adds(&b, " -> ");
+		}
+		add_value(&b, json_object_get(each, "to"));
+	}
+	return buf_take(&b, NULL);
+}
+
+char *item_names(const json_t *list)
+{
+	struct buf b = {0};
+	const json_t *each;
+	size_t i;
+
+	buf_adds(&b, "");
+	json_array_foreach ((json_t *)list, i, each) {
+		const char *name = json_str(each, "document");
+
+		buf_adds(&b, b.len ? ", " : "");
+		add_safe(&b, name ? name : "?");
+	}
+	return buf_take(&b, NULL);
+}
+
+static void add_scalar(struct buf *b, const char *key, const json_t *v)
+{
+	char *name = safe_line(key), *text = NULL;
+
+	if (json_is_string(v))
+		text = safe_line(json_string_value(v));
+	else if (json_is_integer(v))
+		text = xasprintf("%lld", (long long)json_integer_value(v));
+	else if (json_is_real(v))
+		text = xasprintf("%g", json_real_value(v));
+	else if (json_is_boolean(v))
+		text = xstrdup(json_is_true(v) ? "yes" : "no");
+	if (text && *text && b->len < SUMMARY_MAX)
+		buf_addf(b, "%s%s=%s", b->len ? "  " : "", name, text);
+	free(name);
+	free(text);
+}
+
+char *item_summary(const json_t *data)
+{
+	static const char *const first[] = {"reason", "tool", "from", "to",
+					    "state", "name", "detail"};
+	json_t *rest = json_copy((json_t *)data);
+	struct buf b = {0};
+	const char *key;
+	json_t *v;
+
+	add_scalar(&b, "times",
+		   json_object_get(json_object_get(data, "folded"), "count"));
+	for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+		add_scalar(&b, first[i], json_object_get(rest, first[i]));
+		json_object_del(rest, first[i]);
+	}
+	json_object_foreach (rest, key, v)
+		add_scalar(&b, key, v);
+	json_decref(rest);
+	buf_adds(&b, "");
+	return buf_take(&b, NULL);
+}
+

@@ -1,0 +1,249 @@
+/* See model_task.h. */
+#include "console/model_task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "console/model_take.h"
+#include "console/safe.h"
+
+static void forget_then(struct history *h)
+{
+	free(h->commit);
+	free(h->then);
+	free(h->then_trouble);
+	h->commit = h->then = h->then_trouble = NULL;
+}
+
+static void forget_pages(struct history *h)
+{
+	items_fini(&h->revisions);
+	free(h->trouble);
+	free(h->next);
+	h->trouble = h->next = NULL;
+	h->loaded = h->more = false;
+}
+
+static void history_fini(struct history *h)
+{
+	forget_then(h);
+	forget_pages(h);
+	xfree(h->task);
+}
+
+static void fidelity_fini(struct fidelity *f)
+{
+	free(f->task);
+	free(f->trouble);
+	free(f->gaps);
+	free(f->proof);
+	*f = (struct fidelity){0};
+}
+
+static bool same(const char *a, const char *b)
+{
+	return a && b && !strcmp(a, b);
+}
+
+void model_open_history(struct model *m, const char *task)
+{
+	history_fini(&m->history);
+	m->history.task = xstrdup(task);
+	m->stamp++;
+	model_ask(m, ASK_history, task);
+}
+
+void model_close_history(struct model *m)
+{
+	history_fini(&m->history);
+	m->stamp++;
+}
+
+void model_open_revision(struct model *m, const char *commit)
+{
+	struct history *h = &m->history;
+
+	forget_then(h);
+	if (!h->task)
+		return;
+	h->commit = xstrdup(commit);
+	model_ask_more(m, ASK_revision, h->task, "rev", commit);
+}
+
+void model_close_revision(struct model *m)
+{
+	forget_then(&m->history);
+}
+
+void model_open_fidelity(struct model *m, const char *task)
+{
+	fidelity_fini(&m->fidelity);
+	m->fidelity.task = xstrdup(task);
+	model_ask(m, ASK_fidelity, task);
+}
+
+void model_close_fidelity(struct model *m)
+{
+	fidelity_fini(&m->fidelity);
+}
+
+void model_task_changed(struct model *m, const char *task)
+{
+	if (same(m->history.task, task))
+		model_ask(m, ASK_history, task);
+	if (same(m->fidelity.task, task))
+		model_ask(m, ASK_fidelity, task);
+}
+
+const struct revision *model_revision(const struct model *m,
+				      const char *commit)
+{
+	const struct items *list = &m->history.revisions;
+
+	for (size_t i = 0; commit && i < list->n; i++)
+		if (!strcmp(list->at[i]->id, commit))
+			return (const struct revision *)list->at[i];
+	return NULL;
+}
+
+/* A page has its newest last; here it comes first. */
+static void add_revisions(struct model *m, const json_t *result)
+{
+	struct history *h = &m->history;
+	const json_t *items = json_object_get(result, "items");
+
+	for (size_t i = json_array_size(items); i-- > 0;) {
+		struct item *it = item_decode(ITEM_REVISION,
+					      json_array_get(items, i));
+
+		if (it)
+			items_add(&h->revisions, it);
+	}
+}
+
+/* The first page replaces what was there; the next only what it belongs to. */
+void take_history(struct model *m, const struct ask *ask,
+		  const json_t *result, const json_t *problem)
+{
+	struct history *h = &m->history;
+	const char *cursor = json_str(result, "next_cursor");
+
+	if (!same(h->task, ask->id) ||
+	    (ask->more && !same(h->next, ask->more)))
+		return;
+	if (!ask->more)
+		forget_pages(h);
+	xfree(h->next);
+	if (problem) {
+		free(h->trouble);
+		h->trouble = problem_text(problem);
+		return;
+	}
+	add_revisions(m, result);
+	h->loaded = true;
+	h->more = cursor && h->revisions.n >= HISTORY_MOST;
+	if (!cursor || h->more)
+		return;
+	h->next = xstrdup(cursor);
+	model_ask_more(m, ASK_history, h->task, "cursor", cursor);
+}
+
+void take_revision(struct model *m, const struct ask *ask,
+		   const json_t *result, const json_t *problem)
+{
+	struct history *h = &m->history;
+	char *text;
+
+	if (!same(h->task, ask->id) || !same(h->commit, ask->more))
+		return;
+	if (problem) {
+		h->then_trouble = problem_text(problem);
+		return;
+	}
+	text = json_pretty(result, NULL);
+	h->then = safe_block(text);
+	free(text);
+}
+
+static void add_line(struct buf *b, char *line)
+{
+	char *safe = safe_line(line);
+
+	buf_addf(b, "%s%s", b->len ? "\n" : "", safe);
+	free(safe);
+	free(line);
+}
+
+static char *gaps_of(const json_t *gaps)
+{
+	struct buf b = {0};
+	const json_t *each;
+	size_t i;
+
+	buf_adds(&b, "");
+	json_array_foreach ((json_t *)gaps, i, each) {
+		const char *about = json_str(each, "criterion_ref");
+		const char *detail = json_str(each, "detail");
+
+		if (!about)
+			about = json_str(each, "run_id");
+		add_line(&b, xasprintf("%s%s%s", about ? about : "",
+				       about ? ": " : "", detail ? detail :
+				       json_str(each, "kind")));
+	}
+	return buf_take(&b, NULL);
+}
+
+static const char *met_word(const json_t *met)
+{
+	return json_is_true(met) ? "met" : json_is_false(met) ? "not met" :
+	       "no result";
+}
+
+/* The newest attempt's criteria. */
+static char *proof_of(const json_t *attempts)
+{
+	const json_t *last = json_array_get(attempts,
+					    json_array_size(attempts) - 1);
+	struct buf b = {0};
+	const json_t *each;
+	size_t i;
+
+	buf_adds(&b, "");
+	json_array_foreach (json_object_get(last, "criteria"), i, each) {
+		const char *ref = json_str(each, "criterion_ref");
+		size_t files = json_array_size(json_object_get(each,
+							       "evidence"));
+		size_t runs = json_array_size(json_object_get(each,
+							      "effects"));
+
+		add_line(&b, xasprintf("%s: %s, %s, %zu file%s, %zu run%s",
+			ref ? ref : "?", json_is_set(each, "echoed") ?
+			"echoed" : "not echoed",
+			met_word(json_object_get(each, "met")), files,
+			files == 1 ? "" : "s", runs, runs == 1 ? "" : "s"));
+	}
+	return buf_take(&b, NULL);
+}
+
+void take_fidelity(struct model *m, const struct ask *ask,
+		   const json_t *result, const json_t *problem)
+{
+	struct fidelity *f = &m->fidelity;
+
+	if (!same(f->task, ask->id))
+		return;
+	fidelity_fini(f);
+	f->task = xstrdup(ask->id);
+	if (problem) {
+		f->trouble = problem_text(problem);
+		return;
+	}
+	f->loaded = true;
+	f->complete = json_is_set(result, "complete");
+	f->gaps = gaps_of(json_object_get(result, "gaps"));
+	f->proof = proof_of(json_object_get(result, "attempts"));
+}
