@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/document.h"
 #include "agent/ops/executor.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/lease.h"
@@ -14,8 +15,6 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
-
-#define ATTEMPT_DOC_MAX TASK_MAX
 
 int attempt_check(const struct call *c, const json_t *task,
 			 struct err *err)
@@ -42,15 +41,16 @@ json_t *attempt_doc(const struct call *c, const json_t *task,
 			 "at", now, "correlation_id", c->correlation_id);
 }
 
-static int doc_fits(const json_t *doc, struct err *err)
+static int doc_fits(const char *kind, const json_t *doc, struct err *err)
 {
 	size_t len;
 	char *text = json_pretty(doc, &len);
 
 	free(text);
-	return len <= ATTEMPT_DOC_MAX ? 0 :
+	len = document_counts(kind, doc, len);
+	return len <= TASK_MAX ? 0 :
 		err_set(err, ERR_task_too_large, "the document would have %zu "
-			"bytes, at most %d", len, ATTEMPT_DOC_MAX);
+			"bytes, at most %d", len, TASK_MAX);
 }
 
 int attempt_save(struct agent *a, struct call *c, json_t *task,
@@ -59,7 +59,7 @@ int attempt_save(struct agent *a, struct call *c, json_t *task,
 {
 	struct fact fact = {.type = type};
 
-	if (doc && doc_fits(doc, err)) {
+	if (doc && doc_fits(kind, doc, err)) {
 		json_decref(doc);
 		json_decref(task);
 		json_decref(more);

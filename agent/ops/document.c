@@ -13,26 +13,52 @@
 #include "common/sha256.h"
 #include "common/utf8.h"
 
+size_t document_counts(const char *kind, const json_t *doc, size_t len)
+{
+	bool copies = !strcmp(kind, "ack") || !strcmp(kind, "redispatch");
+
+	if (len <= TASK_MAX || len > TASK_MAX + TASK_ROOM)
+		return len;
+	return copies ? TASK_MAX : strcmp(kind, "task") ? len :
+							  task_bytes(doc);
+}
+
+static int too_large(size_t len, struct err *err)
+{
+	return err_set(err, ERR_task_too_large, "it has %zu bytes, at most "
+		       "%d", len, TASK_MAX);
+}
+
+static int check(const char *path, const char *kind, const json_t *doc,
+		 const char *text, size_t len, char sha[41], bool *canonical,
+		 struct err *err)
+{
+	size_t own_len;
+	char *own;
+
+	if (document_shape(path, kind, doc, err))
+		return -1;
+	own = json_pretty(doc, &own_len);
+	*canonical = own_len == len && !memcmp(own, text, len);
+	git_blob_hex(own, own_len, sha);
+	free(own);
+	own_len = document_counts(kind, doc, own_len);
+	return own_len > TASK_MAX ? too_large(own_len, err) : 0;
+}
+
 static json_t *read_checked(const char *path, const char *kind,
 			    const char *text, size_t len, char sha[41],
 			    bool *canonical, struct err *err)
 {
-	json_t *doc = len > TASK_MAX ? NULL : json_parse(text, len, err);
-	size_t own_len = len;
-	char *own;
+	json_t *doc = NULL;
 
-	if (doc && !document_shape(path, kind, doc, err)) {
-		own = json_pretty(doc, &own_len);
-		*canonical = own_len == len && !memcmp(own, text, len);
-		git_blob_hex(own, own_len, sha);
-		free(own);
-		if (own_len <= TASK_MAX)
-			return doc;
-	}
+	if (len > TASK_MAX + TASK_ROOM)
+		too_large(len, err);
+	else
+		doc = json_parse(text, len, err);
+	if (doc && !check(path, kind, doc, text, len, sha, canonical, err))
+		return doc;
 	json_decref(doc);
-	if (own_len > TASK_MAX)
-		err_set(err, ERR_task_too_large, "it has %zu bytes, at most "
-			"%d", own_len, TASK_MAX);
 	return NULL;
 }
 

@@ -55,7 +55,6 @@ static json_t *join(struct agent *a, const struct intake_doc *d,
 	json_t *joined, *value;
 	char now[CLOCK_TEXT];
 	const char *key;
-	size_t len;
 
 	if (changes(d, "acceptance_criteria") && task_was_acked(a, ours))
 		return NULL;
@@ -67,8 +66,7 @@ static json_t *join(struct agent *a, const struct intake_doc *d,
 		json_object_set(joined, key, json_object_get(d->doc, key));
 	clock_text(clock_wall_us(), now);
 	json_set_str(joined, "updated_at", now);
-	free(json_pretty(joined, &len));
-	if (len <= TASK_MAX)
+	if (task_bytes(joined) <= TASK_MAX)
 		return joined;
 	json_decref(joined);
 	return NULL;

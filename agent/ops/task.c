@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/document.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/history.h"
 #include "agent/ops/list.h"
@@ -88,6 +89,23 @@ const json_t *task_criterion(const json_t *task, const char *ref)
 	return NULL;
 }
 
+size_t task_bytes(const json_t *task)
+{
+	static const char *const own[] = {"lease", "admin_approved_by",
+					  "admin_approved_at"};
+	json_t *new = json_copy((json_t *)task);
+	size_t len;
+
+	json_set_str(new, "state", "pending");
+	json_set_int(new, "attempt", 1);
+	json_object_set_new(new, "admin_approved", json_false());
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		json_object_set_new(new, own[i], json_null());
+	free(json_pretty(new, &len));
+	json_decref(new);
+	return len;
+}
+
 int task_save(struct agent *a, const struct call *c,
 	      const char *correlation_id, json_t *task, struct fact fact,
 	      struct err *err)
@@ -98,7 +116,7 @@ int task_save(struct agent *a, const struct call *c,
 
 	clock_text(clock_wall_us(), now);
 	json_set_str(task, "updated_at", now);
-	len = state_blob(a->state, task, sha);
+	len = document_counts("task", task, state_blob(a->state, task, sha));
 	if (len > TASK_MAX) {
 		json_decref(task);
 		json_decref(fact.data);

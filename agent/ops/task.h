@@ -5,6 +5,7 @@
 #include "agent/ops/op.h"
 
 #define TASK_MAX (48 * 1024)	/* bytes of a document as git holds it */
+#define TASK_ROOM 4096		/* more, for what the agent itself adds */
 
 /* The stored document of the task that the call names as id; ERR_not_found. */
 json_t *task_of(struct agent *a, const struct call *c, struct err *err);
@@ -39,6 +40,12 @@ bool task_was_acked(struct agent *a, const json_t *task);
 int task_save(struct agent *a, const struct call *c,
 	      const char *correlation_id, json_t *task, struct fact fact,
 	      struct err *err);
+/*
+ * Its bytes in git as if nothing had been done with it: what a lease, a
+ * decision and a longer state take is not counted, so that a task that could
+ * be made can be taken and decided on. Any thread.
+ */
+size_t task_bytes(const json_t *task);
 /* The id under which an attempt's document ("ack", "result"...) is kept. */
 void task_attempt_id(const json_t *task, const char *what, char out[200]);
 /* 409 invalid_transition with from and allowed, unless state is in allowed. */

@@ -12,8 +12,6 @@
 #include "agent/store/state.h"
 #include "common/json.h"
 
-#define LATER_BYTES 2048	/* a lease and a decision find room too */
-
 static const json_t *document_of(struct agent *a, const json_t *task,
 				 const char *what)
 {
@@ -31,6 +29,7 @@ static json_t *issues_of(const struct call *c)
 	return issues ? json_incref(issues) : json_array();
 }
 
+/* Issues that there are none of take no room. */
 static json_t *next_attempt(const json_t *task, json_t *issues)
 {
 	json_t *next = json_copy((json_t *)task);
@@ -38,7 +37,10 @@ static json_t *next_attempt(const json_t *task, json_t *issues)
 	json_set_str(next, "state", "pending");
 	json_set_int(next, "attempt", json_int(task, "attempt", 1) + 1);
 	json_object_set_new(next, "lease", json_null());
-	json_object_set(next, "issues", issues);
+	if (json_array_size(issues))
+		json_object_set(next, "issues", issues);
+	else
+		json_object_del(next, "issues");
 	return next;
 }
 
@@ -46,14 +48,12 @@ static json_t *next_attempt(const json_t *task, json_t *issues)
 static int fits_later(const json_t *task, json_t *issues, struct err *err)
 {
 	json_t *next = next_attempt(task, issues);
-	size_t len;
+	size_t len = task_bytes(next);
 
-	free(json_pretty(next, &len));
 	json_decref(next);
-	return len + LATER_BYTES <= TASK_MAX ? 0 :
+	return len <= TASK_MAX ? 0 :
 		err_set(err, ERR_task_too_large, "the task with these issues "
-			"would have %zu bytes, at most %d", len,
-			TASK_MAX - LATER_BYTES);
+			"would have %zu bytes, at most %d", len, TASK_MAX);
 }
 
 /* It is of the result that it judged: one that came later is another. */

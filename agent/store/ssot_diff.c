@@ -15,7 +15,7 @@ struct diff {
 	void *data;
 };
 
-/* A blob of at most 48 KiB into *object; one that is larger only its size. */
+/* A blob that may be a document into *object; one that is larger only its size. */
 static int read_text(struct diff *d, const git_oid *id, git_odb_object **object,
 		     size_t *len, struct err *err)
 {

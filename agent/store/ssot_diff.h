@@ -13,7 +13,7 @@
 
 struct err;
 
-#define SSOT_TEXT_MAX 49152	/* bytes of a document: 48 KiB */
+#define SSOT_TEXT_MAX 53248	/* bytes of a document: 48 KiB and 4 more */
 
 struct ssot_change {
 	char path[SSOT_PATH];
@@ -21,7 +21,7 @@ struct ssot_change {
 	const char *kind;	/* "task", ...; NULL: not a document's place */
 	bool reserved;		/* in a folder that is for documents only */
 	unsigned base_mode, mode;	/* 0100644 is a plain file; 0: absent */
-	const char *text;	/* borrowed; NULL: removed, over 48 KiB, or */
+	const char *text;	/* borrowed; NULL: removed, too long, or */
 	size_t len;		/* no blob (a submodule). len: its bytes */
 	const char *base;	/* the same of what was there; read for a */
 	size_t base_len;	/* document's place only */

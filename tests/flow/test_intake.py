@@ -162,6 +162,13 @@ def files(ann, task):
         "documents are not removed": lambda: (ann.dir / path).unlink(),
         f"{ack}: only agents": put(ack, b"{}\n"),
         f"{ack}: documents are not": lambda: (ann.dir / ack).unlink(),
+        "1-verdict.json: only agents": put(
+            ack.replace("-ack", "-verdict"), b"{}\n"),
+        "2-redispatch.json: only agents": put(
+            ack.replace("1-ack", "2-redispatch"), b"{}\n"),
+        "issues: is not": member(issues=[]),
+        "issues: a new task has": put(place(other), new_task(
+            other, issues=[])),
         "2-ack.json: only agents": put(ack.replace("1-ack", "2-ack"),
                                        (ann.dir / ack).read_bytes()),
         "a regular file|that is not executable": mode("100755"),

@@ -205,18 +205,6 @@ def test_only_one_of_many_redispatches_opens_the_next_attempt(agent):
     assert len(agent.journal("task_redispatched", task_id=task["id"])) == 1
 
 
-def test_an_issue_too_large_to_hand_on_is_refused_at_once(agent):
-    task = reported(agent, meta={"x": "y" * 30000})
-    words = "z" * 16500
-    no(agent, task, "verdict", 413, "task_too_large", attempt=1,
-       decision="fail", issues=[issue(words)])
-    words = words[:-1000]
-    yes(agent, task, "verdict", attempt=1, decision="fail",
-        issues=[issue(words)])
-    opened = yes(agent, task, "redispatch", attempt=2, issues=[issue(words)])
-    assert agent.ack(opened)["issues"] == [issue(words)]
-
-
 def test_who_may_not_judge_does_not(agent):
     task = reported(agent)
     agent.token("watcher", "observer")

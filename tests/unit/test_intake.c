@@ -27,6 +27,15 @@ static const char attempt_text[] =
 	"\"codex\",\"at\":\"2026-01-02T03:04:05.000006Z\",\"correlation_id\":"
 	"\"c-1\",\"echoed_acceptance_criteria\":[]}";
 
+#define ISSUES "[{\"criterion_ref\":\"AC-1\",\"text\":\"\u00e9\"}]"
+
+static const char verdict_text[] =
+	"{\"id\":\"t-1.1.verdict\",\"task_id\":\"t-1\",\"attempt\":1,\"by\":"
+	"\"codex\",\"at\":\"2026-01-02T03:04:05.000006Z\",\"correlation_id\":"
+	"\"c-1\",\"decision\":\"fail\",\"result_sha\":null,\"issues\":" ISSUES
+	",\"issues_sha256\":\"8ba16e79e8b6a07406466b0d30abafc0"
+	"53290dcd417194543201b12063bcb8ed\"}";
+
 /* The document with one member set (JSON) or, with NULL, left out. */
 static char *changed(const char *text, const char *key, const char *value,
 		     size_t *len)
@@ -269,6 +278,71 @@ START_TEST(only_agents_write_what_is_not_a_task_and_only_once)
 }
 END_TEST
 
+START_TEST(a_verdict_has_the_hash_of_its_issues_and_may_be_given_again)
+{
+	static const struct { const char *key, *value, *why; } bad[] = {
+		{"issues", "[]", "issues_sha256"},
+		{"issues", "[{\"criterion_ref\":\"AC-1\",\"text\":\"e\"}]",
+		 "issues_sha256"},
+		{"issues", "[{\"text\":\"\"}]", "issues[0]"},
+		{"issues", "[1]", "issues[0]"}, {"issues", "{}", "array"},
+		{"issues_sha256", NULL, "missing"},
+		{"issues_sha256", "\"x\"", "hex"},
+		{"decision", "\"maybe\"", "one of"},
+		{"result_sha", "1", "hex"}, {"result_sha", NULL, "missing"},
+		{"id", "\"t-1.1.result\"", "path"}, {"attempt", "2", "path"},
+	};
+	char *text, *why;
+	struct ssot_change c;
+	size_t len;
+
+	text = changed(verdict_text, NULL, NULL, &len);
+	c = place("verdict", text, len);
+	why = add(true, &c);
+	ck_assert_msg(!why, "%s", why);
+	why = add(false, &c);
+	ck_assert(why && strstr(why, "only agents"));
+	free(why);
+	memset(c.base_sha, 'b', 40);
+	ck_assert(!add(true, &c));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		char *other = changed(verdict_text, bad[i].key, bad[i].value,
+				      &c.len);
+
+		c.text = other;
+		why = add(true, &c);
+		ck_assert_msg(why && strstr(why, bad[i].why), "%s: %s",
+			      bad[i].key, why);
+		free(why);
+		free(other);
+	}
+	free(text);
+}
+END_TEST
+
+START_TEST(the_issues_of_a_task_are_an_agents_to_write)
+{
+	char *text, *why;
+	struct ssot_change c;
+	size_t len;
+
+	text = changed(task_text, "issues", ISSUES, &len);
+	c = place("task", text, len);
+	why = add(true, &c);
+	ck_assert_msg(!why, "%s", why);
+	why = add(false, &c);
+	ck_assert(why && strstr(why, "a new task has none"));
+	free(why);
+	free(text);
+	text = changed(task_text, "issues", "[{\"text\":\"\"}]", &len);
+	c = place("task", text, len);
+	why = add(true, &c);
+	ck_assert(why && strstr(why, "issues[0]"));
+	free(why);
+	free(text);
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_json_of_ours_are_refused)
 {
 	static const char *const bad[] = {
@@ -321,4 +395,6 @@ TESTS("intake", an_edit_may_touch_what_anybody_may_change,
       a_new_task_of_a_person_begins_at_the_beginning,
       a_file_is_what_its_path_says,
       only_agents_write_what_is_not_a_task_and_only_once,
+      a_verdict_has_the_hash_of_its_issues_and_may_be_given_again,
+      the_issues_of_a_task_are_an_agents_to_write,
       bytes_that_are_no_json_of_ours_are_refused)

@@ -47,15 +47,15 @@ START_TEST(every_kind_of_entry_is_told)
 	work_clone();
 	sh("cd %s/w && printf x >plain && printf yy >run.sh && chmod +x run.sh"
 	   " && ln -s /etc/passwd link && mkdir -p a/b/c && printf 1 >a/b/c/d "
-	   "&& head -c 49153 /dev/zero >huge && head -c 49152 /dev/zero >full "
+	   "&& head -c 53249 /dev/zero >huge && head -c 53248 /dev/zero >full "
 	   "&& printf z >README.md && mkdir -p tasks/0 && printf q >tasks/0/x "
 	   "&& git add . && git update-index --add --cacheinfo 160000,"
 	   "%s,sub && git commit -q -m x && git push -q origin main 2>&1",
 	   dir, from);
 	keep(to, sh("git -C %s rev-parse main", path));
 	snprintf(want, sizeof(want), "README.md 100644>100644 - 1\n"
-		 "a/b/c/d 0>100644 - 1\nfull 0>100644 - 49152\n"
-		 "huge 0>100644 - no text 49153\nlink 0>120000 - 11\n"
+		 "a/b/c/d 0>100644 - 1\nfull 0>100644 - 53248\n"
+		 "huge 0>100644 - no text 53249\nlink 0>120000 - 11\n"
 		 "plain 0>100644 - 1\nrun.sh 0>100755 - 2\n"
 		 "sub 0>160000 - no text 0\ntasks/0/x 0>100644 -! 1\n");
 	ck_assert_str_eq(differs(from, to), want);
@@ -237,6 +237,12 @@ START_TEST(a_path_has_a_kind_only_where_its_document_belongs)
 	ck_assert_str_eq(ssot_path_kind(path_of("attempts", "t-1",
 						"t-1/1-result.json")),
 			 "result");
+	ck_assert_str_eq(ssot_path_kind(path_of("attempts", "t-1",
+						"t-1/1-verdict.json")),
+			 "verdict");
+	ck_assert_str_eq(ssot_path_kind(path_of("attempts", "t-1",
+						"t-1/2-redispatch.json")),
+			 "redispatch");
 	ck_assert_str_eq(ssot_path_kind(path_of("evidence", "t-1",
 						"t-1/r-1.json")), "package");
 	ck_assert_str_eq(ssot_path_kind(path_of("conflicts", "t.1-x",
