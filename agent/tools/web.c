@@ -248,7 +248,7 @@ static void set_trust(CURL *c)
 		curl_easy_setopt(c, CURLOPT_CAPATH, dir);
 }
 
-static void set_safety(CURL *c, const char *url)
+static void set_safety(CURL *c, const struct web_request *q)
 {
 	struct place p;
 
@@ -261,9 +261,9 @@ static void set_safety(CURL *c, const char *url)
 	curl_easy_setopt(c, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(c, CURLOPT_USERAGENT, "kircerta/" KIRCERTA_VERSION);
 	/* On a kept connection curl may repeat a request by itself. */
-	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, 1L);
-	curl_easy_setopt(c, CURLOPT_FORBID_REUSE, 1L);
-	if (place_read(url, &p) && is_loopback(p.host))
+	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, q->repeatable ? 0L : 1L);
+	curl_easy_setopt(c, CURLOPT_FORBID_REUSE, q->repeatable ? 0L : 1L);
+	if (place_read(q->url, &p) && is_loopback(p.host))
 		curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
 	place_fini(&p);
 }
@@ -306,7 +306,7 @@ static void set_up(CURL *c, const struct web_request *q, struct transfer *x)
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, x);
 	set_trust(c);
-	set_safety(c, q->url);
+	set_safety(c, q);
 	set_body(c, q, x);
 }
 

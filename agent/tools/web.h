@@ -24,6 +24,7 @@ struct web_request {
 	int64_t limit_ms;		/* 0: the tool's deadline alone */
 	bool past_cancel;		/* goes on although it is cancelled */
 	size_t keep;			/* bytes of the answer that matter; 0: all */
+	bool repeatable;		/* may share a connection; see web.c */
 };
 
 struct web_reply {

@@ -1,8 +1,9 @@
 /*
  * webhook post: one delivery to one receiver, the headers and the body as
  * they were given: who starts it has signed them. What is answered is handed
- * back, cut; who starts it judges that. No tool of anybody: a server can hang
- * and a library with it.
+ * back, cut; who starts it judges that. webhook deliver: several in order, on
+ * one connection, up to the first that is not taken. No tool of anybody: a
+ * server can hang and a library with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 
 #include "agent/tools/tool.h"
 #include "agent/tools/web.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -69,9 +71,8 @@ static bool is_visible(const char *value)
 }
 
 /* [["Name", "value"], ...]; one line each, whatever is in them. */
-static void headers_of(const struct tool *t, struct delivery *d)
+static void headers_of(const json_t *list, struct delivery *d)
 {
-	const json_t *list = tool_list(t, "headers");
 	const char *name, *value;
 	size_t i;
 	json_t *pair;
@@ -115,10 +116,15 @@ static void body_of(const struct tool *t, struct delivery *d)
 	d->len = st.st_size;
 }
 
-static void delivery_fini(struct delivery *d)
+static void headers_free(struct delivery *d)
 {
 	for (char **h = d->headers; *h; h++)
-		free(*h);
+		xfree(*h);
+}
+
+static void delivery_fini(struct delivery *d)
+{
+	headers_free(d);
 	mem_wipe(d->url, strlen(d->url));
 	free(d->url);
 	if (d->fd >= 0)
@@ -144,7 +150,7 @@ static int post(const struct tool *t)
 	struct web *w;
 	json_t *result;
 
-	headers_of(t, &d);
+	headers_of(tool_list(t, "headers"), &d);
 	body_of(t, &d);
 	d.url = url_of(t);
 	w = web_open();
@@ -164,17 +170,82 @@ static int post(const struct tool *t)
 	return tool_result(result);
 }
 
+/* One of many: {"headers", "body"}. Was it taken? */
+static bool take(const struct tool *t, struct web *w, const json_t *one,
+		 const char *url, int64_t each_ms, struct web_reply *r)
+{
+	const char *body = json_str(one, "body");
+	struct delivery d = {0};
+
+	if (!body)
+		tool_fail(err_row(ERR_invalid_args), "a delivery has no body");
+	headers_of(json_object_get(one, "headers"), &d);
+	web_send(w, t, &(struct web_request){
+		.method = "POST", .url = url,
+		.headers = (const char *const *)d.headers,
+		.body = body, .len = (int64_t)strlen(body),
+		.keep = ANSWER_MAX, .limit_ms = each_ms,
+		.repeatable = true}, r);
+	headers_free(&d);
+	return r->status / 100 == 2;
+}
+
+/*
+ * {"done"}, how many were taken, the first ones; and of the one that was not,
+ * {"status"}, 0 with "why" where no answer came. None is begun any more after
+ * begin_ms, each may take each_ms. Everybody has an id, so one that is
+ * repeated on a connection that broke does no harm.
+ */
+static int deliver(const struct tool *t)
+{
+	const json_t *list = tool_list(t, "deliveries");
+	int64_t begin_ms = tool_int(t, "begin_ms", 1, 3600000, 0);
+	int64_t each_ms = tool_int(t, "each_ms", 1, 3600000, 0);
+	int64_t until = clock_mono_us() + begin_ms * 1000;
+	size_t n = json_array_size(list), done = 0;
+	struct web_reply r = {.status = 200};
+	char *url = url_of(t);
+	struct web *w = web_open();
+	json_t *result;
+
+	while (done < n && (!done || clock_mono_us() < until) &&
+	       take(t, w, json_array_get(list, done), url, each_ms, &r))
+		done++;
+	result = json_pack("{s:I}", "done", (json_int_t)done);
+	if (r.status / 100 != 2) {
+		json_set_int(result, "status", r.status);
+		if (r.retry_after_s >= 0)
+			json_set_int(result, "retry_after_s",
+				     r.retry_after_s);
+		json_set_str(result, "why", r.status ? NULL : r.why);
+	}
+	web_reply_fini(&r);
+	web_close(w);
+	mem_wipe(url, strlen(url));
+	free(url);
+	return tool_result(result);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct tool *t);
+} verbs[] = {{"post", post}, {"deliver", deliver}};
+
 int main(int argc, char **argv)
 {
+	size_t i = 0;
 	struct tool *t;
 	int rc;
 
-	if (argc != 2 || strcmp(argv[1], "post")) {
-		fprintf(stderr, "usage: webhook post < request.json\n");
+	while (argc == 2 && i < ARRAY_LEN(verbs) &&
+	       strcmp(argv[1], verbs[i].name))
+		i++;
+	if (argc != 2 || i == ARRAY_LEN(verbs)) {
+		fprintf(stderr, "usage: webhook post|deliver < request.json\n");
 		return 2;
 	}
 	t = tool_open();
-	rc = post(t);
+	rc = verbs[i].run(t);
 	tool_free(t);
 	return rc;
 }

@@ -16,16 +16,16 @@ DIR = Path(tempfile.mkdtemp(prefix="kc-post-"))
 HOOK = Receiver()
 
 
-def start(env=None):
+def start(env=None, verb="post"):
     return subprocess.Popen(
-        [kc.BUILD / "tools/webhook", "post"], stdin=subprocess.PIPE,
+        [kc.BUILD / "tools/webhook", verb], stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env=os.environ | (env or {}))
 
 
-def post(timeout_s=20, env=None, **args):
+def post(timeout_s=20, env=None, verb="post", **args):
     """Its one line."""
-    proc = start(env)
+    proc = start(env, verb)
     out, err = proc.communicate(json.dumps(
         {"v": 1, "timeout_s": timeout_s, "args": args}).encode(),
         timeout=60 * kc.PATIENCE)
@@ -155,6 +155,34 @@ def test_who_does_not_answer_is_not_waited_for():
         HOOK.open.set()
     said = post(url="http://127.0.0.1:1/")["error"]
     assert said["error_code"] == "webhook_unreachable", said
+
+
+def deliver(path, n, begin_ms=60000, each_ms=20000):
+    return post(verb="deliver", timeout_s=90, begin_ms=begin_ms,
+                url_file=secret("url", HOOK.url + path), each_ms=each_ms,
+                deliveries=[{"headers": [["Webhook-Id", f"e{i}"]],
+                             "body": f"{i}"} for i in range(n)])
+
+
+def test_several_go_in_order_up_to_the_first_that_is_not_taken():
+    assert deliver("/many", 50) == {"result": {"done": 50}}
+    assert [(g["headers"]["webhook-id"], g["body"]) for g in
+            HOOK.at("/many", 50)] == [(f"e{i}", b"%d" % i) for i in range(50)]
+    HOOK.answers["/some"] = [(204, {}, b"")] * 3 + [
+        (503, {"Retry-After": "9"}, b"")]
+    assert deliver("/some", 6)["result"] == {
+        "done": 3, "status": 503, "retry_after_s": 9, "why": None}
+    assert len(HOOK.at("/some")) == 4
+    HOOK.open.clear()
+    try:
+        said = deliver("/stuck", 3, each_ms=300)["result"]
+        assert said["done"] == said["status"] == 0 and said["why"], said
+    finally:
+        HOOK.open.set()
+    assert deliver("/brief", 500, begin_ms=1)["result"]["done"] < 500
+    assert "error" in post(verb="deliver", deliveries=[{"body": 7}],
+                           url_file=secret("url", HOOK.url), begin_ms=1,
+                           each_ms=1)
 
 
 kc.main()
