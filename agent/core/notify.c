@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/core/notify_words.h"
+#include "agent/core/outbox.h"
 #include "agent/core/pause.h"
 #include "agent/core/second_row.h"
 #include "agent/core/threads.h"
@@ -53,6 +54,7 @@ struct place {
 };
 
 struct notify {
+	struct outbox *outbox;		/* those that are signed */
 	int stop;
 	size_t n;
 	struct place *places;
@@ -92,6 +94,8 @@ static void put(struct place *p, json_t *args)
 
 void notify_feed(struct notify *n, struct record *const *records, size_t len)
 {
+	if (n)
+		outbox_feed(n->outbox, records, len);
 	for (size_t i = 0; n && i < len * n->n; i++) {
 		const struct record *r = records[i / n->n];
 		struct place *p = &n->places[i % n->n];
@@ -320,15 +324,19 @@ struct notify *notify_open(struct core *k)
 		abort();
 	n->places = xcalloc(s->n_notifies, sizeof(*n->places));
 	for (size_t i = 0; i < s->n_notifies; i++)
-		if (*s->notifies[i].url_file)
+		if (*s->notifies[i].url_file &&
+		    !notify_is_signed(&s->notifies[i]))
 			init(&n->places[n->n++], n, k, &s->notifies[i]);
+	n->outbox = outbox_open(k);
 	return n;
 }
 
 void notify_halt(struct notify *n)
 {
-	if (n)
-		eventfd_write(n->stop, 1);
+	if (!n)
+		return;
+	eventfd_write(n->stop, 1);
+	outbox_halt(n->outbox);
 }
 
 void notify_close(struct notify *n)
@@ -336,6 +344,7 @@ void notify_close(struct notify *n)
 	if (!n)
 		return;
 	notify_halt(n);
+	outbox_close(n->outbox);
 	for (size_t i = 0; i < n->n; i++) {
 		struct place *p = &n->places[i];
 
@@ -362,19 +371,32 @@ static json_int_t waiting(struct place *p)
 	return n;
 }
 
+static void add_rows(struct notify *n, json_t *all)
+{
+	for (size_t i = 0; i < n->n; i++) {
+		json_t *one;
+
+		second_row_json(&n->places[i].row, all);
+		one = json_array_get(all, i);
+		json_set_int(one, "waiting", waiting(&n->places[i]));
+	}
+	outbox_rows(n->outbox, all);
+}
+
 /* One row for all; what is wrong is that of the first that is not well. */
 bool notify_row(struct notify *n, json_t *rows)
 {
-	json_t *all = json_array(), *row = NULL;
+	json_t *all = json_array(), *row = NULL, *one;
 	bool bad = false;
+	size_t i;
 
-	for (size_t i = 0; n && i < n->n; i++) {
-		bool down = second_row_json(&n->places[i].row, all);
-		json_t *one = json_array_get(all, i);
+	if (n)
+		add_rows(n, all);
+	json_array_foreach (all, i, one) {
+		bool down = strcmp(json_str(one, "status"), "ok") != 0;
 
 		json_object_del(one, "size");
 		json_object_del(one, "last");
-		json_set_int(one, "waiting", waiting(&n->places[i]));
 		if (!row || (down && !bad))
 			row = one;
 		bad |= down;

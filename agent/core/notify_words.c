@@ -22,13 +22,21 @@ static bool is_late(const struct record *r)
 		json_is_set(r->data, "last"));
 }
 
+/* All but what every answer leaves, and what telling itself leaves. */
+static bool listed(const struct notify_conf *conf, const char *type)
+{
+	if (strcmp(conf->events, NOTIFY_ALL))
+		return words_index(conf->events, ' ', type) >= 0;
+	return strcmp(type, "request") && strncmp(type, "notify_", 7);
+}
+
 /* Whoever cannot be reached is not told so: that would never end. */
 bool notify_wants(const struct notify_conf *conf, const char *name,
 		  const struct record *r)
 {
 	const char *what = json_str(r->data, "what");
 
-	return words_index(conf->events, ' ', r->type) >= 0 &&
+	return listed(conf, r->type) &&
 	       (!conf->escalate || is_late(r)) && (!what || strcmp(what, name));
 }
 

@@ -64,7 +64,8 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 
 /*
  * args: {"type": .., "data": {..}}, from whoever runs the agent; maybe with
- * the ids of what it is about, "correlation_id", "task_id", "run_id".
+ * the ids of what it is about, "correlation_id", "task_id", "run_id", and
+ * documents to "put".
  */
 int op_service(struct agent *a, struct call *c, struct err *err)
 {
@@ -73,6 +74,7 @@ int op_service(struct agent *a, struct call *c, struct err *err)
 		.task_id = json_str(c->args, "task_id"),
 		.run_id = json_str(c->args, "run_id"),
 		.data = json_incref(json_object_get(c->args, "data")),
+		.put = json_incref(json_object_get(c->args, "put")),
 	};
 	const char *of = json_str(c->args, "correlation_id");
 

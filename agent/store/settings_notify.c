@@ -31,9 +31,19 @@ static const struct conf_key keys[] = {
 	ROW("url-file", CONF_PATH, url_file, NULL, NULL,
 	    "File that holds the URL to post to, 0600"),
 	ROW("events", CONF_TEXT, events, NULL, NULL,
-	    "Types of records to tell of (default: " EVENTS ")"),
+	    "Types of records to tell of (default: " EVENTS "); with a "
+	    "secret-file also all"),
 	ROW("escalate", CONF_BOOL, escalate, "false", NULL,
 	    "true: of an approval only from its last reminder on"),
+	ROW("secret-file", CONF_PATH, secret_file, NULL, NULL,
+	    "File with a whsec_ key, 0600: the records themselves, signed"),
+	ROW("next-secret-file", CONF_PATH, next_secret_file, NULL, NULL,
+	    "Another one that signs too, during a rotation"),
+	{.section = "notify", .key = "give-up", .type = CONF_TIME,
+	 .offset = offsetof(struct notify_conf, give_up), .fallback = "24h",
+	 .min = 1000000, .max = 31536000000000,
+	 .help = "How long a signed record that fails is tried again, 1s to "
+		 "365d"},
 };
 
 const char *notify_kind_name(int kind)
@@ -92,6 +102,9 @@ static const char *events_wrong(const char *events)
 		return "has request in it, which every answer leaves";
 	if (!strncmp(events, "notify_", 7) || strstr(events, " notify_"))
 		return "has in it what telling itself leaves";
+	if (strcmp(events, NOTIFY_ALL) &&
+	    words_index(events, ' ', NOTIFY_ALL) >= 0)
+		return "has " NOTIFY_ALL " beside others";
 	return NULL;
 }
 
@@ -118,24 +131,53 @@ int settings_notify(struct settings *s, const struct conf_entry *e,
 	return wrong ? conf_error(e, err, "the value %s", wrong) : 0;
 }
 
+static bool given(const char *value)
+{
+	return value && *value;
+}
+
+bool notify_is_signed(const struct notify_conf *n)
+{
+	return given(n->secret_file);
+}
+
+static int wrong(const struct settings *s, const struct notify_conf *n,
+		 const char *what, const char *hint, struct err *err)
+{
+	err_set(err, ERR_bad_config, "%s: [notify \"%s\"] %s", s->file,
+		n->name, what);
+	return err_hint(err, "%s", hint);
+}
+
+static int check(const struct settings *s, struct notify_conf *n,
+		 struct err *err)
+{
+	if (!n->url_file)
+		return wrong(s, n, "has no url-file", "Write the URL into a "
+			     "file of mode 0600 and name that.", err);
+	if (notify_is_signed(n) && strcmp(kinds[n->kind], "webhook"))
+		return wrong(s, n, "has a secret-file and is no webhook",
+			     "Only kind = webhook is signed.", err);
+	if (!notify_is_signed(n) && given(n->next_secret_file))
+		return wrong(s, n, "has a next-secret-file alone",
+			     "Name the key that counts now as secret-file.",
+			     err);
+	if (!given(n->events)) {
+		free(n->events);
+		n->events = xstrdup(n->escalate ? LATE_EVENTS : EVENTS);
+	}
+	if (!notify_is_signed(n) && !strcmp(n->events, NOTIFY_ALL))
+		return wrong(s, n, "tells people of all there is",
+			     "List the types, or name a secret-file: all is "
+			     "for programs.", err);
+	return 0;
+}
+
 int settings_notify_check(struct settings *s, struct err *err)
 {
-	for (size_t i = 0; i < s->n_notifies; i++) {
-		struct notify_conf *n = &s->notifies[i];
-
-		if (!n->url_file) {
-			err_set(err, ERR_bad_config,
-				"%s: [notify \"%s\"] has no url-file",
-				s->file, n->name);
-			return err_hint(err, "Write the URL into a file of "
-					"mode 0600 and name that.");
-		}
-		if (!n->events || !*n->events) {
-			free(n->events);
-			n->events = xstrdup(n->escalate ? LATE_EVENTS :
-							  EVENTS);
-		}
-	}
+	for (size_t i = 0; i < s->n_notifies; i++)
+		if (check(s, &s->notifies[i], err))
+			return -1;
 	return 0;
 }
 

@@ -7,7 +7,8 @@ import kc
 
 class Receiver:
     """What came, in order: {"path", "headers", "body"}; and by path what is
-    answered next, (status, headers, body), 204 where nothing is said."""
+    answered next, (status, headers, body), 204 where nothing is said; or a
+    function of the handler, for what is no answer."""
 
     def __init__(self, tls=None):
         self.got, self.answers, self.changed = [], {}, threading.Condition()
@@ -20,7 +21,11 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.take(self.path, dict(self.headers), body)
                 receiver.open.wait(100)
-                status, headers, body = receiver.answer(self.path)
+                answer = receiver.answer(self.path)
+                if callable(answer):
+                    self.close_connection = True
+                    return answer(self)
+                status, headers, body = answer
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)

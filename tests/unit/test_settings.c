@@ -258,6 +258,14 @@ START_TEST(what_cannot_be_meant_names_file_line_and_key)
 		{"[notify \"p\"]\n\tevents = degraded, request\n", "request"},
 		{"[notify \"p\"]\n\tevents = notify_sent\n", "telling"},
 		{"[notify \"p\"]\n\tevents = Degraded\n", "types"},
+		{"[notify \"p\"]\n\turl-file = x\n\tevents = all\n",
+		 "of all there is"},
+		{"[notify \"p\"]\n\tevents = all, degraded\n", "beside"},
+		{"[notify \"p\"]\n\turl-file = x\n\tkind = ntfy\n"
+		 "\tsecret-file = y\n", "no webhook"},
+		{"[notify \"p\"]\n\turl-file = x\n"
+		 "\tnext-secret-file = y\n", "alone"},
+		{"[notify \"p\"]\n\tgive-up = 999ms\n", "out of range"},
 		{"[hook \"github\"]\n\tscheme = github\n", "unknown"},
 		{"[include]\n\tpath = other\n", "include.path: unknown key"},
 		{"[agent\n", "agent.conf"},
