@@ -10,18 +10,20 @@ from task_model import SCOPE, STEPS, Task
 
 SEED = int(os.environ.get("KIRCERTA_SEED", 1))
 STEP_COUNT = 40000 if os.environ.get("KIRCERTA_SOAK") else 2400 // kc.SLOW
-TASKS, STALLS = 6, 40   # at once; one in so many steps lets a lease end
+TASKS, LIMIT = 6, 3     # at once: at all, for each executor
+STALLS = 30             # one in so many steps lets a lease end
 STATUS = {"insufficient_scope": 403, "base_sha_required": 428,
           "write_conflict": 409, "criteria_locked": 409, "stale_attempt": 409,
           "invalid_transition": 409, "lease_held": 409, "ack_mismatch": 422,
           "unknown_criterion": 422, "unknown_evidence": 422,
-          "fidelity_mismatch": 422}
+          "fidelity_mismatch": 422, "executor_busy": 409}
 RARE = {"halt": 0.3, "approve": 0.2, "reject": 0.2, "update": 0.5}
 WORDS = ("it is done", "it is d\u043ene", "e\u0301", "\u00e9", "a\u202eb", " ")
 
 
 def new_agent():
-    agent = kc.Agent(start=False, conf={"timeouts.lease": "10ms"})
+    agent = kc.Agent(start=False, conf={
+        "timeouts.lease": "10ms", "run.max-per-executor": LIMIT})
     for name, scope in SCOPE.items():
         agent.tokens[name] = agent.token(name, scope, "observer")
     return agent.start()
@@ -91,7 +93,8 @@ class Walk:
         if step in ("update", "approve", "reject", "halt", "resume") or \
                 step == "heartbeat" and self.wrong(0.5):
             return None
-        n = model.attempt + (step == "redispatch")
+        n = model.attempt + (step == "redispatch" or step == "ack" and
+                             model.state == "stalled" and self.wrong(0.5))
         odds = 0.5 if model.state == "stalled" else 0.1
         return max(1, n + self.rng.choice((-1, 1, 1)) if self.wrong(odds)
                    else n)
@@ -107,7 +110,7 @@ class Walk:
                      "work_log_index": self.rng.randrange(3)}}
                 for _ in range(self.rng.choice((0, 1, 1, 2)))]
 
-    def given(self, step, model):
+    def given(self, step, by, model):
         """(for the model, for the agent)"""
         given = {"base": self.base(model, step == "update"),
                  "attempt": self.attempt(model, step)}
@@ -118,6 +121,9 @@ class Walk:
             body |= {"echoed_acceptance_criteria": given["echo"]}
         if step in ("ack", "heartbeat"):
             body["lease_s"] = 3600
+            given["room"] = LIMIT > sum(
+                m.state == "running" and m.holder == by
+                for m in self.tasks.values())
         if step == "result":
             refs = [c["id"] for c in model.criteria]
             given["refs"] = refs + ["AC-9"] if self.wrong() else refs
@@ -154,12 +160,9 @@ class Walk:
     # The steps.
 
     def create(self):
-        """A new task takes the place of an old one."""
         criteria = self.criteria()
         task = self.agent.post("/api/tasks", {
             "title": "walk", "acceptance_criteria": criteria}).json
-        if len(self.tasks) == TASKS:
-            del self.tasks[self.rng.choice(list(self.tasks))]
         self.tasks[task["id"]] = Task(criteria)
         self.shas[task["id"]] = [task["sha"]]
         return task["id"]
@@ -176,7 +179,7 @@ class Walk:
     def step(self):
         task, model, step = self.pick()
         by = self.actor(step, model)
-        given, body = self.given(step, model)
+        given, body = self.given(step, by, model)
         if given["attempt"]:
             body["attempt"] = given["attempt"]
         if given["base"] is not None:
@@ -189,6 +192,7 @@ class Walk:
             want, answer, self.said[-12:])
         self.agrees(task, None if code else answer)
         if model.state in ("approved", "rejected") and self.wrong(0.3):
+            del self.tasks[task]
             self.create()
 
     def agrees(self, task, shown=None):
@@ -248,6 +252,7 @@ def test_any_steps_come_out_as_the_model_says(fresh):
     for step in STEPS:
         assert (step, None) in came, step
     assert set(STATUS) == {code for _, code in came if code}
+    assert fresh.journal("ack_accepted", took_over_from="codex")
     assert fresh.chained()
 
 
