@@ -31,6 +31,8 @@ static const struct { const char *reason, *rule; } built_in[] = {
 	{"outcome_unknown", "built in: a publish whose outcome nobody knows "
 	 "is not sent again"},
 	{"publish_not_allowed", "task: allow_external_publish is false"},
+	{"fidelity_incomplete", "review.require-fidelity: what is missing is "
+	 "in gaps"},
 	{"self_approval", "built in: who asked does not decide, and nobody "
 	 "decides twice"},
 	{"admin_field", "built in: a field that is not the caller's"},

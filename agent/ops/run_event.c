@@ -54,7 +54,7 @@ static void go_after(struct agent *a, const json_t *run)
 	static const char *const kept[] = {
 		"id", "tool", "task_id", "criterion_ref", "correlation_id",
 		"actor", "side_effect_level", "args", "effective_args",
-		"stage", "approval_id",
+		"stage", "approval_id", "attempt",
 		"started_at",
 	};
 	struct going *g = xcalloc(1, sizeof(*g));

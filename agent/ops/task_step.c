@@ -3,21 +3,28 @@
  * resumed.
  */
 #include "agent/ops/approval.h"
+#include "agent/ops/fidelity.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
 #include "common/json.h"
 #include "common/words.h"
 
-/* An admin's step: from one of the states to the next, with a reason. */
+typedef int may_step(struct agent *a, struct call *c, const json_t *task,
+		     struct err *err);
+
+/*
+ * An admin's step: from one of the states to the next, with a reason, if
+ * may says so too (NULL: nothing is asked).
+ */
 static int step(struct agent *a, struct call *c, const char *from,
-		const char *to, struct err *err)
+		const char *to, may_step *may, struct err *err)
 {
 	json_t *task = task_of(a, c, err), *next;
 	struct fact fact = {.type = "task_state"};
 
 	if (!task || task_base_check(a, c, task, false, err) ||
-	    task_in_state(task, from, err))
+	    task_in_state(task, from, err) || (may && may(a, c, task, err)))
 		return -1;
 	next = json_deep_copy(task);
 	json_set_str(next, "state", to);
@@ -38,12 +45,12 @@ static int step(struct agent *a, struct call *c, const char *from,
 
 int op_task_approve(struct agent *a, struct call *c, struct err *err)
 {
-	return step(a, c, "needs_review", "approved", err);
+	return step(a, c, "needs_review", "approved", fidelity_check, err);
 }
 
 int op_task_reject(struct agent *a, struct call *c, struct err *err)
 {
-	if (step(a, c, "needs_review", "rejected", err))
+	if (step(a, c, "needs_review", "rejected", NULL, err))
 		return -1;
 	approval_end_of_task(a, c, call_str(c, "id"), "the task was rejected");
 	return 0;
@@ -64,7 +71,7 @@ void task_halt_hurry(struct agent *a, struct call *c)
 
 int op_task_halt(struct agent *a, struct call *c, struct err *err)
 {
-	if (step(a, c, HALTABLE, "halted", err))
+	if (step(a, c, HALTABLE, "halted", NULL, err))
 		return -1;
 	run_end_of_task(a, c, call_str(c, "id"), "the task was halted");
 	return 0;
@@ -72,5 +79,5 @@ int op_task_halt(struct agent *a, struct call *c, struct err *err)
 
 int op_task_resume(struct agent *a, struct call *c, struct err *err)
 {
-	return step(a, c, "halted", "pending", err);
+	return step(a, c, "halted", "pending", NULL, err);
 }

@@ -46,6 +46,7 @@ struct settings {
 	int64_t max_per_executor;	/* running tasks; 0: any number */
 	int64_t max_runs, max_body, max_upload;
 	char *sandbox_user, *sandbox_write;	/* "": none */
+	bool require_fidelity;		/* before a task is approved */
 	bool sandbox_nnp, sandbox_seccomp, sandbox_landlock, sandbox_strict;
 	struct timeouts timeouts;
 	int64_t reconcile_pause, reconcile_timeout; /* us, as all times */

@@ -23,6 +23,7 @@
 #define KEEP 8192		/* documents kept although settled */
 #define KEEP_WEIGHT 400000	/* and values in them, some 100 bytes each */
 #define LIST_MAX 100000
+#define PAGE 500		/* documents read at a time */
 
 struct held {
 	struct held *next;		/* in its bucket */
@@ -328,6 +329,51 @@ json_t *state_list(struct state *s, const char *kind, const char *states)
 	add_own(s, kind, states, out);
 	json_decref(stored);
 	return out;
+}
+
+/* Those in memory. */
+static void each_own(const struct state *s, const char *kind,
+		     const char *task_id, state_each *each, void *data)
+{
+	const size_t len = strlen(kind);
+
+	for (size_t i = 0; i < s->n_buckets; i++)
+		for (struct held *e = s->buckets[i]; e; e = e->next) {
+			const char *of = json_str(e->doc, "task_id");
+
+			if (!strncmp(e->key, kind, len) && e->key[len] == ':' &&
+			    of && !strcmp(of, task_id))
+				each(kind, e->doc, data);
+		}
+}
+
+int state_of_task(struct state *s, const char *kind, const char *task_id,
+		  state_each *each, void *data, struct err *err)
+{
+	struct doc_filter f = {.kind = kind, .task_id = task_id,
+			       .limit = PAGE};
+	char key[200], after[DOC_ID_MAX + 1] = "";
+	json_t *page, *doc;
+	size_t i, n;
+
+	each_own(s, kind, task_id, each, data);
+	do {
+		f.after_id = after;
+		page = reader_docs(s->reader, &f, err);
+		if (!page)
+			return -1;
+		n = json_array_size(page);
+		json_array_foreach (page, i, doc) {
+			const char *id = json_str(doc, "id");
+
+			key_of(key, kind, id);
+			if (!find(s, key))
+				each(kind, doc, data);
+			snprintf(after, sizeof(after), "%s", id);
+		}
+		json_decref(page);
+	} while (n == PAGE);
+	return 0;
 }
 
 void state_settle(struct state *s, uint64_t seq)

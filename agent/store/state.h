@@ -34,5 +34,12 @@ void state_undo(struct state *s);
  * of references.
  */
 json_t *state_list(struct state *s, const char *kind, const char *states);
+/*
+ * Each document of a kind that names this task, as it is now, once. It is
+ * borrowed, and nothing may be put meanwhile. -1: not all could be read.
+ */
+typedef void state_each(const char *kind, const json_t *doc, void *data);
+int state_of_task(struct state *s, const char *kind, const char *task_id,
+		  state_each *each, void *data, struct err *err);
 /* The read model has everything up to seq: forget what it can tell. */
 void state_settle(struct state *s, uint64_t seq);
