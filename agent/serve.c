@@ -18,6 +18,7 @@
 #include "agent/store/journal.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
+#include "agent/store/webhook_secrets.h"
 #include "common/clock.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -144,6 +145,7 @@ static int build(struct parts *p, const struct globals *g,
 		return -1;
 	evidence_guard(a->evidence, p->home.dir);
 	settings_files(&p->settings, guard_file, a->evidence);
+	a->webhook_secrets = webhook_secrets_new(&p->settings);
 	glass_open(a);
 	return net_open(&p->net, a, listen_at ? listen_at :
 			p->settings.listen, err);
@@ -153,6 +155,7 @@ static void tear_down(struct parts *p)
 {
 	net_close(p->net);
 	glass_close(&p->agent);
+	webhook_secrets_free(p->agent.webhook_secrets);
 	journal_close(p->agent.journal);
 	evidence_close(p->agent.evidence);
 	if (p->agent.tokens)

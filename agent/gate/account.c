@@ -8,6 +8,8 @@
 #include "agent/gate/fold.h"
 #include "agent/ops/failures.h"
 #include "agent/ops/op.h"
+#include "agent/ops/signature.h"
+#include "agent/store/settings_webhook.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/json.h"
@@ -87,12 +89,31 @@ void account_failed(struct agent *a, struct call *c)
 		"wait %u s", c->retry_after_s);
 }
 
+/* Which source, and what the answer does not say: what is wrong with it. */
+static void put_hook(json_t *data, const struct webhook_conf *hook,
+		     enum err_code code, const char *why)
+{
+	json_set_str(data, "source", hook->name);
+	json_set_str(data, "reason", err_row(code)->code);
+	if (why)
+		json_set_str(data, "why", why);
+}
+
 void account_refusal(struct agent *a, struct call *c)
 {
 	struct fact fact = {.status = err_row(c->err.code)->status};
 
 	token_hide(c->err.detail);
-	if (unknown(c->err.code) && !c->known) {
+	if (c->hook && c->prepared)
+		return;			/* what it says tells why itself */
+	if (c->hook) {
+		fact.type = "webhook_rejected";
+		fact.data = json_object();
+		put_hook(fact.data, c->hook, c->err.code,
+			 c->signature ? signature_why(c->signature) : NULL);
+		put_detail(fact.data, c->err.detail);
+		put_from(fact.data, c);
+	} else if (unknown(c->err.code) && !c->known) {
 		fact.type = "auth_failed";
 		fact.data = json_object();
 		put_fault(fact.data, c->fault, c->fault_id);
@@ -176,7 +197,9 @@ static json_t *folded_data(const struct folded *d)
 	json_set_str(data, "error_code", err_row(d->code)->code);
 	if (d->peer || d->over == OVER_UNIX)
 		put_peer(data, d->over, d->peer);
-	if (unknown(d->code))
+	if (d->hook)
+		put_hook(data, d->hook, d->code, d->why);
+	else if (unknown(d->code))
 		put_fault(data, d->fault, d->token_id);
 	json_object_set_new(data, "folded", json_pack("{s:I,s:s,s:s}",
 		"count", (json_int_t)d->count, "first", first, "last", last));
@@ -240,8 +263,9 @@ struct call *account_release(struct agent *a)
 	while (fold_take(a->fold, &d)) {
 		struct err err = {0};
 
-		if (unknown(d.code))
-			record_folded(a, &d, "auth_failed", NULL);
+		if (d.hook || unknown(d.code))
+			record_folded(a, &d, d.hook ? "webhook_rejected" :
+						      "auth_failed", NULL);
 		record_folded(a, &d, "request", &err);
 		render_folded(&d, &err);
 		err_fini(&err);

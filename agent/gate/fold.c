@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/ops/call.h"
+#include "agent/ops/signature.h"
 #include "common/mem.h"
 
 #define SECOND 1000000
@@ -61,6 +62,11 @@ static uint32_t peer_of(const struct call *c)
 	return c->from.over == OVER_UNIX ? c->from.uid : c->peer;
 }
 
+static const char *why_of(const struct call *c)
+{
+	return c->signature ? signature_why(c->signature) : NULL;
+}
+
 static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 {
 	struct lot *unused = NULL, *l;
@@ -71,6 +77,8 @@ static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 		    l->folded.over == c->from.over &&
 		    l->folded.code == c->err.code &&
 		    l->folded.fault == c->fault &&
+		    l->folded.hook == c->hook &&
+		    l->folded.why == why_of(c) &&
 		    !strcmp(l->folded.token_id, c->fault_id))
 			return l;
 		if (!unused && idle(l, now))
@@ -88,6 +96,8 @@ static struct lot *lot_of(struct fold *f, const struct call *c, int64_t now)
 	unused->folded.peer = peer_of(c);
 	unused->folded.code = c->err.code;
 	unused->folded.fault = c->fault;
+	unused->folded.hook = c->hook;
+	unused->folded.why = why_of(c);
 	strcpy(unused->folded.token_id, c->fault_id);
 	return unused;
 }

@@ -17,6 +17,7 @@
 
 struct call;
 struct fold;
+struct webhook_conf;
 
 #define FOLD_US 250000		/* that an answer waits at most */
 
@@ -41,6 +42,8 @@ struct folded {
 	enum err_code code;
 	enum token_state fault;		/* why they are nobody, */
 	char token_id[24];		/* of a token that was one; or "" */
+	const struct webhook_conf *hook;	/* that they were sent to, and */
+	const char *why;		/* signature_why(); or NULL */
 	char correlation_id[ID_MADE];	/* of those that brought none */
 	uint64_t count;
 	int64_t first, last;		/* wall clock */

@@ -61,6 +61,7 @@ static void authorize(struct call *c)
 	char wanted[48];
 
 	if (!c->op || (c->op->flags & OP_OPEN && !c->known) ||
+	    (c->op->flags & OP_HOOK && c->known) ||
 	    c->op->scopes & c->who.scopes)
 		return;
 	scope_wanted(c->op->scopes, wanted);
@@ -195,7 +196,8 @@ enum applied gate_apply(struct agent *a, struct call *c)
 	    c->op->effect != EFFECT_READ)
 		change(a, c);
 	approval_settle(a, c);
-	if (c->err.code == ERR_unauthenticated)
+	if (c->err.code == ERR_unauthenticated ||
+	    c->err.code == ERR_bad_signature)
 		account_failed(a, c);
 	if (c->err.code && account_holds(a, c))
 		return APPLY_HELD;

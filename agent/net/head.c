@@ -99,7 +99,7 @@ void head_write(struct buf *out, const struct call *c, bool closes)
 	etag(out, c->etag);
 	line(out, "Allow", c->allow);
 	if (c->status == 401)
-		line(out, "WWW-Authenticate", "Bearer");
+		line(out, "WWW-Authenticate", c->hook ? "Signature" : "Bearer");
 	if (c->status == 429 || c->status == 503)
 		buf_addf(out, "Retry-After: %u\r\n",
 			 c->retry_after_s ? c->retry_after_s : 1);

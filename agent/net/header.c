@@ -90,8 +90,16 @@ void header_check_host(struct net *n, struct lws *wsi, struct call *c)
 			"Host %.100s is not served", host);
 }
 
+/* Who signs needs no token, and what was seen before it is known by itself. */
+static bool is_hook(const struct call *c)
+{
+	return c->op && c->op->flags & OP_HOOK;
+}
+
 static void take_bearer(struct call *c, const char *value)
 {
+	if (is_hook(c))
+		return;
 	if (!strncasecmp(value, "bearer ", 7))
 		c->bearer = xstrdup(value + 7 + strspn(value + 7, " "));
 	else	/* no token, and not nothing: it does not count as nobody's */
@@ -127,6 +135,8 @@ static void take_range(struct call *c, const char *value)
 
 static void take_idempotency_key(struct call *c, const char *value)
 {
+	if (is_hook(c))
+		return;
 	if (strlen(value) > 255)
 		err_set(&c->err, ERR_headers_too_large,
 			"Idempotency-Key is over 255 bytes");
@@ -224,7 +234,7 @@ static void check_type(struct lws *wsi, struct call *c)
 	char value[VALUE_MAX] = "";
 	size_t len;
 
-	if (c->err.code || (c->op && c->op->flags & OP_RAW) ||
+	if (c->err.code || (c->op && c->op->flags & (OP_RAW | OP_HOOK)) ||
 	    copy(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, "content-type:",
 		 value) == -1)
 		return;

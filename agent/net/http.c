@@ -13,6 +13,7 @@
 #include "agent/net/sse.h"
 #include "agent/net/peer.h"
 #include "agent/net/upload.h"
+#include "agent/ops/signature.h"
 #include "common/clock.h"
 #include "common/mem.h"
 
@@ -99,6 +100,8 @@ static void keep(struct peer *p, const void *data, size_t len)
 		give_up(p, ERR_overloaded, "too many bodies at once");
 		return;
 	}
+	if (p->call->signature)
+		signature_add(p->call->signature, data, len);
 	buf_add(&p->body, data, len);
 	p->net->body_bytes += p->body.cap - before;
 }

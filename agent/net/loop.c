@@ -16,6 +16,7 @@
 #include "agent/net/sse.h"
 #include "agent/net/watch.h"
 #include "agent/net/ws.h"
+#include "agent/store/webhook_secrets.h"
 #include "common/clock.h"
 #include "common/err.h"
 
@@ -44,6 +45,7 @@ static void on_hangup(uv_signal_t *h, int number)
 	struct net *n = h->data;
 
 	(void)number;
+	webhook_secrets_reload(n->agent->webhook_secrets);
 	if (n->core)
 		core_reload(n->core);
 }

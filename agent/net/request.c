@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/net/header.h"
+#include "agent/net/hook.h"
 #include "agent/net/peer.h"
 #include "agent/net/route.h"
 #include "agent/net/server.h"
@@ -158,13 +159,14 @@ static void take_target(struct lws *wsi, int method, const char *path,
 		take_query(wsi, c);
 }
 
-/* How large a body this call may have; a file's limit is another one. */
+/* How large a body this call may have; a file or an event has another limit. */
 static void check_size(struct net *n, struct request *rq)
 {
 	const struct settings *s = n->agent->settings;
 	const struct call *c = rq->call;
 	bool raw = c->op && c->op->flags & OP_RAW && !c->err.code;
-	int64_t most = raw ? s->max_upload : s->max_body;
+	int64_t most = c->hook ? c->hook->max_body :
+		       raw ? s->max_upload : s->max_body;
 
 	if (rq->now || rq->length <= (uint64_t)most)
 		return;
@@ -209,6 +211,7 @@ void request_read(struct net *n, struct lws *wsi, struct request *rq)
 	if (rq->call->err.code)
 		rq->close = true;
 	take_target(wsi, method, path, rq);
+	hook_begin(n, wsi, rq->call);
 	check_file(wsi, rq);
 	header_take_all(wsi, rq->call, rq->length > 0);
 	check_size(n, rq);

@@ -30,6 +30,7 @@ struct supervisor;
 struct tokens;
 struct tools;
 struct tree;
+struct webhook_secrets;
 
 /* What an operation does to the world: a column of the policy matrix. */
 enum effect {
@@ -142,6 +143,7 @@ struct agent {
 	struct evidence *evidence;
 	struct tokens *tokens;
 	struct failures *failures;	/* to say who they are */
+	struct webhook_secrets *webhook_secrets;	/* or NULL */
 	/*
 	 * Replaced on request; who uses a set takes a reference, and the
 	 * writer keeps old ones until the end, so that none needs a lock.

@@ -31,6 +31,8 @@ struct signature {
 	char body_sha256[SHA256_HEX];
 };
 
+static const char malformed[] = "malformed";
+
 static void wrong(struct signature *s, const char *why)
 {
 	if (!s->why)
@@ -100,7 +102,7 @@ static void parse_stripe(struct signature *s, const char *text)
 		if (strncmp(text, "t=", 2))
 			take(s, "v1=", false, text, len);
 		else if (s->time_text)
-			wrong(s, "malformed");
+			wrong(s, malformed);
 		else
 			s->time_text = xstrndup(text + 2, len - 2);
 		text += len + (text[len] == ',');
@@ -126,11 +128,11 @@ static void check_shown(struct signature *s,
 	    (id && s->scheme != WEBHOOK_GITHUB && !s->id))
 		wrong(s, "missing");
 	if (!s->n_shown || (s->id && !webhook_id_valid(s->id)))
-		wrong(s, "malformed");
+		wrong(s, malformed);
 	if (s->time_text) {
 		s->time = webhook_time(s->time_text);
 		if (s->time < 0) {
-			wrong(s, "malformed");
+			wrong(s, malformed);
 			s->time = 0;
 		}
 	}
@@ -190,7 +192,7 @@ void signature_free(struct signature *s)
 
 void signature_spoil(struct signature *s)
 {
-	wrong(s, "malformed");
+	wrong(s, malformed);
 	stop_macs(s);
 }
 

@@ -38,7 +38,7 @@ int signature_end(struct signature *s, const void *body, size_t len,
 
 /*
  * Why it is not good: missing, malformed, too_many_signatures, mismatch,
- * stale; NULL: it is, or that is not known yet. Not freed.
+ * stale (the same pointer each time); NULL: it is, or that is not known yet.
  */
 const char *signature_why(const struct signature *s);
 /* The event's id as its header has it (github: not signed), or NULL. */

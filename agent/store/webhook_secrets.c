@@ -111,6 +111,8 @@ void webhook_secrets_free(struct webhook_secrets *all)
 
 void webhook_secrets_reload(struct webhook_secrets *all)
 {
+	if (!all)
+		return;
 	pthread_mutex_lock(&all->lock);
 	look_all(all, true);
 	pthread_mutex_unlock(&all->lock);

@@ -35,5 +35,5 @@ webhook_secrets_keys(struct webhook_secrets *all, const struct webhook_conf *w,
 enum webhook_secret_state
 webhook_secrets_state(struct webhook_secrets *all,
 		      const struct webhook_conf *w, char *detail, size_t size);
-/* Look at all the files now, whenever that was last done. */
+/* Look at all the files now, whenever that was last done. NULL is fine. */
 void webhook_secrets_reload(struct webhook_secrets *all);
