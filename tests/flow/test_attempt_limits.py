@@ -48,8 +48,8 @@ def test_a_full_task_goes_all_the_way(agent):
 
 
 def test_criteria_that_fill_a_task_can_be_echoed(agent):
-    name = "t" + "0" * 119
-    token = "by-" + "x" * 61
+    name = "t" + "0" * 127
+    token = "by-" + "x" * 125
     texts = [{"id": f"AC-{n}", "text": "z" * 150} for n in range(1, 196)]
     base = agent.post("/api/tasks", {
         "id": name, "title": "t", "acceptance_criteria": texts}).json
@@ -63,6 +63,8 @@ def test_criteria_that_fill_a_task_can_be_echoed(agent):
     answer = agent.post(url(task, "ack"), echo(task, lease_s=600), by=token,
                         headers={"X-Correlation-Id": "c" * 128})
     assert answer.status == 200, answer
+    kept, = agent.journal("ack_accepted", task_id=task["id"])
+    assert len(pretty(kept["data"]["put"]["ack"])) > LIMIT, "by its names"
     assert agent.chained()
 
 
