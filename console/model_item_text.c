@@ -2,6 +2,7 @@
 #include "console/model_item_text.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buf.h"
 #include "common/json.h"
@@ -62,6 +63,8 @@ char *item_changes(const json_t *list)
 		const char *path = json_str(each, "path");
 		const json_t *from = json_object_get(each, "from");
 
+		if (path && !strcmp(path, "/updated_at"))
+			continue;	/* its row has the time */
 		buf_adds(&b, b.len ? "\n" : "");
 		add_safe(&b, path ? path : "?");
 		buf_adds(&b, ": ");

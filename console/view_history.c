@@ -78,7 +78,7 @@ static bool act(struct ui *ui, struct view *v, enum action action)
 static const struct column columns[] = {
 	{"TIME", 14, 14, cell_day},
 	{"BY", 9, 16, cell_who},
-	{"STEP", 15, 18, cell_step},
+	{"STEP", 17, 18, cell_step},
 	{"CHANGED", 0, 0, cell_what},
 };
 

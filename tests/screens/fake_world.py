@@ -299,9 +299,10 @@ class World:
 
     def revisions(self, task, mean):
         """Oldest first; the newest was pushed by somebody."""
-        steps = [("task.create", "coordinator", [], [
+        steps = [("task_created", "coordinator", [], [
                      {"path": "/title", "to": mean + task["title"]}]),
-                 ("task.ack", "codex", ["attempts/1-ack"], [
+                 ("ack_accepted", "codex", ["attempts/1-ack"], [
+                     {"path": "/updated_at", "from": "a", "to": "b"},
                      {"path": "/state", "from": "pending", "to": "running"},
                      {"path": "/lease", "from": None, "to":
                       {"holder": "codex"}}]),
