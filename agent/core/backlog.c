@@ -11,7 +11,7 @@
 #include "agent/store/journal.h"
 #include "common/mem.h"
 
-#define PLACES_MAX 1024u
+#define PLACES_MAX 256u
 #define BATCH_MAX 256u
 #define BATCH_BYTES ((size_t)1 << 20)
 #define OFF_UNKNOWN UINT64_MAX

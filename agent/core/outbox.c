@@ -29,7 +29,7 @@
 #include "common/mem.h"
 
 #define BEGIN_US 1000000		/* none is begun after that, in one run */
-#define PAUSE_LEAST 500000
+#define PAUSE_LEAST 250000
 #define PAUSE_MOST 60000000
 #define AFTER_MAX_S 3600
 
