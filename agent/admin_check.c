@@ -248,6 +248,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 	rc |= s.name ? check_sandbox(&s) : 0;
 	rc |= check_tools(&s, &home);
 	rc |= check_remote(&s);
+	rc |= check_notifies(&s);
 	check_surroundings(&s);
 	settings_fini(&s);
 	home_fini(&home);

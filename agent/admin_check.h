@@ -3,6 +3,7 @@
 
 struct home;
 struct policy_table;
+struct settings;
 
 /* FAIL: the agent does not start, or not safely; lacks: some tool fails. */
 void say_row(const char *what, const char *state, const char *text);
@@ -12,3 +13,5 @@ void say_more(const char *text);
 int check_tokens(const struct home *home);
 /* A row for each allowed-signers file; -1 if one is not in order. */
 int check_signers(const struct policy_table *p, const struct home *home);
+/* A row for each receiver of signed events; -1: the key of one is no good. */
+int check_notifies(const struct settings *s);

@@ -212,7 +212,7 @@ static int64_t turn(struct place *p)
 	if (!p->tries++)
 		p->since = clock_boot_us();
 	if (outbox_keys_read(&keys, p->conf, &err)) {
-		us = cannot(p, true, "notify_not_configured",
+		us = cannot(p, true, err_row(err.code)->code,
 			    err_hint_of(&err), err.detail);
 		err_fini(&err);
 		return us;

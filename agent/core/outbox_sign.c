@@ -2,68 +2,18 @@
 #include "agent/core/outbox_sign.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 #include "agent/core/backlog.h"
 #include "agent/store/settings_notify.h"
+#include "agent/store/webhook_secret.h"
 #include "common/clock.h"
-#include "common/err.h"
-#include "common/fs.h"
-#include "common/mem.h"
 
-#define FILE_MAX 4096
 #define ID_SIZE 48
 
-static int check_mode(const char *file, struct err *err)
+static int read_key(struct outbox_keys *k, const char *file, struct err *err)
 {
-	struct stat st;
-
-	if (stat(file, &st)) {
-		err_sys(err, ERR_bad_config, "%s", file);
-		return err_hint(err, "Put the key there: whsec_ and the "
-				"base64 of 24 to 64 random bytes.");
-	}
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_bad_config, "%s is no file", file);
-	if (!(st.st_mode & 077))
-		return 0;
-	err_set(err, ERR_bad_config, "%s may be read by others", file);
-	return err_hint(err, "chmod 600 %s", file);
-}
-
-static int parse(struct webhook_key *key, const char *file, const char *text,
-		 struct err *err)
-{
-	struct err why = {0};
-	int rc = webhook_key(WEBHOOK_STANDARD, text, strcspn(text, "\r\n"),
-			     key, &why);
-
-	if (rc) {
-		err_set(err, ERR_bad_config, "%s: %s", file, why.detail);
-		err_hint(err, "%s", err_hint_of(&why));
-	}
-	err_fini(&why);
-	return rc;
-}
-
-static int read_key(struct webhook_key *key, const char *file,
-		    struct err *err)
-{
-	size_t len;
-	char *text;
-	int rc;
-
-	if (check_mode(file, err))
-		return -1;
-	text = fs_read(file, FILE_MAX, &len, err);
-	if (!text)
-		return -1;
-	rc = parse(key, file, text, err);
-	mem_wipe(text, len);
-	free(text);
-	return rc;
+	return webhook_secret_read(WEBHOOK_STANDARD, file, &k->keys[k->n],
+				   err);
 }
 
 int outbox_keys_read(struct outbox_keys *k, const struct notify_conf *conf,
@@ -71,12 +21,13 @@ int outbox_keys_read(struct outbox_keys *k, const struct notify_conf *conf,
 {
 	const char *next = conf->next_secret_file;
 
-	k->n = 1;
-	if (read_key(&k->keys[0], conf->secret_file, err))
+	k->n = 0;
+	if (read_key(k, conf->secret_file, err))
 		return -1;
+	k->n = 1;
 	if (!next || !*next)
 		return 0;
-	if (read_key(&k->keys[1], next, err)) {
+	if (read_key(k, next, err)) {
 		outbox_keys_wipe(k);
 		return -1;
 	}

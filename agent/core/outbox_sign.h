@@ -18,7 +18,7 @@ struct outbox_keys {
 	struct webhook_key keys[2];
 };
 
-/* ERR_bad_config: one is not there, loose or no key, with a hint. */
+/* ERR_webhook_not_configured: one is not there, loose or no key. */
 int outbox_keys_read(struct outbox_keys *k, const struct notify_conf *conf,
 		     struct err *err);
 void outbox_keys_wipe(struct outbox_keys *k);

@@ -209,16 +209,19 @@ def test_while_two_keys_count_both_sign_and_neither_needs_a_restart():
     agent.task("neither")
     row = kc.wait_for(lambda: (r := health(agent, "turn"))["status"] ==
                       "down" and r)
-    assert row["error_code"] == "notify_not_configured", row
+    assert row["error_code"] == "webhook_not_configured", row
     assert "turn.next" in row["detail"] and row["lag"] > 0, row
     assert len(HOOK.at(path("turn"))) == 1
+    check = agent.cli("check", check=False)
+    assert check.returncode == 1 and "FAIL  " + str(agent.dir) in \
+        check.stdout and "short" not in check.stdout, check.stdout
     write(agent, "turn.next", KEYS["one!"])
     last = HOOK.at(path("turn"), 2)[1]
     assert last["headers"]["webhook-signature"] == " ".join(
         signature(k, last["headers"], last["body"]) for k in ("two!", "one!"))
     (agent.dir / "turn.key").chmod(0o640)
     agent.task("loose")
-    kc.wait_for(lambda: "read by others" in
+    kc.wait_for(lambda: "open to others" in
                 health(agent, "turn").get("detail", ""))
 
 
