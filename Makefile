@@ -113,7 +113,8 @@ $(B)/tests/unit/test_journal_branches $(B)/tests/unit/test_journal_room: \
 $(B)/tests/unit/test_journal_branches: \
 	LDFLAGS += -Wl,--wrap=flock,--wrap=pthread_create
 $(B)/tests/unit/test_journal_room: LDFLAGS += -Wl,--wrap=statvfs
-$(B)/tests/unit/test_clock: LDFLAGS += -Wl,--wrap=clock_gettime
+$(B)/tests/unit/test_clock $(B)/tests/unit/test_wait: \
+	LDFLAGS += -Wl,--wrap=clock_gettime
 CRYPTO = EVP_MD_CTX_new EVP_PKEY_new_raw_public_key EVP_DigestSign \
 	EVP_PKEY_get_raw_public_key EVP_DigestSignInit EVP_DigestVerifyInit
 $(B)/tests/unit/test_note_faults: LDFLAGS += $(CRYPTO:%=-Wl,--wrap=%)

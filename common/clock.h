@@ -10,6 +10,11 @@ int64_t clock_wall_us(void);		/* since 1970, UTC */
 int64_t clock_mono_us(void);
 int64_t clock_boot_us(void);		/* monotonic, and goes on in sleep */
 /*
+ * What that counts from, 16 hex digits: where another process says the same,
+ * its times and ours can be compared. That is so until the next boot.
+ */
+const char *clock_boot(void);
+/*
  * The wall time of when this process started, and what has passed since, in
  * sleep too: who sets the clock moves it neither way. For waits that last.
  */

@@ -114,6 +114,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->quota = quota_new();
 	a->failures = failures_new(a->settings->auth_failures);
 	a->secret_args = json_object();
+	a->task_waits = json_object();
 	a->sweep = sweep;
 	*out = k;
 	if (stores_open(k, err) || quotas_fill(k, err) ||
@@ -219,6 +220,7 @@ void core_free(struct core *k)
 	quota_free(a->quota);
 	failures_free(a->failures);
 	json_decref(a->secret_args);
+	json_decref(a->task_waits);
 	json_decref(a->busy);
 	queue_fini(&k->todo);
 	queue_fini(&k->slow);

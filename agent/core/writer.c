@@ -248,7 +248,7 @@ static void commit(struct core *k, struct batch *b)
 
 static void clock_call(struct core *k, struct batch *b)
 {
-	if (due_next(k->agent->due) <= clock_mono_us())
+	if (due_next(k->agent->due) <= clock_steady_us())
 		apply_one(k, internal_call("clock", NULL), b);
 }
 
@@ -301,8 +301,10 @@ void writer_batch(struct core *k, struct call *calls)
 
 static int64_t next_wake(const struct core *k)
 {
-	int64_t at = due_next(k->agent->due);
+	int64_t due = due_next(k->agent->due), at = INT64_MAX;
 
+	if (due < INT64_MAX)
+		at = clock_mono_us() + due - clock_steady_us();
 	if (fold_due(k->agent->fold) < at)
 		at = fold_due(k->agent->fold);
 	if (glass_broken(k->agent) && clock_mono_us() + GLASS_US < at)

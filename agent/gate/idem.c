@@ -8,9 +8,9 @@
 
 #include "agent/ops/op.h"
 #include "agent/ops/run.h"
+#include "agent/ops/wait.h"
 #include "agent/store/state.h"
 #include "common/buf.h"
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/sha256.h"
@@ -91,10 +91,7 @@ static void give_again(struct agent *a, struct call *c, const json_t *kept)
 
 static bool is_fresh(const json_t *kept)
 {
-	int64_t at = 0;
-
-	return kept && clock_parse(json_str(kept, "at"), 0, &at) &&
-	       at + KEEP_US >= clock_wall_us();
+	return kept && wait_left(kept, "at") + KEEP_US > 0;
 }
 
 bool idem_key(const struct call *c, char hex[SHA256_HEX])
@@ -144,35 +141,36 @@ void idem_resume(struct agent *a, struct call *c)
 
 json_t *idem_intent(struct agent *a, const struct call *c)
 {
-	char key[SHA256_HEX], body[SHA256_HEX], now[CLOCK_TEXT];
+	char key[SHA256_HEX], body[SHA256_HEX];
+	json_t *doc;
 
 	if (!applies(c))
 		return NULL;
 	key_hash(c, key);
 	body_hash(a, c, body);
-	clock_text(clock_wall_us(), now);
-	return json_pack("{s:{s:s,s:s,s:s,s:s}}", "intent", "id", key,
-			 "body_sha256", body, "at", now, "made_id",
-			 c->made_id);
+	doc = json_pack("{s:s,s:s,s:s}", "id", key, "body_sha256", body,
+			"made_id", c->made_id);
+	wait_set(doc, "at", 0);
+	return json_pack("{s:o}", "intent", doc);
 }
 
 void idem_keep(struct agent *a, struct call *c)
 {
-	char key[SHA256_HEX], body[SHA256_HEX], now[CLOCK_TEXT];
+	char key[SHA256_HEX], body[SHA256_HEX];
 	struct fact fact = {.type = "answer_kept", .run_id = NULL};
-	json_t *answer;
+	json_t *answer, *doc;
 
 	if (!applies(c))
 		return;
 	answer = call_whole_answer(c);
 	key_hash(c, key);
 	body_hash(a, c, body);
-	clock_text(clock_wall_us(), now);
+	doc = json_pack("{s:s,s:s,s:i,s:s?,s:O?}", "id", key, "body_sha256",
+			body, "status", c->status, "location", c->location,
+			"answer", answer);
+	wait_set(doc, "at", 0);
 	fact.data = json_pack("{s:s}", "operation", c->op->name);
-	fact.put = json_pack("{s:{s:s,s:s,s:s,s:i,s:s?,s:O?}}", "idem",
-			     "id", key, "body_sha256", body, "at", now,
-			     "status", c->status, "location", c->location,
-			     "answer", answer);
+	fact.put = json_pack("{s:o}", "idem", doc);
 	json_decref(answer);
 	agent_record(a, c, &fact, &c->err);
 }

@@ -17,6 +17,7 @@
 #include "agent/ops/run.h"
 #include "agent/ops/stage.h"
 #include "agent/ops/task.h"
+#include "agent/ops/wait.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
@@ -32,13 +33,10 @@
 json_t *approval_shown(const json_t *approval)
 {
 	json_t *shown = json_copy((json_t *)approval);
-	const char *until = json_str(approval, "expires_at");
-	int64_t at = 0, left;
+	int64_t left = wait_left(approval, "expires_at") / 1000000;
 
-	if (until)
-		clock_parse(until, 0, &at);
-	left = (at - clock_wall_us()) / 1000000;
 	json_set_int(shown, "expires_in_s", left > 0 ? left : 0);
+	wait_hide(shown);
 	json_object_del(shown, "reviews");
 	json_object_del(shown, "requester_token");
 	json_object_del(shown, "match_sha256");
@@ -86,12 +84,10 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 				       NULL;
 	const json_t *criterion = task_criterion(task, json_str(request,
 							"criterion_ref"));
-	char now[CLOCK_TEXT], until[CLOCK_TEXT];
-	int64_t at = clock_wall_us();
+	char now[CLOCK_TEXT];
 	json_t *v = json_object();
 
-	clock_text(at, now);
-	clock_text(at + p->approval_ttl, until);
+	clock_text(clock_wall_us(), now);
 	json_object_set(v, "id", json_object_get(request, "approval_id"));
 	json_set_str(v, "state", "pending");
 	json_set_str(v, "kind", level_name(ask->tool->level));
@@ -105,7 +101,7 @@ static json_t *approval_make(struct agent *a, const struct call *c,
 	json_set_str(v, "requester_token", c->who.token_id);
 	json_set_str(v, "correlation_id", c->correlation_id);
 	json_set_str(v, "created_at", now);
-	json_set_str(v, "expires_at", until);
+	wait_set(v, "expires_at", p->approval_ttl);
 	approval_bind(a, v, task);
 	json_object_set(v, "request", request);
 	json_object_set_new(v, "artifacts", ask->files ?
@@ -226,9 +222,8 @@ static int open_new(struct agent *a, struct call *c,
 	fact.put = json_pack("{s:O,s:o}", "approval", approval, "match",
 			     match_make(match, id, NULL));
 	if (!agent_record(a, c, &fact, err)) {
-		due_add(a->due, clock_mono_us() +
-			doc_time(approval, "expires_at") - clock_wall_us(),
-			"approval", id);
+		due_in(a->due, wait_left(approval, "expires_at"), "approval",
+		       id);
 		reminder_watch(a, approval);
 		rc = park(a, c, ask, approval, err);
 	}
@@ -242,30 +237,27 @@ static int use(struct agent *a, struct call *c, const struct tool_ask *ask,
 {
 	const struct policy *p = policy_for(a->policy, ask->tool->name);
 	const char *run_id = json_str(approval, "run_id");
-	int64_t start = doc_time(approval, "approved_at") + p->grace;
+	int64_t left = wait_left(approval, "approved_at") + p->grace;
 	struct fact fact = {.type = "run_queued",
 			    .task_id = json_str(approval, "task_id")};
 	json_t *run, *next;
-	char at[CLOCK_TEXT];
 
 	run = run_id ? state_doc(a->state, "run", run_id) : NULL;
 	if (run && !run_is_over(run))
 		return run_answer(c, run);
 	run = run_make(a, c, ask, "queued", approval);
 	fact.run_id = json_str(run, "id");
-	clock_text(start, at);
-	json_set_str(run, "starts_at", at);
+	wait_set(run, "starts_at", left);
 	next = json_copy(approval);
 	json_set_str(next, "run_id", fact.run_id);
-	fact.data = json_pack("{s:s,s:O,s:s}", "tool", ask->tool->name,
+	fact.data = json_pack("{s:s,s:O,s:O}", "tool", ask->tool->name,
 			      "approval_id", json_object_get(next, "id"),
-			      "starts_at", at);
+			      "starts_at", json_object_get(run, "starts_at"));
 	fact.put = json_pack("{s:O,s:o,s:o}", "run", run, "approval", next,
 			     "match", match_make(match, json_str(next, "id"),
 						 fact.run_id));
 	if (!agent_record(a, c, &fact, err)) {
-		due_add(a->due, clock_mono_us() + start - clock_wall_us(),
-			"run", json_str(run, "id"));
+		due_in(a->due, left, "run", json_str(run, "id"));
 		run_answer(c, run);
 	}
 	json_decref(run);

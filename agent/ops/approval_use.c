@@ -16,6 +16,7 @@
 #include "agent/ops/reminder.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
+#include "agent/ops/wait.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/jcs.h"
@@ -70,7 +71,7 @@ int64_t doc_time(const json_t *doc, const char *key)
 
 bool approval_in_time(const json_t *approval)
 {
-	return doc_time(approval, "expires_at") > clock_wall_us();
+	return wait_left(approval, "expires_at") > 0;
 }
 
 bool doc_is(const json_t *doc, const char *state)
@@ -173,7 +174,7 @@ static json_t *task_cleared(struct agent *a, const char *id)
 	if (!task || !json_is_set(task, "admin_approved"))
 		return NULL;
 	if (a->draft || agent_busy(a, id)) {
-		due_add(a->due, clock_mono_us() + CLEAR_US, "approved", id);
+		due_in(a->due, CLEAR_US, "approved", id);
 		return NULL;
 	}
 	next = json_copy((json_t *)task);
@@ -325,10 +326,6 @@ void approval_end_of_task(struct agent *a, const struct call *c,
 	end_where(a, c, task_id, why);
 }
 
-/*
- * The time that has passed is over, also where somebody has set the clock
- * back since: that makes no approval live longer.
- */
 void approval_due(struct agent *a, const struct call *c, const char *id)
 {
 	const json_t *approval = state_doc(a->state, "approval", id);
@@ -337,16 +334,6 @@ void approval_due(struct agent *a, const struct call *c, const char *id)
 			 doc_is(approval, "approved")))
 		end_with_run(a, c, approval, "expired", ERR_approval_expired,
 			     "its time is over; nothing was sent");
-}
-
-/* At most all of its time, if the clock was set back while we were away. */
-static int64_t time_left(const json_t *approval)
-{
-	int64_t end = doc_time(approval, "expires_at");
-	int64_t all = end - doc_time(approval, "created_at");
-	int64_t left = end - clock_wall_us();
-
-	return left < all ? left : all;
 }
 
 /* What does not hold any more ends here; the rest has its time again. */
@@ -358,8 +345,8 @@ void approval_recover(struct agent *a, const struct call *c)
 
 	json_array_foreach (list, i, each) {
 		approval_touched(a, "approval", each);
-		due_add(a->due, clock_mono_us() + time_left(each), "approval",
-			json_str(each, "id"));
+		due_in(a->due, wait_left(each, "expires_at"), "approval",
+		       json_str(each, "id"));
 		reminder_watch(a, each);
 	}
 	json_decref(list);

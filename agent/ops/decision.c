@@ -15,6 +15,8 @@
 #include "agent/ops/parked.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
+#include "agent/ops/wait.h"
+#include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/id.h"
@@ -24,7 +26,6 @@
 #include "common/sha256.h"
 
 #define NONCE_DIGITS 32
-#define REVIEW_US (15 * 60 * 1000000LL)
 #define REVIEWS_KEPT 16
 
 int op_approval_list(struct agent *a, struct call *c, struct err *err)
@@ -53,14 +54,6 @@ static int wrong_state(const json_t *approval, struct err *err)
 	return err_member(err, "state", json_string(state));
 }
 
-static bool is_over(const json_t *approval)
-{
-	int64_t at = 0;
-
-	return !clock_parse(json_str(approval, "expires_at"), 0, &at) ||
-	       at <= clock_wall_us();
-}
-
 /* The approval of the call, still to be decided. */
 static json_t *pending_of(struct agent *a, struct call *c, struct err *err)
 {
@@ -71,7 +64,7 @@ static json_t *pending_of(struct agent *a, struct call *c, struct err *err)
 			call_str(c, "id"));
 	else if (strcmp(json_str(v, "state"), "pending"))
 		wrong_state(v, err);
-	else if (is_over(v))
+	else if (!approval_in_time(v))
 		err_set(err, ERR_approval_expired, "its time is over");
 	return err->code ? NULL : v;
 }
@@ -103,14 +96,14 @@ static json_t *review_answer(const json_t *approval, const char *nonce,
 int op_approval_review(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *approval = pending_of(a, c, err), *next, *reviews, *answer;
-	char nonce[NONCE_DIGITS + 1], hash[SHA256_HEX], until[CLOCK_TEXT];
+	json_t *review;
+	char nonce[NONCE_DIGITS + 1], hash[SHA256_HEX];
 	struct fact fact = {.type = "approval_reviewed"};
 
 	if (!approval)
 		return -1;
 	random_base62(nonce, NONCE_DIGITS);
 	sha256_hex(nonce, NONCE_DIGITS, hash);
-	clock_text(clock_wall_us() + REVIEW_US, until);
 	answer = review_answer(approval, nonce, err);
 	if (!answer)
 		return -1;
@@ -118,9 +111,10 @@ int op_approval_review(struct agent *a, struct call *c, struct err *err)
 			    decision_template(a, c, approval, nonce));
 	next = json_copy(approval);
 	reviews = json_copy(json_object_get(approval, "reviews"));
-	json_array_append_new(reviews, json_pack("{s:s,s:s,s:s,s:b}", "by",
-		c->who.name, "nonce_sha256", hash, "expires_at", until,
-		"used", 0));
+	review = json_pack("{s:s,s:s,s:b}", "by", c->who.name, "nonce_sha256",
+			   hash, "used", 0);
+	wait_set(review, "expires_at", a->settings->timeouts.approval);
+	json_array_append_new(reviews, review);
 	forget_old(reviews);
 	json_object_set_new(next, "reviews", reviews);
 	fact.task_id = json_str(next, "task_id");
@@ -176,11 +170,9 @@ static int nonce_unused(struct agent *a, const struct call *c,
 static bool review_is_good(const struct call *c, const json_t *review)
 {
 	const char *by = json_str(review, "by");
-	const char *until = json_str(review, "expires_at");
-	int64_t at;
 
-	return by && until && !strcmp(by, c->who.name) &&
-	       clock_parse(until, 0, &at) && at > clock_wall_us();
+	return by && !strcmp(by, c->who.name) &&
+	       wait_left(review, "expires_at") > 0;
 }
 
 static int digest_check(struct agent *a, const struct call *c,
@@ -350,7 +342,7 @@ int op_approval_approve(struct agent *a, struct call *c, struct err *err)
 	if ((json_int_t)json_array_size(json_object_get(next, "decisions")) >=
 	    json_int(next, "required", 1)) {
 		json_set_str(next, "state", "approved");
-		json_set_str(next, "approved_at", now);
+		wait_set(next, "approved_at", 0);
 		json_set_str(next, "mode", agent_mode(a));
 		granted = true;
 		task = task_approved(a, c, next, now);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -67,6 +68,11 @@ void due_add(struct due *d, int64_t at_us, const char *kind, const char *id)
 	for (; i && d->items[i].at_us < d->items[(i - 1) / 2].at_us;
 	     i = (i - 1) / 2)
 		swap(&d->items[i], &d->items[(i - 1) / 2]);
+}
+
+void due_in(struct due *d, int64_t us, const char *kind, const char *id)
+{
+	due_add(d, clock_steady_us() + us, kind, id);
 }
 
 int64_t due_next(const struct due *d)

@@ -6,13 +6,16 @@
 
 #include <string.h>
 
+#include "agent/ops/approval.h"
 #include "agent/ops/due.h"
 #include "agent/ops/task.h"
+#include "agent/ops/task_wait.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
 #include "common/json.h"
 
+#define WAIT "lease"
 #define BUSY_US 500000
 #define PEER_GRACE_US 10000000	/* the holder's own agent stalls it first */
 
@@ -52,48 +55,70 @@ void lease_set(struct agent *a, const struct call *c, json_t *task)
 
 	if (!us)
 		us = a->settings->timeouts.lease;
-	clock_text(clock_wall_us() + us, until);
+	clock_text(clock_wall_us() + us, until);	/* for people */
 	json_object_set_new(task, "lease", json_pack(
 		"{s:s,s:s,s:s}", "holder", c->who.name, "agent",
 		a->settings->name, "expires_at", until));
-	due_add(a->due, clock_mono_us() + us, "task", json_str(task, "id"));
+	task_wait_set(a, WAIT, json_str(task, "id"), until, us);
+	due_in(a->due, us, "task", json_str(task, "id"));
 }
 
-/* When this agent may call the lease missed; false: there is none. */
-static bool lease_end(const struct agent *a, const json_t *task, int64_t *at)
+/*
+ * How long this lease is, for who did not see it given. The two times were
+ * written at once by its own agent, so no clock has to agree with another;
+ * an update of the task since makes it seem shorter, never longer. What is
+ * our own may be partly over: then the wall clock, which is all that a
+ * restart leaves, may say so.
+ */
+static int64_t lease_length(const struct agent *a, const json_t *task,
+			    int64_t end)
 {
+	int64_t all = end - doc_time(task, "updated_at");
+	int64_t left = end - clock_wall_us();
+
+	return task_leased_here(a, task) && left < all ? left : all;
+}
+
+/* Until this agent may call the lease missed; false: there is none. */
+static bool lease_left(struct agent *a, const json_t *task, int64_t *left)
+{
+	const char *id = json_str(task, "id");
 	const char *until = json_str(json_object_get(task, "lease"),
 				     "expires_at");
+	int64_t end;
 
-	if (!until || strcmp(json_str(task, "state"), "running") ||
-	    !clock_parse(until, 0, at))
+	if (!until || !doc_is(task, "running") ||
+	    !clock_parse(until, 0, &end)) {
+		task_wait_end(a, WAIT, id);
 		return false;
-	*at += task_leased_here(a, task) ? 0 : PEER_GRACE_US;
+	}
+	*left = task_wait_left(a, WAIT, id, until,
+			       lease_length(a, task, end)) +
+		(task_leased_here(a, task) ? 0 : PEER_GRACE_US);
 	return true;
 }
 
 void task_lease_watch(struct agent *a, const json_t *task)
 {
-	int64_t at;
+	int64_t left;
 
-	if (lease_end(a, task, &at))
-		due_add(a->due, clock_mono_us() + at - clock_wall_us(), "task",
-			json_str(task, "id"));
+	if (lease_left(a, task, &left))
+		due_in(a->due, left, "task", json_str(task, "id"));
 }
 
 void task_lease_due(struct agent *a, const struct call *c, const char *id)
 {
 	json_t *task = state_doc(a->state, "task", id), *next;
 	struct fact fact = {.type = "task_stalled"};
-	int64_t at;
+	int64_t left;
 
-	if (!task || !lease_end(a, task, &at))
+	if (!task || !lease_left(a, task, &left))
 		return;
 	if (agent_busy(a, id)) {		/* that may be a heartbeat */
-		due_add(a->due, clock_mono_us() + BUSY_US, "task", id);
+		due_in(a->due, BUSY_US, "task", id);
 		return;
 	}
-	if (at > clock_wall_us() + 1000) {	/* it was extended meanwhile */
+	if (left > 0) {			/* it was extended meanwhile */
 		task_lease_watch(a, task);
 		return;
 	}

@@ -211,6 +211,7 @@ struct agent {
 	char **wrongs;			/* what policy_wrong was and is */
 	size_t n_wrongs;
 	struct after *after, **after_tail;
+	json_t *task_waits;		/* see task_wait.h */
 	json_t *secret_args;		/* run id: args that are not recorded */
 	unsigned tokens_seen;
 };

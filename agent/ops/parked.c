@@ -7,9 +7,9 @@
 #include "agent/ops/approval.h"
 #include "agent/ops/due.h"
 #include "agent/ops/run.h"
+#include "agent/ops/wait.h"
 #include "agent/store/policy.h"
 #include "agent/store/state.h"
-#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -22,26 +22,24 @@ void parked_start(struct agent *a, const struct call *c,
 					    json_str(approval, "tool"));
 	struct fact fact = {.type = "run_queued", .run_id = run_id,
 			    .task_id = json_str(approval, "task_id")};
-	char at[CLOCK_TEXT];
 	json_t *next;
 
 	if (!run || !doc_is(run, "awaiting_approval"))
 		return;
 	next = json_copy((json_t *)run);
-	clock_text(clock_wall_us() + p->grace, at);
 	json_set_str(next, "state", "queued");
-	json_set_str(next, "starts_at", at);
-	fact.data = json_pack("{s:O,s:O,s:s}", "tool",
+	wait_set(next, "starts_at", p->grace);
+	fact.data = json_pack("{s:O,s:O,s:O}", "tool",
 			      json_object_get(run, "tool"), "approval_id",
 			      json_object_get(approval, "id"), "starts_at",
-			      at);
+			      json_object_get(next, "starts_at"));
 	fact.put = json_pack("{s:o,s:o}", "run", next, "match", json_pack(
 		"{s:O,s:O,s:s}", "id",
 		json_object_get(approval, "match_sha256"), "approval_id",
 		json_object_get(approval, "id"), "run_id", run_id));
 	if (!agent_record_as(a, c, json_str(approval, "correlation_id"),
 			     &fact, NULL))
-		due_add(a->due, clock_mono_us() + p->grace, "run", run_id);
+		due_in(a->due, p->grace, "run", run_id);
 }
 
 static enum err_code code_of(const json_t *approval)

@@ -63,7 +63,7 @@ json_t *reconcile_unknown(struct agent *a, const char *effect)
 
 void reconcile_begin(struct agent *a, const char *run_id)
 {
-	due_add(a->due, clock_mono_us(), "reconcile", run_id);
+	due_in(a->due, 0, "reconcile", run_id);
 }
 
 static const struct tool *tool_of(struct agent *a, const json_t *run)
@@ -157,8 +157,7 @@ void reconcile_due(struct agent *a, const struct call *c, const char *run_id)
 	if (!t)
 		return;
 	if (!strcmp(agent_mode(a), "stopped"))	/* no tool runs then */
-		due_add(a->due, clock_mono_us() + STOPPED_US, "reconcile",
-			run_id);
+		due_in(a->due, STOPPED_US, "reconcile", run_id);
 	else
 		agent_after(a, go_prepare, drop_spec, spec_of(a, t, run));
 }
@@ -283,8 +282,7 @@ static int still_unknown(struct agent *a, const struct call *c,
 	rc = agent_record_as(a, c, json_str(run, "correlation_id"), &fact,
 			     err);
 	if (!rc && again)
-		due_add(a->due, clock_mono_us() + pause, "reconcile",
-			json_str(run, "id"));
+		due_in(a->due, pause, "reconcile", json_str(run, "id"));
 	return rc;
 }
 
@@ -319,8 +317,7 @@ int reconcile_report(struct agent *a, const struct call *c, const json_t *run,
 	if (!is_unknown(run))
 		return 0;	/* an admin was faster */
 	if (!strcmp(report->state, "cancelled")) {
-		due_add(a->due, clock_mono_us() + STOPPED_US, "reconcile",
-			json_str(run, "id"));
+		due_in(a->due, STOPPED_US, "reconcile", json_str(run, "id"));
 		return 0;
 	}
 	if (is_sure(report))

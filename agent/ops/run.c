@@ -13,6 +13,7 @@
 #include "agent/ops/list.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/stage.h"
+#include "agent/ops/wait.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
@@ -29,6 +30,7 @@ json_t *run_shown(const json_t *run)
 	json_object_del(shown, "match_sha256");
 	json_object_del(shown, "effect_sha256");
 	json_object_del(shown, "has_secrets");
+	wait_hide(shown);
 	return shown;
 }
 
@@ -366,18 +368,6 @@ int op_run_cancel(struct agent *a, struct call *c, struct err *err)
 	return 0;
 }
 
-/* A queued run whose grace is not over starts when it is. */
-static void resume_queued(struct agent *a, const json_t *run)
-{
-	const char *at = json_str(run, "starts_at");
-	int64_t us;
-
-	if (!at || !clock_parse(at, 0, &us))
-		us = clock_wall_us();
-	due_add(a->due, clock_mono_us() + us - clock_wall_us(), "run",
-		json_str(run, "id"));
-}
-
 void run_recover(struct agent *a, const struct call *c)
 {
 	json_t *runs = state_list(a->state, "run",
@@ -389,7 +379,8 @@ void run_recover(struct agent *a, const struct call *c)
 			       LEVEL_EXTERNAL_PUBLISH;
 
 		if (!strcmp(json_str(each, "state"), "queued"))
-			resume_queued(a, each);
+			due_in(a->due, wait_left(each, "starts_at"), "run",
+			       json_str(each, "id"));
 		else if (!strcmp(json_str(each, "state"), "outcome_unknown"))
 			reconcile_begin(a, json_str(each, "id"));
 		else if (publish)

@@ -37,7 +37,7 @@ int op_clock(struct agent *a, struct call *c, struct err *err)
 	struct due_item item;
 
 	(void)err;
-	while (due_pop(a->due, clock_mono_us(), &item))
+	while (due_pop(a->due, clock_steady_us(), &item))
 		for (size_t i = 0; i < ARRAY_LEN(dues); i++)
 			if (!strcmp(dues[i].kind, item.kind))
 				dues[i].due(a, c, item.id);

@@ -83,24 +83,30 @@ def clock_set_back_while_the_agent_is_away(t):
     set_clock(t, 0)
 
 
-@attempt("policy_denied approval_required, approval_granted")
+@attempt("approval_granted, tool_finished")
 def clock_set_forward_and_back_after_approving(t):
-    """What was asked for on the later day has taken its place."""
+    """It is good for as long as it was, and once."""
     name = t.asked()
     t.granted(name)
     set_clock(t, 24 * HOUR)
-    assert t.asked() != name
+    run = t.ask().json
+    assert run["approval_id"] == name, run
+    assert t.over(run["id"]) == "succeeded"
+    t.may_publish(1)
     set_clock(t, 0)
     assert t.asked() != name
 
 
 @attempt("approval_granted, tool_failed cancelled")
 def clock_set_forward_in_the_grace(t):
-    """Which does not start sooner what is not approved by then."""
+    """Which does not start sooner what can still be taken back."""
     run = t.parked("test.grace")
     t.granted(run["approval_id"])
     t.agent.kill9()
     set_clock(t, 24 * HOUR)
     t.agent.start()
-    assert t.over(run["id"]) == "cancelled"
+    assert t.state(run["id"]) == "queued"
+    assert t.state(run["approval_id"]) == "approved"
+    answer = t.send({}, f"/api/runs/{run['id']}/cancel", "admin")
+    assert answer.json["state"] == "cancelled", answer
     set_clock(t, 0)
