@@ -56,6 +56,7 @@ static const struct words {
 	 "urgent"},
 	{"degraded", "something does not work", "high"},
 	{"recovered", "it works again", "normal"},
+	{"review_overdue", "nobody has said a word on a result", "high"},
 	{"task_stalled", "a task is stalled", "normal"},
 };
 

@@ -7,6 +7,7 @@
 #include "agent/ops/draft.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/op.h"
+#include "agent/ops/overdue.h"
 #include "agent/ops/rules.h"
 #include "agent/store/journal.h"
 #include "agent/store/state.h"
@@ -83,8 +84,11 @@ static int append(struct agent *a, const struct call *c,
 	if (r)
 		json_object_foreach (fact->put, kind, doc) {
 			state_put(a->state, kind, doc, r->seq);
-			if (!a->draft)
-				approval_touched(a, kind, doc);
+			if (a->draft)
+				continue;
+			approval_touched(a, kind, doc);
+			if (!strcmp(kind, "task"))
+				overdue_touched(a, doc);
 		}
 	return r ? 0 : -1;
 }

@@ -11,6 +11,7 @@
 
 #include "agent/ops/draft.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/overdue.h"
 #include "agent/ops/task.h"
 #include "agent/store/journal.h"
 #include "agent/store/settings.h"
@@ -116,8 +117,10 @@ static int record_draft(struct agent *a, struct call *c,
 	c->proposed = PROPOSED_LANDED;
 	docs = draft_docs(c->draft, &n);
 	for (size_t i = 0; i < n; i++)
-		if (!strcmp(docs[i].kind, "task"))
+		if (!strcmp(docs[i].kind, "task")) {
 			task_lease_watch(a, docs[i].doc);
+			overdue_touched(a, docs[i].doc);
+		}
 	return 0;
 }
 

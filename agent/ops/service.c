@@ -6,6 +6,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/overdue.h"
 #include "agent/ops/parked.h"
 #include "agent/ops/reconcile.h"
 #include "agent/ops/reminder.h"
@@ -25,6 +26,7 @@ static const struct {
 	void (*due)(struct agent *a, const struct call *c, const char *id);
 } dues[] = {
 	{"task", task_lease_due},
+	{"review", overdue_due},
 	{"approval", approval_due},
 	{"approved", approval_shown_due},
 	{"reminder", reminder_due},
@@ -54,6 +56,7 @@ int op_recover(struct agent *a, struct call *c, struct err *err)
 		json_decref(mode);
 	}
 	task_recover(a);
+	overdue_recover(a);
 	if (glass_broken(a) && !journal_ready(a->journal, NULL))
 		glass_settle(a, c, err);
 	approval_recover(a, c);

@@ -13,7 +13,8 @@
 #include "common/words.h"
 
 #define EVENTS "approval_requested approval_reminder approval_expired "	      \
-	       "mode_changed tool_failed outcome_unknown degraded"
+	       "mode_changed tool_failed outcome_unknown degraded "	      \
+	       "review_overdue"
 #define LATE_EVENTS "approval_reminder approval_expired"
 
 #define ROW(key_, type_, field, fallback_, choices_, help_)		      \
