@@ -18,8 +18,8 @@
 struct values { char part[WEBHOOK_PARTS][VALUE_MAX]; };
 
 /*
- * What is recorded or compared is ASCII text, and no token. -1: it is not;
- * else the length, 0 where there is no such header.
+ * What is compared or recorded is ASCII text. -1: it is not; else the length,
+ * 0 where there is no such header.
  */
 static int copy(struct lws *wsi, const char *header, char *out)
 {
@@ -30,15 +30,15 @@ static int copy(struct lws *wsi, const char *header, char *out)
 	for (char *at = name; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
 	len = lws_hdr_custom_length(wsi, name, n);
-	if (len < 0)
+	if (len <= 0)
 		return 0;
-	if (!len || len >= VALUE_MAX ||
+	if (len >= VALUE_MAX ||
 	    lws_hdr_custom_copy(wsi, out, VALUE_MAX, name, n) < 0)
 		return -1;
 	for (const char *at = out; *at; at++)
 		if (*at < ' ' || *at > '~')
 			return -1;
-	return strlen(out) != (size_t)len || token_in(out) ? -1 : len;
+	return strlen(out) == (size_t)len ? len : -1;
 }
 
 /* By its own name or its other one; by both only if they say the same. */
@@ -58,9 +58,11 @@ static int take(struct lws *wsi, enum webhook_scheme scheme,
 	return m < 0 || (n && m && strcmp(out, other)) ? -1 : n + m;
 }
 
-static struct signature *begin(struct lws *wsi, enum webhook_scheme scheme,
+static struct signature *begin(struct lws *wsi, struct call *c,
 			       const struct webhook_key *keys)
 {
+	const enum webhook_scheme scheme =
+		(enum webhook_scheme)c->hook->scheme;
 	struct signature_shown shown = {{NULL}};
 	struct values values;
 	struct signature *s;
@@ -71,6 +73,10 @@ static struct signature *begin(struct lws *wsi, enum webhook_scheme scheme,
 			     values.part[i]);
 
 		spoiled |= n < 0;
+		if (n > 0 && token_in(values.part[i]))
+			token_refused(webhook_header(scheme,
+						     (enum webhook_part)i),
+				      &c->err);
 		if (n > 0)
 			shown.part[i] = values.part[i];
 	}
@@ -105,7 +111,6 @@ void hook_begin(struct net *n, struct lws *wsi, struct call *c)
 		err_set(&c->err, ERR_webhook_not_configured,
 			"this source has no secret that can be used");
 	else
-		c->signature = begin(wsi, (enum webhook_scheme)c->hook->scheme,
-				     keys);
+		c->signature = begin(wsi, c, keys);
 	mem_wipe(keys, sizeof(keys));
 }

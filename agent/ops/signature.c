@@ -192,7 +192,7 @@ void signature_free(struct signature *s)
 
 void signature_spoil(struct signature *s)
 {
-	wrong(s, malformed);
+	s->why = malformed;
 	stop_macs(s);
 }
 
