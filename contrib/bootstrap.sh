@@ -41,9 +41,9 @@ run      libwebsockets-evlib-uv         websockets' side of libuv, loaded late
 run      ca-certificates                uploads to real channels
 run      ffmpeg                         screen.record
 run      git                            edits of agent.conf in run.sh
-run      curl                           the demo Coordinator
-run      jq                             the demo Coordinator
-run      python3                        the demo's local channel; the flows
+run      curl                           the demo Coordinator; executor.sh
+run      jq                             the demo Coordinator; executor.sh
+run      python3                        the demo's local channel; the clients
 run      xvfb                           a display where there is none
 run      x11-apps                       something that moves on it
 test     check                          unit tests
@@ -57,7 +57,8 @@ test     openssl                        a witness and an authority for time stam
 test     zstd                           reads compressed segments back
 test     golang-go                      another reader of the record
 test     golang-golang-x-mod-dev        another reader of the record
-test     jq                             an archive's own verification
+test     curl                           the executor in shell
+test     jq                             the executor in shell; an archive's check
 test     openssl                        an archive's own verification
 test     strace                         delays and fails the journal's sync
 test     openssh-client                 a remote over ssh; signed decisions

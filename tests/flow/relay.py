@@ -26,7 +26,7 @@ class Relay:
 
     def __init__(self, agent, spoil=lambda exchange: None, times=1):
         self.agent, self.spoil, self.times = agent, spoil, times
-        self.seen = []
+        self.seen, self.events = [], []
         relay = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -96,10 +96,17 @@ class Relay:
             for line in answer:
                 event += line
                 if line == b"\n":
+                    self.heard(event.decode())
                     to.wfile.write(event * self.times)
                     event = b""
         except (OSError, http.client.HTTPException):
             pass
+
+    def heard(self, event):
+        fields = dict(line.split(": ", 1) for line in event.splitlines()
+                      if ": " in line)
+        if fields["event"] != "ping":
+            self.events.append((fields["event"], json.loads(fields["data"])))
 
     def steps(self):
         """The requests that change something, in their order."""
