@@ -67,7 +67,7 @@ trap 'rm -rf "$tmp"' EXIT
 # $body, fails where it is a no. The Idempotency-Key is the same for each try:
 # an answer that got lost never makes the thing happen twice.
 call() {
-	local pause=1 after options=(-sS --connect-timeout 5 --max-time 90
+	local after n=0 pause pauses=(0.2 0.5 1 2 5 10) options=(-sS --connect-timeout 5 --max-time 90
 		-X "$1" -H "@$tmp/headers" -D "$tmp/head" -o "$tmp/body"
 		-w '%{http_code}')
 	(umask 077 && printf 'Authorization: Bearer %s\n%s\n' \
@@ -98,8 +98,9 @@ call() {
 		[ -z "$ending" ] || return 1
 		after=$(sed -n 's/^retry-after: *\([0-9]\{1,4\}\).*/\1/Ip' \
 			"$tmp/head")
-		quietly sleep "$((${after:-0} > pause ? after : pause))"
-		pause=$((pause < 8 ? pause * 2 : 10))
+		pause=${pauses[n]} n=$((n < 5 ? n + 1 : n))
+		[ "${after:-0}" -le "${pause%.*}" ] || pause=$after
+		quietly sleep "$pause"
 	done
 }
 
@@ -256,20 +257,19 @@ take() {
 	return 1
 }
 
-# waiting STATES: the tasks of these states, a line each, page after page.
-waiting() {
+# tasks STATES FILTER: those of these states, a line each, page after page.
+tasks() {
 	local cursor=''
 	while call GET "/api/tasks?state=$1${cursor:+&cursor=$cursor}" ||
 		{ refused "the list of tasks"; exit 1; }; do
-		jq -c --arg name "$name" '.items[] | select(
-			.assignee == null or .assignee == $name)' <<<"$body"
+		jq -c --arg name "$name" ".items[] | $2" <<<"$body"
 		cursor=$(get ".next_cursor | strings | @uri")
 		[ -n "$cursor" ] || break
 	done
 }
 
 # What a life before left: the agent knows whose lease it is.
-waiting running >"$tmp/left"
+tasks running . >"$tmp/left"
 while IFS= read -r -u 3 body; do
 	ours "$body"
 	keep=$body
@@ -281,7 +281,8 @@ done 3<"$tmp/left"
 look=task_created,task_updated,task_state,task_stalled,task_redispatched
 while :; do
 	at=$(newest) taken=''
-	waiting pending,stalled >"$tmp/waiting"
+	tasks pending,stalled 'select(.assignee == null or .assignee == $name)' \
+		>"$tmp/waiting"
 	while IFS= read -r -u 3 each; do
 		if take "$each"; then
 			run
