@@ -51,8 +51,12 @@ static json_t *scopes_json(unsigned scopes)
 static json_t *params_json(const struct op *op)
 {
 	static const char *const kinds[] = {
-		"string", "id", "id", "sha256", "sha1", "integer", "boolean",
-		"time", "enum", "object", "array",
+		[ARG_TEXT] = "string", [ARG_ID] = "id", [ARG_NAME] = "id",
+		[ARG_SHA256] = "sha256", [ARG_SHA1] = "sha1",
+		[ARG_INT] = "integer", [ARG_NUMBER] = "number",
+		[ARG_BOOL] = "boolean", [ARG_TIME] = "time",
+		[ARG_ENUM] = "enum", [ARG_OBJECT] = "object",
+		[ARG_ARRAY] = "array",
 	};
 	json_t *list = json_array();
 

@@ -44,8 +44,9 @@ def test_the_first_frame_says_who_where_and_what_can_be_called(agent):
     assert names >= {
         "system.health", "system.mode", "task.list", "task.create",
         "task.get", "task.update", "task.history", "task.ack",
-        "task.heartbeat", "task.result", "task.approve", "task.reject",
-        "task.halt", "task.resume", "tool.list", "tool.execute", "run.list",
+        "task.heartbeat", "task.result", "task.verdict", "task.redispatch",
+        "task.approve", "task.reject", "task.halt", "task.resume", "tool.list",
+        "tool.execute", "run.list",
         "run.get", "run.cancel", "run.reconcile", "approval.list",
         "approval.get", "approval.review", "approval.approve",
         "approval.reject", "approval.cancel", "audit.query", "audit.chain",
@@ -54,6 +55,18 @@ def test_the_first_frame_says_who_where_and_what_can_be_called(agent):
                         "service", "tokens.changed"}
     for o in hello["operations"]:
         assert o["scope"] and o["summary"] and isinstance(o["params"], list)
+    told = {f"{o['name']} {p['name']}": p["type"]
+            for o in hello["operations"] for p in o["params"]}
+    for param, kind in {
+            "task.ack id": "id", "task.ack attempt": "integer",
+            "task.ack echoed_acceptance_criteria": "array",
+            "task.heartbeat progress": "number",
+            "task.heartbeat message": "string",
+            "task.update base_sha": "sha1", "task.create meta": "object",
+            "task.verdict decision": "enum", "audit.query since": "time",
+            "approval.approve request_sha256": "sha256",
+            "approval.approve allow_external_publish": "boolean"}.items():
+        assert told[param] == kind, (param, told[param])
 
 
 def test_both_transports_give_the_same_answers(agent):
