@@ -56,6 +56,9 @@ static void add_item(struct cli_table *t, const json_t *item)
 	struct rows rows = {.table = t};
 	size_t i;
 
+	if (json_str(item, "reason"))
+		add_row(&rows, item, "reason", NULL,
+			json_object_get(item, "reason"));
 	if (!json_is_array(changes))
 		add_row(&rows, item, "no document", NULL, NULL);
 	json_array_foreach (changes, i, each)

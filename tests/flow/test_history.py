@@ -72,8 +72,33 @@ def test_each_commit_says_who_did_what_to_which_member(agent):
     assert changes(approved) == {"/state": ("needs_review", "approved")}
     assert (approved["by"], approved["operation"]) == ("admin", "task_state")
     assert approved["subject"].startswith("task_state second")
+    assert [i["reason"] for i in found] == [None] * 4 + ["fine"]
     with agent.ws() as ws:
         assert ws.call("task.history", id=docs[0]["id"])["items"] == found
+
+
+def test_what_a_reviewer_said_is_in_it_and_opens_the_next_attempt(agent):
+    task = result(agent, agent.ack(agent.task("to be mended")))
+    issues = [{"criterion_ref": "AC-1", "text": "mend it"}]
+    for decision in ("pass", "fail"):
+        answer = agent.post(url(task, "verdict"), {
+            "attempt": 1, "decision": decision, "issues": issues})
+        assert answer.status == 200, answer
+    opened = agent.post(url(task, "redispatch"), {"attempt": 2,
+                                                  "issues": issues}).json
+    agent.post(url(task, "halt"), {"reason": "wait for the light"},
+               by="admin")
+    found = items(agent, task, 7)
+    first, second, sent, halted = found[3:]
+    assert [d["document"] for i in (first, second, sent)
+            for d in i["documents"]] == \
+        ["attempts/1-verdict", "attempts/1-verdict", "attempts/2-redispatch"]
+    assert first["documents"][0]["to"] == second["documents"][0]["from"]
+    assert changes(first) == changes(second) == {}
+    assert changes(sent) == {"/attempt": (1, 2), "/issues": (None, issues),
+                             "/state": ("needs_review", "pending")}
+    assert halted["reason"] == "wait for the light", halted
+    assert agent.get(url(task) + f"?rev={sent['sha']}").json == opened
 
 
 def test_every_version_can_be_read_by_commit_and_by_sha(agent):
