@@ -15,6 +15,8 @@
 static const char *const titles[] = {"TIME", "COMMIT", "BY", "OPERATION",
 				     "WHAT", "FROM", "TO"};
 
+#define SHORT 12		/* digits of a commit, enough for --rev */
+
 enum { WHAT = 4, FROM, TO };
 
 /* As one word of a row: text as it is, all else as JSON; "" for none. */
@@ -31,12 +33,15 @@ struct rows { struct cli_table *table; size_t n; };
 static void add_row(struct rows *rows, const json_t *item, const char *what,
 		    const json_t *from, const json_t *to)
 {
+	const char *commit = json_str(item, "commit");
+	char start[SHORT + 1] = "";
 	const char *cells[ARRAY_LEN(titles)] = {
-		json_str(item, "at"), json_str(item, "commit"),
-		json_str(item, "by"), json_str(item, "operation"), what,
+		json_str(item, "at"), start, json_str(item, "by"), json_str(item, "operation"), what,
 	};
 	char *was = cell(from), *is = cell(to);
 
+	if (commit)
+		snprintf(start, sizeof(start), "%s", commit);
 	for (size_t i = 0; i < WHAT; i++)
 		if (!cells[i])
 			cells[i] = "";
@@ -48,7 +53,17 @@ static void add_row(struct rows *rows, const json_t *item, const char *what,
 	free(is);
 }
 
-/* A row at least, and none for the time, which each begins with. */
+/* The time is in each row, and what a task begins without is not told. */
+static bool is_said(const json_t *change)
+{
+	const char *path = json_str(change, "path");
+
+	return path && strcmp(path, "/updated_at") &&
+	       (json_object_get(change, "from") ||
+		!json_is_null(json_object_get(change, "to")));
+}
+
+/* A row at least. */
 static void add_item(struct cli_table *t, const json_t *item)
 {
 	json_t *changes = json_object_get(item, "changes");
@@ -62,8 +77,7 @@ static void add_item(struct cli_table *t, const json_t *item)
 	if (!json_is_array(changes))
 		add_row(&rows, item, "no document", NULL, NULL);
 	json_array_foreach (changes, i, each)
-		if (strcmp(json_str(each, "path") ? json_str(each, "path") :
-			   "", "/updated_at"))
+		if (is_said(each))
 			add_row(&rows, item, json_str(each, "path"),
 				json_object_get(each, "from"),
 				json_object_get(each, "to"));
