@@ -92,6 +92,10 @@ def review(agent, task, args):
                          "issues": verdict["issues"]})
         say(f"{task['id']}: attempt {task['attempt']}: {verdict['decision']}")
     if verdict["decision"] == "pass":
+        proof = agent.call("GET", f"/api/tasks/{task['id']}/fidelity")
+        for gap in proof["gaps"]:
+            say(f"{task['id']}: {gap['criterion_ref']}: {gap['kind']}: "
+                f"{gap['detail']}")
         say(f"{task['id']}: waits for an admin to approve it")
     elif task["attempt"] >= args.attempts:
         say(f"{task['id']}: failed {task['attempt']} times; an admin decides")
