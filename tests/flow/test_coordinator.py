@@ -87,7 +87,7 @@ verdict(*["do it ag\\u0430in"] * (task["attempt"] == 1))""")
         task = agent.get("/api/tasks").json["items"][0]
         agent.post(url(task, "approve"), by="admin")
         coordinator.ended()
-        assert "AC-1: no_evidence: " in coordinator.text, coordinator.text
+        assert "AC-1: no_proof: " in coordinator.text, coordinator.text
         executor.stop()
     return agent.get(url(task)).json, between
 
