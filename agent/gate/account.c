@@ -263,9 +263,10 @@ struct call *account_release(struct agent *a)
 	while (fold_take(a->fold, &d)) {
 		struct err err = {0};
 
-		if (d.hook || unknown(d.code))
-			record_folded(a, &d, d.hook ? "webhook_rejected" :
-						      "auth_failed", NULL);
+		if (d.hook || d.code == ERR_bad_signature)
+			record_folded(a, &d, "webhook_rejected", NULL);
+		else if (unknown(d.code))
+			record_folded(a, &d, "auth_failed", NULL);
 		record_folded(a, &d, "request", &err);
 		render_folded(&d, &err);
 		err_fini(&err);

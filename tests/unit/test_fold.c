@@ -6,6 +6,8 @@
 
 #include "agent/gate/fold.h"
 #include "agent/ops/call.h"
+#include "agent/ops/signature.h"
+#include "agent/store/settings_webhook.h"
 
 #define SECOND 1000000LL
 #define WALL 1700000000000000LL
@@ -160,8 +162,55 @@ START_TEST(a_flood_from_everywhere_is_counted_together)
 }
 END_TEST
 
+/* One refused event that shows this for its signature; is it held? */
+static bool refuse_event(struct fold *f, const struct webhook_conf *hook,
+			 const char *shown)
+{
+	const struct signature_shown part = {.part = {
+		[WEBHOOK_SIGNATURE] = shown}};
+	const struct webhook_key key = {.len = 16};
+	struct call *c = call_new(VIA_HTTP, NULL);
+
+	c->ticket = ++tickets;
+	c->hook = hook;
+	c->signature = signature_begin(WEBHOOK_GITHUB, &key, 1, &part);
+	err_set(&c->err, ERR_bad_signature, "no");
+	if (fold_hold(f, c, 0, WALL))
+		return true;
+	call_free(c);
+	return false;
+}
+
+START_TEST(events_are_counted_by_their_source_and_what_is_wrong)
+{
+	static const struct webhook_conf hooks[2];
+	struct fold *f = fold_new();
+	struct folded d;
+	unsigned held = 0, lots;
+
+	for (int i = 0; i < 25; i++) {
+		held += refuse_event(f, &hooks[0], NULL);
+		held += refuse_event(f, &hooks[0], "sha1=x");
+		held += refuse_event(f, &hooks[1], NULL);
+	}
+	ck_assert_uint_eq(held, 15);
+	for (lots = 0; fold_take(f, &d); lots++) {
+		ck_assert_uint_eq(d.count, 5);
+		ck_assert_ptr_eq(d.hook, &hooks[lots == 2]);
+		ck_assert_str_eq(d.why, lots == 1 ? "malformed" : "missing");
+		for (struct call *c = d.calls, *next; c; c = next) {
+			next = c->next;
+			call_free(c);
+		}
+	}
+	ck_assert_uint_eq(lots, 3);
+	fold_free(f);
+}
+END_TEST
+
 TESTS("fold", the_first_twenty_a_second_are_recorded_each,
       it_is_due_when_the_first_has_waited_long_enough,
       who_is_gone_is_counted_and_not_kept,
       an_id_of_ours_becomes_that_of_the_record,
-      a_flood_from_everywhere_is_counted_together)
+      a_flood_from_everywhere_is_counted_together,
+      events_are_counted_by_their_source_and_what_is_wrong)
