@@ -12,6 +12,7 @@
 #include "agent/store/webhook_secret.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 #define LOOK_EVERY 1000000LL
@@ -50,9 +51,19 @@ static bool changed(const struct secret *s, const struct stat *now)
 	       was->st_ctim.tv_nsec != now->st_ctim.tv_nsec;
 }
 
+/* Said once in the log, and again when it changes. */
+static void tell(const struct secret *s, const char *before)
+{
+	if (*s->wrong && strcmp(s->wrong, before))
+		log_warn("a webhook's secret cannot be used: %s", s->wrong);
+	else if (!*s->wrong && *before)
+		log_info("a webhook's secret can be used again: %s", s->path);
+}
+
 /* A file that is not there is asked for each time: it is not remembered. */
 static void look(struct secret *s, enum webhook_scheme scheme, bool always)
 {
+	char before[sizeof(s->wrong)];
 	struct stat now = {0};
 	struct err err = {0};
 
@@ -61,10 +72,12 @@ static void look(struct secret *s, enum webhook_scheme scheme, bool always)
 	s->seen = now;
 	s->read = now.st_ino;
 	webhook_key_wipe(&s->key);
+	memcpy(before, s->wrong, sizeof(before));
 	*s->wrong = 0;
 	if (webhook_secret_read(scheme, s->path, &s->key, &err))
 		snprintf(s->wrong, sizeof(s->wrong), "%s", err.detail);
 	err_fini(&err);
+	tell(s, before);
 }
 
 static void look_all(struct webhook_secrets *all, bool always)
