@@ -18,14 +18,15 @@
 const char *pointer_wrong(const char *pointer)
 {
 	if (*pointer != '/')
-		return "a JSON pointer begins with /";
+		return "is no JSON pointer: one begins with /";
 	if (strlen(pointer) > POINTER_MAX)
-		return "a JSON pointer has at most 512 bytes";
+		return "is no JSON pointer of at most 512 bytes";
 	if (!utf8_valid(pointer, strlen(pointer)))
-		return "a JSON pointer is UTF-8";
+		return "is not UTF-8";
 	for (const char *at = strchr(pointer, '~'); at; at = strchr(at + 1, '~'))
 		if (at[1] != '0' && at[1] != '1')
-			return "in a JSON pointer ~ is ~0 and / in a name ~1";
+			return "is no JSON pointer: ~ is written as ~0, / in "
+			       "a name as ~1";
 	return NULL;
 }
 
@@ -91,7 +92,7 @@ const char *template_wrong(const char *text)
 	size_t n;
 
 	if (!utf8_valid(text, strlen(text)))
-		return "a template is UTF-8";
+		return "is not UTF-8";
 	for (; *text; text++) {
 		if (*text != '{' && *text != '}')
 			continue;
@@ -100,13 +101,12 @@ const char *template_wrong(const char *text)
 			continue;
 		}
 		if (*text == '}')
-			return "} alone is written as }}";
+			return "has a } alone: write }}";
 		n = strcspn(++text, "{}");
 		if (text[n] != '}')
-			return "{ has no } behind it; { alone is written as "
-			       "{{";
+			return "has a { without its }: for { alone write {{";
 		if (n > POINTER_MAX)
-			return "a JSON pointer has at most 512 bytes";
+			return "is no JSON pointer of at most 512 bytes";
 		memcpy(pointer, text, n);
 		pointer[n] = 0;
 		wrong = pointer_wrong(pointer);
@@ -207,6 +207,22 @@ static void cut(struct filling *f)
 	buf_adds(&f->out, ELLIPSIS);
 }
 
+static char *filled(struct filling *f)
+{
+	if (f->full)
+		cut(f);
+	return buf_take(&f->out, NULL);
+}
+
+char *template_value(const json_t *v, enum template_kind kind, size_t max)
+{
+	struct filling f = {.kind = kind, .max = max};
+
+	if (v && !json_is_null(v))
+		put_value(&f, v);
+	return filled(&f);
+}
+
 char *template_fill(const char *text, const json_t *body,
 		    enum template_kind kind, size_t max, json_t *missing)
 {
@@ -222,7 +238,5 @@ char *template_fill(const char *text, const json_t *body,
 		else
 			n = 1 + put_pointer(&f, text + 1, body, missing);
 	}
-	if (f.full)
-		cut(&f);
-	return buf_take(&f.out, NULL);
+	return filled(&f);
 }

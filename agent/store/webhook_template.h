@@ -7,7 +7,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* What is wrong with it, for a person; NULL: nothing. */
+/* What is wrong: "is ..." or "has ...", said of it; NULL: nothing. */
 const char *pointer_wrong(const char *pointer);
 const char *template_wrong(const char *text);
 
@@ -28,3 +28,5 @@ enum template_kind {
  */
 char *template_fill(const char *text, const json_t *body,
 		    enum template_kind kind, size_t max, json_t *missing);
+/* One value as it would be in a template; NULL: nothing, as null is. New. */
+char *template_value(const json_t *v, enum template_kind kind, size_t max);
