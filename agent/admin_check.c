@@ -249,6 +249,7 @@ int cmd_check(const struct globals *g, int argc, char **argv)
 	rc |= check_tools(&s, &home);
 	rc |= check_remote(&s);
 	rc |= check_notifies(&s);
+	rc |= check_webhooks(&s);
 	check_surroundings(&s);
 	settings_fini(&s);
 	home_fini(&home);

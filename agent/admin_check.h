@@ -15,3 +15,5 @@ int check_tokens(const struct home *home);
 int check_signers(const struct policy_table *p, const struct home *home);
 /* A row for each receiver of signed events; -1: the key of one is no good. */
 int check_notifies(const struct settings *s);
+/* A row for each source of webhooks; -1 if one's events would be refused. */
+int check_webhooks(const struct settings *s);

@@ -21,6 +21,7 @@
 #include "agent/ops/failures.h"
 #include "agent/ops/op.h"
 #include "agent/ops/quota.h"
+#include "agent/ops/webhook_tally.h"
 #include "agent/ops/rules.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/home.h"
@@ -112,6 +113,7 @@ int core_open(struct core **out, struct agent *a, void (*wake)(void *arg),
 	a->bounds = bounds_new();
 	a->fold = fold_new();
 	a->quota = quota_new();
+	a->webhooks = webhook_tally_new(a->settings);
 	a->failures = failures_new(a->settings->auth_failures);
 	a->secret_args = json_object();
 	a->task_waits = json_object();
@@ -218,6 +220,7 @@ void core_free(struct core *k)
 	bounds_free(a->bounds);
 	fold_free(a->fold);
 	quota_free(a->quota);
+	webhook_tally_free(a->webhooks);
 	failures_free(a->failures);
 	json_decref(a->secret_args);
 	json_decref(a->task_waits);

@@ -15,6 +15,7 @@
 #include "agent/ops/quota.h"
 #include "agent/ops/run.h"
 #include "agent/ops/task.h"
+#include "agent/ops/webhook.h"
 #include "agent/store/journal.h"
 #include "agent/store/policy.h"
 #include "agent/store/state.h"
@@ -199,6 +200,8 @@ enum applied gate_apply(struct agent *a, struct call *c)
 	if (c->err.code == ERR_unauthenticated ||
 	    c->err.code == ERR_bad_signature)
 		account_failed(a, c);
+	if (c->err.code || !c->draft)
+		webhook_count(a, c);
 	if (c->err.code && account_holds(a, c))
 		return APPLY_HELD;
 	if (c->err.code)

@@ -7,6 +7,7 @@
 #include "agent/ops/draft.h"
 #include "agent/ops/op.h"
 #include "agent/ops/task.h"
+#include "agent/ops/webhook.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/json.h"
@@ -55,6 +56,7 @@ static json_t *names_of(struct agent *a, const struct call *c)
 							  c->who.name));
 	if (idem_key(c, key))
 		json_array_append_new(names, json_sprintf("key %s", key));
+	webhook_names(c, names);
 	return names;
 }
 
@@ -122,6 +124,8 @@ static bool may_go_alone(struct agent *a, const struct call *c,
 	size_t n;
 	const struct draft_doc *docs = draft_docs(d, &n);
 
+	if (c->hook)
+		return true;
 	if (!strcmp(c->op->name, "task.create"))
 		return !call_str(c, "id");
 	for (size_t i = 0; i < n; i++)
@@ -188,7 +192,7 @@ static void record_intent(struct agent *a, struct call *c,
 			      "base_sha", docs[0].base_sha, "sha",
 			      docs[0].sha);
 	if (*c->made_id)
-		fact.put = idem_intent(a, c);
+		fact.put = c->hook ? webhook_intent(c) : idem_intent(a, c);
 	agent_record(a, c, &fact, &c->err);
 }
 

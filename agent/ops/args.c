@@ -220,7 +220,7 @@ int token_refused(const char *where, struct err *err)
 /* The body as an object; a call without one has no members. */
 static json_t *body_object(struct call *c, struct err *err)
 {
-	if (!c->body_len || c->op->flags & OP_RAW)
+	if (!c->body_len || c->op->flags & (OP_RAW | OP_HOOK))
 		return json_object();
 	return json_parse(c->body, c->body_len, err);
 }

@@ -12,3 +12,4 @@
 op_fn op_tool_execute_prepare;
 op_fn op_evidence_add_prepare;
 op_fn op_evidence_remove_prepare;
+op_fn op_webhook_prepare;

@@ -11,6 +11,7 @@
 #include "agent/ops/decision_sign.h"
 #include "agent/ops/glass.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/webhook.h"
 #include "agent/store/home.h"
 #include "agent/store/index.h"
 #include "agent/store/journal.h"
@@ -301,6 +302,14 @@ static int add_remote(struct agent *a, json_t *rows)
 	return status;
 }
 
+static bool add_webhooks(struct agent *a, json_t *rows)
+{
+	json_t *row = webhook_health(a);
+
+	json_array_append_new(rows, row);
+	return strcmp(json_str(row, "status"), words[UP]) != 0;
+}
+
 int op_health(struct agent *a, struct call *c, struct err *err)
 {
 	json_t *followers, *rows = json_array();
@@ -318,7 +327,7 @@ int op_health(struct agent *a, struct call *c, struct err *err)
 			worst = row.status;
 	}
 	shared = add_remote(a, rows);
-	if (a->seconds(a->core, rows))
+	if (a->seconds(a->core, rows) || add_webhooks(a, rows))
 		shared = DEGRADED;
 	worst = shared > worst ? shared : worst;
 	if (!c->known) {

@@ -31,6 +31,7 @@ struct tokens;
 struct tools;
 struct tree;
 struct webhook_secrets;
+struct webhook_tally;
 
 /* What an operation does to the world: a column of the policy matrix. */
 enum effect {
@@ -212,6 +213,7 @@ struct agent {
 	size_t n_wrongs;
 	struct after *after, **after_tail;
 	json_t *task_waits;		/* see task_wait.h */
+	struct webhook_tally *webhooks;	/* health reads it too */
 	json_t *secret_args;		/* run id: args that are not recorded */
 	unsigned tokens_seen;
 };
