@@ -96,6 +96,22 @@ static int stale(struct agent *a, struct call *c, const json_t *newer,
 		       "subject was taken in already");
 }
 
+/* It says why already; here is which event it was. */
+static int rejected(struct agent *a, struct call *c, struct err *err)
+{
+	const struct err_row *row = err_row(err->code);
+	struct fact fact = {.type = "webhook_rejected", .data = said_of(c),
+			    .status = row->status};
+	struct err own = {0};
+
+	json_set_str(fact.data, "reason", row->code);
+	if (!agent_record(a, c, &fact, &own))
+		return -1;
+	err_fini(err);
+	*err = own;
+	return -1;
+}
+
 /* Each call counts once, however often it has to be made again. */
 static int limited(struct agent *a, struct call *c, struct err *err)
 {
@@ -187,7 +203,7 @@ int op_webhook(struct agent *a, struct call *c, struct err *err)
 	if (newer)
 		return stale(a, c, newer, err);
 	if (err->code || limited(a, c, err))
-		return -1;
+		return rejected(a, c, err);
 	if (e->parts)
 		resume(a, c);
 	return take_in(a, c, err);

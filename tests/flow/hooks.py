@@ -106,3 +106,16 @@ class Source:
         assert answer.status == 200, answer
         assert answer.json["ok"] and answer.json["dedup"] is True, answer
         return answer.json
+
+
+def tasks_of(agent, name):
+    """The tasks that the source has made, as the journal has them."""
+    return [r for r in agent.journal("task_created")
+            if r["actor"] == f"webhook:{name}"]
+
+
+def issue(number=1, action="opened", at="2026-01-02T03:04:05Z", **more):
+    return {"action": action, "sender": {"login": "octocat"}, "issue": {
+        "id": 1000 + number, "number": number, "title": f"issue {number}",
+        "body": None, "html_url": f"https://example.org/{number}",
+        "updated_at": at} | more}
