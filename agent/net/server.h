@@ -74,6 +74,7 @@ struct net {
 	bool look;			/* a token has changed: watch_look */
 	enum auth_state auth;		/* as it is on record */
 	unsigned tokens_seen;		/* version of the file of tokens */
+	int64_t apart, slept;		/* see steps.h */
 	int64_t used_at;		/* when to save their last uses */
 	bool poke;			/* lws has to look at its timers */
 	bool stopping;			/* the core takes no more */

@@ -8,6 +8,7 @@
 #include "agent/gate/authn.h"
 #include "agent/net/peer.h"
 #include "agent/net/server.h"
+#include "agent/net/steps.h"
 #include "agent/net/ws.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -115,6 +116,7 @@ void watch_tick(struct net *n, int64_t now)
 		core_look(n->core);	/* so that it is on record soon */
 	n->tokens_seen = version;
 	watch_look(n);
+	steps_look(n);
 	tell_state(n);
 	if (now < n->used_at)
 		return;

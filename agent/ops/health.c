@@ -250,6 +250,22 @@ static void probe_signers(struct agent *a, const json_t *followers,
 	err_fini(&err);
 }
 
+/* No wait counts by it, so nothing is broken; but people should know. */
+static void probe_clock(struct agent *a, const json_t *followers,
+			struct row *row)
+{
+	const int64_t by = a->stepped_by_us;
+	char at[CLOCK_TEXT];
+
+	(void)followers;
+	if (!by)
+		return;
+	clock_text(a->stepped_at_us, at);
+	snprintf(row->detail, sizeof(row->detail), "it was set by %+.3f s, and "
+		 "was %s then; no wait is shorter or longer for it",
+		 (double)by / 1e6, at);
+}
+
 static const struct { const char *name; probe_fn *probe; bool vital; }
 probes[] = {
 	{"audit", probe_audit, true}, {"index", probe_index, true},
@@ -259,7 +275,7 @@ probes[] = {
 	{"signers", probe_signers, true},
 	{"disk", probe_disk, true}, {"display", probe_display, false},
 	{"youtube", probe_youtube, false}, {"listen", probe_listen, false},
-	{"sandbox", probe_sandbox, true},
+	{"sandbox", probe_sandbox, true}, {"clock", probe_clock, false},
 };
 
 static json_t *row_json(const char *name, const struct row *row)

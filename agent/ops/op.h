@@ -190,6 +190,8 @@ struct agent {
 	enum remote_state (*remote_state)(void *core, struct err *err);
 	void *core;
 	const json_t *sandbox;		/* as sandbox.h has it, or NULL */
+	/* The last time somebody set the clock: by how much, when. */
+	_Atomic(int64_t) stepped_by_us, stepped_at_us;
 	bool accept_remote;		/* the operator's word for this run */
 
 	_Atomic(json_t *) glass;	/* see glass.h; in glasses, or NULL */

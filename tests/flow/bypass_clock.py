@@ -1,48 +1,21 @@
 """The clock of the machine, set by who may: what was over is not open again,
 and what is open is not open for longer."""
-import subprocess
-
 import bypass
+import clocks
 from bypass import attempt
 from expect import refused
 
-SHIM = """
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t id, struct timespec *ts)
-{
-	char text[32] = "";
-	int rc = (int)syscall(SYS_clock_gettime, id, ts), fd;
-	if (!rc && id == CLOCK_REALTIME && (fd = open("%s", O_RDONLY)) >= 0) {
-		if (read(fd, text, sizeof(text) - 1) > 0)
-			ts->tv_sec += atol(text);
-		close(fd);
-	}
-	return rc;
-}
-"""
 HOUR = 3600
 
 
 def new_agent():
     agent = bypass.new_agent()
-    agent.offset = agent.dir / "offset"
-    source, shim = agent.dir / "clock.c", agent.dir / "clock.so"
-    source.write_text(SHIM % agent.offset)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source], check=True)
     agent.stop()
-    agent.env["LD_PRELOAD"] = str(shim)
-    return agent.start()
+    return clocks.install(agent).start()
 
 
 def set_clock(t, seconds):
-    """By so much from what it is; writes whole, so nobody reads a half."""
-    new = t.agent.offset.with_suffix(".new")
-    new.write_text(str(seconds))
-    new.rename(t.agent.offset)
+    clocks.set_clock(t.agent, seconds)
 
 
 def seen(t, name):
