@@ -117,7 +117,11 @@ post() {
 		"$(jq -c --argjson n "$attempt" '{attempt: $n} + .' <<<"$2")"
 }
 
-newest() { call GET /api/health && get .seq; }
+# The newest record's number: asked for before one looks at things.
+newest() {
+	call GET /api/health || { refused "the agent's health"; exit 1; }
+	get .seq
+}
 
 # Waits for the first record after number $1 of these types, at most a minute.
 # The stream begins with what was missed meanwhile.
@@ -206,7 +210,8 @@ failed() {
 # failure: an attempt without a result would be a dead end.
 report() {
 	local was='' at
-	while at=$(newest) && ! post result "$result"; do
+	at=$(newest) || exit 1
+	until post result "$result"; do
 		refused "result of $task"
 		if [ "$(get .reason)" = mode_stopped ]; then
 			happens "$at" mode_changed
@@ -218,6 +223,7 @@ report() {
 		else
 			return 1
 		fi
+		at=$(newest) || exit 1
 	done
 }
 

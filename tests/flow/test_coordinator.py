@@ -242,7 +242,7 @@ while True:
     say(progress=0.1)
     time.sleep(0.1)""")
     fast = program(agent, "fast.py", WORKER + "result()")
-    pairs = each_with_its_own(agent, slow)
+    pairs = each_with_its_own(agent, slow, "--lease", 3600)
     for client, task in pairs:
         client.process.kill()
         client.process.wait()
