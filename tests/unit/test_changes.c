@@ -142,8 +142,31 @@ START_TEST(what_lies_behind_a_long_name_changes_as_a_whole)
 }
 END_TEST
 
+START_TEST(a_long_name_on_one_side_is_enough)
+{
+	json_t *name = text_of(20000, 'n'), *small, *large, *out;
+	int more;
+
+	small = json_pack("{s:{s:i}}", "meta", "a", 1);
+	large = json_pack("{s:{s:i,s:i}}", "meta", "a", 2,
+			  json_string_value(name), 1);
+	for (int k = 0; k < 2; k++) {
+		out = changes_between(k ? large : small, k ? small : large,
+				      &more);
+		ck_assert_uint_eq(json_array_size(out), 1);
+		ck_assert_str_eq(json_str(json_array_get(out, 0), "path"),
+				 "/meta");
+		json_decref(out);
+	}
+	json_decref(small);
+	json_decref(large);
+	json_decref(name);
+}
+END_TEST
+
 TESTS("changes",
       each_member_that_differs_is_named_by_its_pointer,
       a_long_value_is_told_by_its_hash,
       what_is_too_much_is_counted,
-      what_lies_behind_a_long_name_changes_as_a_whole)
+      what_lies_behind_a_long_name_changes_as_a_whole,
+      a_long_name_on_one_side_is_enough)
