@@ -101,6 +101,8 @@ size_t task_bytes(const json_t *task)
 	json_object_set_new(new, "admin_approved", json_false());
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		json_object_set_new(new, own[i], json_null());
+	if (!json_array_size(json_object_get(new, "issues")))
+		json_object_del(new, "issues");
 	free(json_pretty(new, &len));
 	json_decref(new);
 	return len;

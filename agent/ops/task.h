@@ -42,8 +42,8 @@ int task_save(struct agent *a, const struct call *c,
 	      struct err *err);
 /*
  * Its bytes in git as if nothing had been done with it: what a lease, a
- * decision and a longer state take is not counted, so that a task that could
- * be made can be taken and decided on. Any thread.
+ * decision, a longer state and an empty list of issues take is not counted,
+ * so that a task that could be made can be taken and decided on. Any thread.
  */
 size_t task_bytes(const json_t *task);
 /* The id under which an attempt's document ("ack", "result"...) is kept. */

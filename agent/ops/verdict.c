@@ -29,7 +29,6 @@ static json_t *issues_of(const struct call *c)
 	return issues ? json_incref(issues) : json_array();
 }
 
-/* Issues that there are none of take no room. */
 static json_t *next_attempt(const json_t *task, json_t *issues)
 {
 	json_t *next = json_copy((json_t *)task);
@@ -37,10 +36,7 @@ static json_t *next_attempt(const json_t *task, json_t *issues)
 	json_set_str(next, "state", "pending");
 	json_set_int(next, "attempt", json_int(task, "attempt", 1) + 1);
 	json_object_set_new(next, "lease", json_null());
-	if (json_array_size(issues))
-		json_object_set(next, "issues", issues);
-	else
-		json_object_del(next, "issues");
+	json_object_set(next, "issues", issues);
 	return next;
 }
 

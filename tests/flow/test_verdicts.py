@@ -205,6 +205,16 @@ def test_only_one_of_many_redispatches_opens_the_next_attempt(agent):
     assert len(agent.journal("task_redispatched", task_id=task["id"])) == 1
 
 
+def test_no_issues_are_handed_on_as_none(agent):
+    task = reported(agent)
+    yes(agent, task, "verdict", attempt=1, decision="fail")
+    opened = yes(agent, task, "redispatch", attempt=2, issues=[])
+    assert opened["issues"] == [], opened
+    looked = agent.get(url(task, "fidelity")).json
+    assert looked["issues_sha256"] == sha256("[]"), looked
+    assert "issues_altered" not in [g["kind"] for g in looked["gaps"]]
+
+
 def test_who_may_not_judge_does_not(agent):
     task = reported(agent)
     agent.token("watcher", "observer")
