@@ -7,6 +7,7 @@ import time
 import kc
 from clients import (COORDINATOR, PYTHON, REVIEWER, SHELL, WORKER, Client,
                      plan, program)
+from hooks import Source
 from relay import Relay
 
 BOTH = (PYTHON, "python"), (SHELL, "shell")
@@ -351,6 +352,31 @@ verdict("not \u00e9 but e\u0301")""")
     assert count.read_text() == "x"
     once_each(agent, task, "task_created", "verdict_submitted",
               "task_redispatched")
+
+
+def test_what_a_webhook_made_into_a_task_goes_through_the_loop(fresh):
+    """Delivered twice, it is done once; what others made is theirs."""
+    source = Source(fresh, "hub", task="true", title="{/issue/title}",
+                    criterion=["the issue is answered"])
+    fresh.restart()
+    theirs = fresh.task("somebody's")
+    worker = program(fresh, "worker.py", WORKER + "result(task['title'])")
+    reviewer = program(fresh, "reviewer.py", REVIEWER + "verdict()")
+    with Client(fresh, COORDINATOR, "coordinator", "--incoming", "--reviewer",
+                reviewer) as coordinator, \
+            Client(fresh, *BOTH[0], "--worker", worker) as executor:
+        kc.wait_for(lambda: state(fresh, theirs) == "needs_review")
+        event = {"action": "opened", "issue": {"title": "It stutters"}}
+        first, again = source.send(event), source.send(event)
+        assert (first.status, again.status) == (202, 200), (first, again)
+        judged = kc.wait_for(lambda: fresh.journal("verdict_submitted"))
+        executor.stop()
+        coordinator.stop()
+    assert [r["task_id"] for r in judged] == [first.json["task_id"]]
+    result, = fresh.journal("result_submitted",
+                            task_id=first.json["task_id"])
+    assert result["data"]["put"]["result"]["summary"] == "It stutters"
+    assert len(fresh.get("/api/tasks").json["items"]) == 2
 
 
 kc.main(120)
