@@ -38,7 +38,7 @@ static bool takes_over(const struct call *c, const json_t *task)
 	       json_int(task, "attempt", 1) + 1;
 }
 
-/* Whoever lost it goes on as what they are: not its holder any more. */
+/* In this attempt a stalled task is its holder's, who comes back. */
 static int may_take(struct agent *a, const struct call *c,
 		    const json_t *task, struct err *err)
 {
@@ -49,8 +49,10 @@ static int may_take(struct agent *a, const struct call *c,
 		return -1;
 	if (!doc_is(task, "stalled") || !lease_holder_check(a, c, task, err))
 		return 0;
-	return err_member(err, "next_attempt", json_integer(
+	err_member(err, "next_attempt", json_integer(
 		json_int(task, "attempt", 1) + 1));
+	return err_hint(err, "It was missed: take it over with an ACK of "
+			"next_attempt.");
 }
 
 static json_t *taken(struct agent *a, const struct call *c,

@@ -31,6 +31,7 @@ def test_a_stalled_task_is_its_holders_until_somebody_opens_the_next(agent):
         problem = no(agent, task, "ack", 409, "lease_held", "other",
                      **echo(task))
         assert problem["next_attempt"] == 2, problem
+        assert "next_attempt" in problem["remediation_hint"], problem
         for attempt in (3, 1000000):
             problem = no(agent, task, "ack", 409, "stale_attempt", "other",
                          **echo(task, attempt=attempt))
@@ -67,6 +68,22 @@ def test_its_holder_goes_on_with_a_heartbeat_or_the_same_ack(agent):
         assert (back["state"], back["attempt"], back["lease"]["holder"]) == \
             ("running", 1, "codex")
         yes(agent, task, "result", attempt=1, summary="in time")
+
+
+def test_of_many_who_ack_at_once_one_holds_the_task(agent):
+    task = agent.task()
+    names = [f"executor-{i}" for i in range(4)]
+    for name in names:
+        agent.token(name)
+    answers = together([lambda n=names[i % 4], send=TRANSPORTS[i // 4 % 2]:
+                        send(agent, task, "ack", n, **echo(
+                            task, lease_s=600)) for i in range(32)])
+    won = [a for s, a in answers if s == 200]
+    assert len(won) == 1, answers
+    lost = [a["error_code"] for s, a in answers if s != 200]
+    assert lost == ["invalid_transition"] * 31, lost
+    assert agent.get(url(task)).json == won[0]
+    assert len(agent.journal("ack_accepted", task_id=task["id"])) == 1
 
 
 def test_of_many_who_take_over_at_once_one_does(agent):

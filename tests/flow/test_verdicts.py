@@ -116,6 +116,7 @@ def test_a_verdict_says_what_exists_and_nothing_else(agent):
                   issue(evidence={"work_log_index": 0.5}),
                   issue(evidence={"work_log_index": 0, "sha256": stored})):
         bad(400, "invalid_request", "issues[0]", wrong)
+    bad(400, "invalid_request", "token", issue(agent.token("codex")))
     bad(400, "invalid_request", "decision", decision="maybe")
     bad(400, "invalid_request", "decision", decision=None)
     bad(400, "invalid_request", "issues", *[issue()] * 401)
