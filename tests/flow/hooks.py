@@ -58,14 +58,15 @@ class Source:
     """[webhook "NAME"] of an agent that is started later. A key whose value
     is a list is written once for each; max_body=... is max-body."""
 
-    def __init__(self, agent, name, scheme="github", secret=None, **keys):
+    def __init__(self, agent, name, scheme="github", secret=None, also="",
+                 **keys):
         self.agent, self.name, self.scheme = agent, name, scheme
         self.secret = secret or (WHSEC if scheme == "standard" else SECRET)
         self.file = agent.dir / f"{name}.secret"
         self.write(self.secret)
         keys = {"scheme": scheme, "secret-file": self.file} | keys
         with open(agent.home / "agent.conf", "a") as conf:
-            conf.write(f'[webhook "{name}"]\n')
+            conf.write(f'{also}\n[webhook "{name}"]\n')
             for key, values in keys.items():
                 for value in values if isinstance(values, list) else [values]:
                     conf.write(f"\t{key.replace('_', '-')} = "

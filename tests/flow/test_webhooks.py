@@ -85,6 +85,27 @@ def test_an_event_becomes_a_task_with_all_that_belongs_to_it(agent):
     assert not [p for p in committed(agent) if "hook" in p]
 
 
+def test_the_example_of_the_readme_does_what_it_says():
+    text = (kc.ROOT / "README.md").read_text()
+    block = text.split("### Events that come in")[1].split("```")[1]
+    agent = kc.Agent(start=False)
+    try:
+        hook = Source(agent, "issues", also=block)
+        agent.start()
+        made = task(agent, hook.accepted(issue(7) | {
+            "repository": {"full_name": "octo/cat"}}))
+        assert made["title"] == "issue 7 (#7)", made
+        assert made["request_text"] == "\n\nhttps://example.org/7", made
+        assert made["labels"] == {"repository": "octo/cat"}, made
+        assert [c["text"] for c in made["acceptance_criteria"]] == \
+            ['the issue "issue 7" is solved'], made
+        assert hook.accepted(issue(8, "closed"))["task_id"] is None
+        refused(hook.send(issue(7, at="2026-01-02T03:04:04Z")), 409,
+                "stale_event")
+    finally:
+        agent.close()
+
+
 def test_fifty_at_once_have_one_effect(agent):
     for name, scheme in SCHEMES.items():
         hook = agent.hooks[name]
