@@ -2,8 +2,9 @@
  * What it costs to verify a webhook's signature while its body comes in, in
  * pieces as a socket gives them, beside OpenSSL's HMAC of the same bytes in
  * one call. "signature" is that alone, as a wrong one has no more done to it;
- * "accepted" is that and the digest of the body, by which it is known again; "rotating" is with two secrets. Rounds take turns; the best
- * counts, as nothing but the processor has a part in it.
+ * "accepted" is that and the digest of the body, by which it is known again;
+ * "rotating" is with two secrets. Rounds take turns; the best counts, as
+ * nothing but the processor has a part in it.
  */
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
