@@ -11,6 +11,7 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/task.h"
 #include "agent/ops/task_make.h"
+#include "agent/ops/wait.h"
 #include "agent/ops/webhook_event.h"
 #include "agent/ops/webhook_seen.h"
 #include "agent/ops/webhook_tally.h"
@@ -227,11 +228,11 @@ void webhook_names(const struct call *c, json_t *names)
 json_t *webhook_intent(const struct call *c)
 {
 	const struct webhook_event *e = c->prepared;
-	char now[CLOCK_TEXT];
+	json_t *doc = json_pack("{s:s,s:s}", "id", e->by_body, "made_id",
+				c->made_id);
 
-	clock_text(clock_steady_us(), now);
-	return json_pack("{s:{s:s,s:s,s:s}}", "intent", "id", e->by_body,
-			 "at", now, "made_id", c->made_id);
+	wait_set(doc, "at", 0);
+	return json_pack("{s:o}", "intent", doc);
 }
 
 void webhook_count(struct agent *a, const struct call *c)

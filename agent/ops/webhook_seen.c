@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/ops/op.h"
+#include "agent/ops/wait.h"
 #include "agent/ops/webhook_event.h"
 #include "agent/store/settings_webhook.h"
 #include "agent/store/state.h"
@@ -13,11 +14,7 @@
 
 static bool is_fresh(const json_t *kept, int64_t window)
 {
-	const char *said = json_str(kept, "at");
-	int64_t at = 0;
-
-	return said && clock_parse(said, 0, &at) &&
-	       at + window >= clock_steady_us();
+	return kept && wait_left(kept, "at") + window > 0;
 }
 
 const json_t *webhook_seen(struct agent *a, const struct call *c,
@@ -111,14 +108,14 @@ const json_t *webhook_newer(struct agent *a, const struct webhook_event *e,
 static json_t *kept(const char *name, const struct call *c,
 		    const struct webhook_event *e, const char *task_id)
 {
-	char now[CLOCK_TEXT];
+	json_t *doc = json_pack("{s:s,s:s,s:O?,s:s?,s:s}", "id", name,
+				"source", c->hook->name, "event_id",
+				json_object_get(e->said, "event_id"),
+				"task_id", task_id, "correlation_id",
+				c->correlation_id);
 
-	clock_text(clock_steady_us(), now);
-	return json_pack("{s:s,s:s,s:O?,s:s,s:s?,s:s}", "id", name, "source",
-			 c->hook->name, "event_id",
-			 json_object_get(e->said, "event_id"), "at", now,
-			 "task_id", task_id, "correlation_id",
-			 c->correlation_id);
+	wait_set(doc, "at", 0);
+	return doc;
 }
 
 json_t *webhook_keep(const struct call *c, const struct webhook_event *e,
