@@ -42,7 +42,7 @@ static int on_record(const struct record_place *p, void *core,
 	} else {
 		log_warn("it counts as a publish of every tool: %s",
 			 why.detail);
-		quota_start(a->quota, QUOTA_ANY, clock_wall_us());
+		quota_start(a->quota, QUOTA_ANY, clock_steady_us());
 	}
 	json_decref(data);
 	err_fini(&why);

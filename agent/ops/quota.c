@@ -87,9 +87,9 @@ void quota_call(struct quota *q, const char *tool, int64_t mono_us)
 	add(&find_or_add(q, tool)->calls, mono_us, QUOTA_MINUTE);
 }
 
-void quota_start(struct quota *q, const char *tool, int64_t wall_us)
+void quota_start(struct quota *q, const char *tool, int64_t steady_us)
 {
-	add(&find_or_add(q, tool)->starts, wall_us, QUOTA_DAY);
+	add(&find_or_add(q, tool)->starts, steady_us, QUOTA_DAY);
 }
 
 size_t quota_calls(struct quota *q, const char *tool, int64_t mono_us)
@@ -99,14 +99,14 @@ size_t quota_calls(struct quota *q, const char *tool, int64_t mono_us)
 	return c ? left(&c->calls, mono_us - QUOTA_MINUTE) : 0;
 }
 
-static size_t starts(struct quota *q, const char *tool, int64_t wall_us)
+static size_t starts(struct quota *q, const char *tool, int64_t steady_us)
 {
 	struct count *c = find(q, tool);
 
-	return c ? left(&c->starts, wall_us - QUOTA_DAY) : 0;
+	return c ? left(&c->starts, steady_us - QUOTA_DAY) : 0;
 }
 
-size_t quota_starts(struct quota *q, const char *tool, int64_t wall_us)
+size_t quota_starts(struct quota *q, const char *tool, int64_t steady_us)
 {
-	return starts(q, tool, wall_us) + starts(q, QUOTA_ANY, wall_us);
+	return starts(q, tool, steady_us) + starts(q, QUOTA_ANY, steady_us);
 }

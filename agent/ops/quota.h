@@ -16,11 +16,11 @@ struct quota *quota_new(void);
 void quota_free(struct quota *q);
 /* A call of this tool was accepted at this monotonic time. */
 void quota_call(struct quota *q, const char *tool, int64_t mono_us);
-/* An external_publish started at this wall time; in any order. */
-void quota_start(struct quota *q, const char *tool, int64_t wall_us);
+/* An external_publish started at this steady time; in any order. */
+void quota_start(struct quota *q, const char *tool, int64_t steady_us);
 /*
  * Of the minute or day before now. What lies in the future counts too: a
- * clock that was set back gives no room.
+ * clock that was set back before a start gives no room.
  */
 size_t quota_calls(struct quota *q, const char *tool, int64_t mono_us);
-size_t quota_starts(struct quota *q, const char *tool, int64_t wall_us);
+size_t quota_starts(struct quota *q, const char *tool, int64_t steady_us);

@@ -12,6 +12,7 @@
 #include "agent/ops/handlers.h"
 #include "agent/ops/run.h"
 #include "agent/ops/stage.h"
+#include "agent/ops/wait.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
@@ -106,20 +107,11 @@ static json_t *args_of(const struct tool *t, const json_t *run)
 	return args;
 }
 
-static int64_t seconds_since(const json_t *run, const char *key)
-{
-	const char *text = json_str(run, key);
-	int64_t at;
-
-	return text && clock_parse(text, 0, &at) ?
-	       (clock_wall_us() - at) / 1000000 : 0;
-}
-
 static struct run_spec *spec_of(struct agent *a, const struct tool *t,
 				const json_t *run)
 {
 	struct run_spec *spec = xcalloc(1, sizeof(*spec));
-	int64_t since = seconds_since(run, "finished_at");
+	int64_t since = -wait_left(run, "finished_at") / 1000000;
 
 	snprintf(spec->id, sizeof(spec->id), "%s", json_str(run, "id"));
 	spec->task_id = xstrdup(json_str(run, "task_id"));

@@ -265,7 +265,6 @@ static void close_run(struct agent *a, const struct call *c, const json_t *run,
 		      const char *detail)
 {
 	json_t *next = json_copy((json_t *)run);
-	char now[CLOCK_TEXT];
 	struct fact fact = {
 		.type = strcmp(state, "outcome_unknown") ? "tool_failed" :
 							   "outcome_unknown",
@@ -273,9 +272,8 @@ static void close_run(struct agent *a, const struct call *c, const json_t *run,
 		.run_id = json_str(run, "id"),
 	};
 
-	clock_text(clock_wall_us(), now);
 	json_set_str(next, "state", state);
-	json_set_str(next, "finished_at", now);
+	wait_set(next, "finished_at", 0);
 	json_object_set_new(next, "error", run_error(code, detail));
 	fact.data = json_pack("{s:s,s:O,s:s,s:o}", "state", state, "tool",
 			      json_object_get(run, "tool"), "error_code",

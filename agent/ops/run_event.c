@@ -13,6 +13,7 @@
 #include "agent/ops/reconcile.h"
 #include "agent/ops/run.h"
 #include "agent/ops/stage.h"
+#include "agent/ops/wait.h"
 #include "agent/run/supervisor.h"
 #include "agent/store/journal.h"
 #include "agent/store/state.h"
@@ -143,7 +144,8 @@ static int start(struct agent *a, struct call *c, const json_t *run,
 	}
 	if (!rc && level_of(json_str(run, "side_effect_level")) ==
 		   LEVEL_EXTERNAL_PUBLISH)
-		quota_start(a->quota, json_str(run, "tool"), clock_wall_us());
+		quota_start(a->quota, json_str(run, "tool"),
+			    clock_steady_us());
 	if (!rc)
 		go_after(a, next);
 	json_decref(approval);
@@ -274,11 +276,9 @@ static json_t *ended_run(const json_t *run, const struct run_report *report,
 			 bool brief)
 {
 	json_t *next = json_copy((json_t *)run);
-	char now[CLOCK_TEXT];
 
-	clock_text(clock_wall_us(), now);
 	json_set_str(next, "state", report->state);
-	json_set_str(next, "finished_at", now);
+	wait_set(next, "finished_at", 0);
 	if (!strcmp(report->state, "succeeded"))
 		json_set_int(next, "progress", 1);
 	if (report->result)

@@ -138,7 +138,7 @@ static void count(struct agent *a, struct weight *w)
 {
 	w->now_us = clock_wall_us();
 	w->calls = quota_calls(a->quota, w->tool, clock_mono_us());
-	w->starts = quota_starts(a->quota, w->tool, w->now_us);
+	w->starts = quota_starts(a->quota, w->tool, clock_steady_us());
 }
 
 static void weigh_asked(const struct call *c, struct weight *w)

@@ -4,6 +4,7 @@ import json
 import kc
 from clocks import DAY, HOUR, install, read, set_clock, sleep
 from expect import refused
+from hooks import Source
 from wire import host_of
 
 KEY = {"Idempotency-Key": "the-same"}
@@ -19,8 +20,10 @@ def new_agent(**conf):
     """What waits here waits for an hour, or a day where it is a key's."""
     agent = install(kc.Agent(start=False, conf={
         "timeouts.review": "1h", "timeouts.approval": "1h",
-        "timeouts.lease": "1h", "timeouts.grace": "30m"} | conf))
+        "timeouts.lease": "1h", "timeouts.grace": "30m",
+        "policy.test.publish.max-per-day": "1"} | conf))
     agent.publisher()
+    agent.hook = Source(agent, "seen", task="true", title="x", window="1d")
     agent.go = agent.dir / "go"
     agent.tool("test.ticks", TICKS % str(agent.go), timeout="60s")
     return agent.start()
@@ -54,8 +57,14 @@ class Waits:
         agent.approve(self.parked["approval_id"],
                       allow_external_publish=True)
         self.made = agent.task("once", headers=KEY)
+        self.event = self.deliver()["task_id"]
         self.run = agent.execute("test.ticks", "local_write").json["id"]
         kc.wait_for(lambda: self.state("runs", self.run) == "running")
+
+    def deliver(self):
+        answer = self.agent.hook.send({"n": 1}, event_id="the-same")
+        assert answer.status in (200, 202), answer
+        return answer.json
 
     def publish(self, text, on_approval):
         return self.agent.execute(
@@ -81,6 +90,8 @@ class Waits:
         assert HOUR - 60 * kc.SLOW < left <= HOUR, left
         again = self.agent.task("once", headers=KEY)
         assert again["id"] == self.made["id"]
+        again = self.deliver()
+        assert again["dedup"] and again["task_id"] == self.event, again
         assert not (self.agent.dir / "test.publish.effects").read_text()
 
     def end_in_order(self):
@@ -89,6 +100,10 @@ class Waits:
         kc.wait_for(lambda: self.state("runs", self.run) == "succeeded")
         sleep(self.agent, 3 * HOUR // 4)
         self.become("running", "pending", "used", "succeeded", 0)
+        for day in (1, -1):     # one was sent in this one
+            stepped(self.agent, day * 2 * DAY)
+            refused(self.publish("more", "deny"), 403, "policy_denied",
+                    reason="rate_limited")
         sleep(self.agent, 2 * HOUR)
         self.become("stalled", "expired", "used", "succeeded", 1)
 
@@ -134,6 +149,7 @@ def test_a_clock_set_forward_ends_nothing_early():
     agent.start()
     assert waits.states()[1:4] == ["pending", "approved", "queued"]
     assert agent.task("once", headers=KEY)["id"] == waits.made["id"]
+    assert waits.deliver()["dedup"]
     all_is_well(agent)
     agent.stop()
 
@@ -151,7 +167,10 @@ def test_a_clock_set_back_makes_nothing_last():
     assert agent.task("once", headers=KEY)["id"] == waits.made["id"]
     sleep(agent, 26 * HOUR)     # and the key's day
     assert agent.task("once", headers=KEY)["id"] != waits.made["id"]
-    assert len(agent.journal("clock_stepped")) == 2, "sleep is no step"
+    assert not waits.deliver()["dedup"]
+    refused(waits.publish("more", "deny"), 403, "policy_denied",
+            reason="approval_required")
+    assert len(agent.journal("clock_stepped")) == 4, "sleep is no step"
     history = agent.get(task_url(waits.leased, "history")).json
     assert len(history["items"]) > 1, history
     all_is_well(agent)
