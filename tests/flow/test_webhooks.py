@@ -362,5 +362,31 @@ def test_the_health_row_says_what_came_and_what_was_refused(fresh):
     assert by["brief"]["secret"] != "ok" and not by["brief"]["accepted"]
 
 
+def test_check_says_which_source_cannot_be_verified():
+    agent = kc.Agent(start=False)
+    try:
+        good, loose, short, none = [
+            Source(agent, name, task="true")
+            for name in ("good", "loose", "short", "none")]
+        loose.write("long enough, but open", mode=0o644)
+        short.write("short")
+        none.file.unlink()
+        done = agent.cli("check", check=False)
+        rows = {line.split()[2].rstrip(":"): line for line in
+                done.stdout.splitlines() if line.startswith("webhook ")}
+        assert done.returncode == 1 and len(rows) == 4, done.stdout
+        assert " ok " in rows["good"] and "makes tasks" in rows["good"]
+        for name, why in (("loose", "0644"), ("short", "16"),
+                          ("none", "No such file")):
+            assert "FAIL" in rows[name] and why in rows[name], rows
+        assert "chmod 600" in done.stdout, done.stdout
+        Source(agent, "broken", title="{/a")
+        done = agent.cli("check", check=False)
+        assert '"broken".title: ' in done.stdout and done.returncode == 1, \
+            done.stdout
+    finally:
+        agent.close()
+
+
 if __name__ == "__main__":
     kc.main(60, new_agent)
