@@ -141,8 +141,9 @@ def test_a_program_gets_the_events_that_subscribers_get():
     assert row["status"] == "ok" and row["lag_s"] == 0, row
     assert row["last_error"] is None, row
     settled(agent, "too")
-    agent.task("behind the record of what was told")
-    events = told("all", len(events) + 1)
+    behind = agent.task("behind the record of what was told")["id"]
+    events = kc.wait_for(lambda: any(
+        e["task_id"] == behind for e in told("all", 6)) and told("all", 6))
     assert agent.journal("notify_sent")[0]["seq"] < events[-1]["seq"]
     assert not any(e["type"].startswith("notify_") or e["type"] == "request"
                    for e in events)
