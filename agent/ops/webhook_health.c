@@ -6,34 +6,9 @@
 #include "agent/ops/webhook.h"
 #include "agent/ops/webhook_tally.h"
 #include "agent/store/settings.h"
-#include "agent/store/webhook_secret.h"
+#include "agent/store/webhook_secrets.h"
 #include "common/clock.h"
-#include "common/err.h"
 #include "common/json.h"
-
-/* "" if its events can be verified, or why not. */
-static void secret_state(const struct webhook_conf *hook, char *out,
-			 size_t size)
-{
-	struct webhook_key key = {0};
-	struct err err = {0};
-	const char *next = hook->next_secret_file;
-	int rc;
-
-	*out = 0;
-	if (!hook->secret_file || !*hook->secret_file)
-		rc = err_set(&err, ERR_webhook_not_configured,
-			     "it has no secret-file");
-	else
-		rc = webhook_secret_read(hook->scheme, hook->secret_file,
-					 &key, &err);
-	if (!rc && next && *next)
-		rc = webhook_secret_read(hook->scheme, next, &key, &err);
-	webhook_key_wipe(&key);
-	if (rc)
-		snprintf(out, size, "%s", err.detail);
-	err_fini(&err);
-}
 
 static json_t *source_row(struct agent *a, size_t i, const char *wrong)
 {
@@ -53,29 +28,42 @@ static json_t *source_row(struct agent *a, size_t i, const char *wrong)
 	return row;
 }
 
+/* The first that is wrong is the one that is told. */
+static void tell(json_t *row, const char *name, enum webhook_secret_state state,
+		 const char *wrong)
+{
+	char detail[600];
+
+	if (json_object_get(row, "error_code"))
+		return;
+	snprintf(detail, sizeof(detail), "%s: %s", name, wrong);
+	json_set_str(row, "status", "degraded");
+	json_set_str(row, "error_code", "webhook_not_configured");
+	json_object_set_new(row, "detail", json_lossy(detail));
+	json_set_str(row, "remediation_hint", "Write the secret into the "
+		     "file, mode 0600; `kircerta-agent check` looks at all "
+		     "of them.");
+	json_set_str(row, "effect", state == WEBHOOK_SECRET_NONE ?
+		     "events of this source are refused" :
+		     "events signed with this secret are refused");
+}
+
 json_t *webhook_health(struct agent *a)
 {
 	json_t *row = json_pack("{s:s,s:s,s:[]}", "name", "webhooks",
 				"status", "ok", "sources");
-	char wrong[480], detail[600];
-	const char *name;
+	enum webhook_secret_state state;
+	char wrong[480];
 
 	for (size_t i = 0; i < a->settings->n_webhooks; i++) {
-		name = a->settings->webhooks[i].name;
-		secret_state(&a->settings->webhooks[i], wrong, sizeof(wrong));
+		const struct webhook_conf *hook = &a->settings->webhooks[i];
+
+		state = webhook_secrets_state(a->webhook_secrets, hook, wrong,
+					      sizeof(wrong));
 		json_array_append_new(json_object_get(row, "sources"),
 				      source_row(a, i, wrong));
-		if (!*wrong || json_object_get(row, "error_code"))
-			continue;
-		snprintf(detail, sizeof(detail), "%s: %s", name, wrong);
-		json_set_str(row, "status", "degraded");
-		json_set_str(row, "error_code", "webhook_not_configured");
-		json_object_set_new(row, "detail", json_lossy(detail));
-		json_set_str(row, "remediation_hint", "Write the secret into "
-			     "the file, mode 0600; `kircerta-agent check` "
-			     "looks at all of them.");
-		json_set_str(row, "effect", "events of this source are "
-			     "refused");
+		if (state != WEBHOOK_SECRET_GOOD)
+			tell(row, hook->name, state, wrong);
 	}
 	return row;
 }
