@@ -110,7 +110,7 @@ json_t *ssot_history(const char *path, const char *task_id,
  * version of it there that has this blob id; rev is either, or a beginning of
  * it that no other object has.
  * sha gets the blob id. New; any thread. ERR_not_found: the task never was
- * so; ERR_ambiguous_id.
+ * so, or by a blob not in the newest 200,000 commits; ERR_ambiguous_id.
  */
 json_t *ssot_revision(const char *path, const char *task_id, const char *tip,
 		      const char *rev, char sha[41], struct err *err);

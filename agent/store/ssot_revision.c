@@ -8,6 +8,8 @@
 #include "agent/store/ssot_trail.h"
 #include "common/err.h"
 
+#define COMMITS_MAX 200000	/* looked at for a blob: some seconds */
+
 static int never(struct err *err)
 {
 	return err_set(err, ERR_not_found,
@@ -53,17 +55,24 @@ static int of_commit(struct trail *t, const git_oid *tip, const git_oid *id,
 	return git_oid_is_zero(&at->is[TRAIL_TASK]) ? never(err) : 0;
 }
 
+static int too_far(struct err *err)
+{
+	return err_set(err, ERR_not_found, "rev: no version of the newest %d "
+		       "commits is named so; an older one is found by its "
+		       "commit", COMMITS_MAX);
+}
+
 /* Back from the tip until the task is that blob. */
 static int of_blob(struct trail *t, const git_oid *tip, const git_oid *id,
 		   struct trail_at *at, struct err *err)
 {
 	git_commit *commit = NULL, *before;
 	bool changed, found = false;
-	int rc = git_commit_lookup(&commit, t->repo, tip);
+	int n = 0, rc = git_commit_lookup(&commit, t->repo, tip);
 
 	if (!rc)
 		rc = trail_look(t, commit, at);
-	while (!rc && commit && !found) {
+	while (!rc && commit && n++ < COMMITS_MAX) {
 		found = git_oid_equal(&at->is[TRAIL_TASK], id);
 		if (found)
 			break;
@@ -74,7 +83,7 @@ static int of_blob(struct trail *t, const git_oid *tip, const git_oid *id,
 	git_commit_free(commit);
 	if (rc)
 		return ssot_git_error(err, "reading the history");
-	return found ? 0 : never(err);
+	return found ? 0 : n > COMMITS_MAX ? too_far(err) : never(err);
 }
 
 static int look_for(struct trail *t, const char *tip, const char *rev,

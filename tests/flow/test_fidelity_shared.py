@@ -67,6 +67,8 @@ def told(agents, task, expected, got):
         problem = refused(agent.post(url(task, "approve"), {}, by="admin"),
                           409, "fidelity_incomplete")
         assert problem["gaps"] == [gap]
+        denied = agent.journal("policy_denied", task_id=task["id"])[-1]
+        assert denied["data"]["gaps"] == [gap], denied
         said = agent.console("fidelity", task["id"], check=False)
         assert said.returncode == 1 and gap["got_sha256"] in said.stdout
 

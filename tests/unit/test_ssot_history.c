@@ -226,6 +226,13 @@ START_TEST(history_says_what_each_commit_changed)
 	page = ssot_history(path, "t-1", NULL, 1, NULL);
 	ck_assert_str_eq(changed(page, 0, said), "attempts/1-ack! ");
 	json_decref(page);
+	work_clone();
+	sh("cd %s/w && echo {} > %s/\"$(printf 'a\\377\\033')\".json && "
+	   "git add -A && git commit -qm x && git push -q origin HEAD:main "
+	   "2>&1", dir, path_of("attempts", "t-1", "t-1"));
+	page = ssot_history(path, "t-1", NULL, 1, NULL);
+	ck_assert_str_eq(changed(page, 0, said), "attempts/a?\033 ");
+	json_decref(page);
 	store_end(s);
 }
 END_TEST
