@@ -11,6 +11,7 @@
 
 #define MINUTE 60000000LL
 #define TOLERANCE (5 * MINUTE)
+#define LEFT_TO_CHANCE 8	/* characters: not guessed in a test's time */
 
 struct vector {
 	enum webhook_scheme scheme;
@@ -420,7 +421,8 @@ START_TEST(no_bytes_make_it_stumble_or_are_good)
 			random_text(&seed, text[j], j ? 40 : 700);
 		if (next_random(&seed) & 1)
 			memcpy(text[0], v.signature,
-			       next_random(&seed) % strlen(v.signature));
+			       next_random(&seed) %
+			       (strlen(v.signature) - LEFT_TO_CHANCE));
 		v.signature = text[0];
 		v.id = i & 4 ? text[1] : v.id;
 		v.time = i & 8 ? text[2] : v.time;
