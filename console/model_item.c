@@ -120,6 +120,7 @@ static const struct field revision_fields[] = {
 	{"at", F_TIME, V(item.at_us)},
 	{"operation", F_LINE, V(operation)},
 	{"by", F_LINE, V(actor)},
+	{"reason", F_LINE, V(reason)},
 	{"sha", F_LINE, V(sha)},
 	{"documents", F_NAMES, V(documents)},
 	{"changes", F_CHANGES, V(changes)},

@@ -80,7 +80,7 @@ struct artifact {
 
 struct revision {
 	struct item item;	/* id: the commit */
-	char *operation, *actor, *sha;
+	char *operation, *actor, *reason, *sha;
 	char *documents;	/* of its attempts, that came or changed */
 	char *changes;		/* a line each: "/state: from -> to" */
 	int64_t seq;

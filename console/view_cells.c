@@ -178,7 +178,8 @@ static void what_revision(const struct model *m, const struct item *it,
 	const struct revision *r = (const struct revision *)it;
 
 	(void)m;
-	snprintf(out->text, sizeof(out->text), "%s%s%s", r->documents,
+	snprintf(out->text, sizeof(out->text), "%s%s%s%s%s", r->reason,
+		 *r->reason ? "  " : "", r->documents,
 		 *r->documents && *r->changes ? "  " : "", r->changes);
 	for (char *at = out->text; (at = strchr(at, '\n')); at++)
 		*at = ' ';

@@ -162,6 +162,8 @@ static void detail_revision(const struct model *m, const struct item *it,
 	(void)m;
 	add_if(l, "BY", r->actor);
 	add_if(l, "STEP", r->operation);
+	if (*r->reason)
+		lines_add(l, "WHY", STYLE_untrusted, true, r->reason);
 	add_if(l, "WITH", r->documents);
 	if (r->seq)
 		lines_addf(l, "RECORD", STYLE_normal, "%lld",

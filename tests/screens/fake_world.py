@@ -311,6 +311,7 @@ class World:
                      {"path": "/labels/k", "from": "v"}])]
         return [{"commit": str(n) * 40, "at":
                  f"2026-01-02T13:0{n}:11.000000Z", "by": by, "operation": op,
+                 "reason": mean + "a typo" if n == 3 else None,
                  "seq": n, "log_id": None, "correlation_id":
                  task["correlation_id"], "sha": str(n) * 40,
                  "changes": changes, "documents": [
