@@ -11,8 +11,7 @@
 
 #define SUMMARY_MAX 400
 
-/* A line feed in it shows: no text makes a line of its own. */
-static void add_safe(struct buf *b, const char *text)
+void item_add(struct buf *b, const char *text)
 {
 	char *safe = safe_line(text);
 
@@ -20,7 +19,7 @@ static void add_safe(struct buf *b, const char *text)
 	free(safe);
 }
 
-char *item_said(const json_t *list)
+char *item_list(const json_t *list, const char *between, item_part *part)
 {
 	struct buf b = {0};
 	const json_t *each;
@@ -28,17 +27,32 @@ char *item_said(const json_t *list)
 
 	buf_adds(&b, "");
 	json_array_foreach ((json_t *)list, i, each) {
-		const char *id = json_str(each, "id");
-		const char *text = json_str(each, "text");
+		const size_t len = b.len;
 
-		if (!id)
-			id = json_str(each, "criterion_ref");
-		buf_adds(&b, b.len ? "\n" : "");
-		add_safe(&b, id ? id : "-");
-		buf_adds(&b, ": ");
-		add_safe(&b, text ? text : "");
+		buf_adds(&b, len ? between : "");
+		if (part(&b, each))
+			continue;
+		b.len = len;
+		b.data[len] = 0;
 	}
 	return buf_take(&b, NULL);
+}
+
+static bool add_said(struct buf *b, const json_t *each)
+{
+	const char *id = json_str(each, "id"), *text = json_str(each, "text");
+
+	if (!id)
+		id = json_str(each, "criterion_ref");
+	item_add(b, id ? id : "-");
+	buf_adds(b, ": ");
+	item_add(b, text ? text : "");
+	return true;
+}
+
+char *item_said(const json_t *list)
+{
+	return item_list(list, "\n", add_said);
 }
 
 static void add_value(struct buf *b, const json_t *v)
@@ -48,49 +62,43 @@ static void add_value(struct buf *b, const json_t *v)
 		     json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
 				JSON_SORT_KEYS);
 
-	add_safe(b, text ? text : "?");
+	item_add(b, text ? text : "?");
 	free(text);
+}
+
+static bool add_change(struct buf *b, const json_t *each)
+{
+	const char *path = json_str(each, "path");
+	const json_t *from = json_object_get(each, "from");
+
+	if (path && !strcmp(path, "/updated_at"))
+		return false;		/* its row has the time */
+	item_add(b, path ? path : "?");
+	buf_adds(b, ": ");
+	if (from) {
+		add_value(b, from);
+		buf_adds(b, " -> ");
+	}
+	add_value(b, json_object_get(each, "to"));
+	return true;
 }
 
 char *item_changes(const json_t *list)
 {
-	struct buf b = {0};
-	const json_t *each;
-	size_t i;
+	return item_list(list, "\n", add_change);
+}
 
-	buf_adds(&b, "");
-	json_array_foreach ((json_t *)list, i, each) {
-		const char *path = json_str(each, "path");
-		const json_t *from = json_object_get(each, "from");
+static bool add_name(struct buf *b, const json_t *each)
+{
+	const char *name = json_str(each, "document");
 
-		if (path && !strcmp(path, "/updated_at"))
-			continue;	/* its row has the time */
-		buf_adds(&b, b.len ? "\n" : "");
-		add_safe(&b, path ? path : "?");
-		buf_adds(&b, ": ");
-		if (from) {
-			add_value(&b, from);
-			buf_adds(&b, " -> ");
-		}
-		add_value(&b, json_object_get(each, "to"));
-	}
-	return buf_take(&b, NULL);
+	item_add(b, name ? name : "?");
+	return true;
 }
 
 char *item_names(const json_t *list)
 {
-	struct buf b = {0};
-	const json_t *each;
-	size_t i;
-
-	buf_adds(&b, "");
-	json_array_foreach ((json_t *)list, i, each) {
-		const char *name = json_str(each, "document");
-
-		buf_adds(&b, b.len ? ", " : "");
-		add_safe(&b, name ? name : "?");
-	}
-	return buf_take(&b, NULL);
+	return item_list(list, ", ", add_name);
 }
 
 static void add_scalar(struct buf *b, const char *key, const json_t *v)

@@ -1,6 +1,16 @@
 /* What an item's lists and objects say, as safe text. Callers free. */
 #pragma once
 #include <jansson.h>
+#include <stdbool.h>
+
+struct buf;
+
+/* Adds what one of a list says; false: nothing. */
+typedef bool item_part(struct buf *b, const json_t *each);
+/* What they say, in order. */
+char *item_list(const json_t *list, const char *between, item_part *part);
+/* Adds text, safe: a line feed in it shows and makes no line of its own. */
+void item_add(struct buf *b, const char *text);
 
 /* Criteria or issues: "AC-1: text", a line each. */
 char *item_said(const json_t *list);

@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "console/model_item_text.h"
 #include "console/model_take.h"
 #include "console/safe.h"
 
@@ -168,33 +169,19 @@ void take_revision(struct model *m, const struct ask *ask,
 	free(text);
 }
 
-static void add_line(struct buf *b, char *line)
+static bool add_gap(struct buf *b, const json_t *gap)
 {
-	char *safe = safe_line(line);
+	const char *about = json_str(gap, "criterion_ref");
+	const char *detail = json_str(gap, "detail");
 
-	buf_addf(b, "%s%s", b->len ? "\n" : "", safe);
-	free(safe);
-	free(line);
-}
-
-static char *gaps_of(const json_t *gaps)
-{
-	struct buf b = {0};
-	const json_t *each;
-	size_t i;
-
-	buf_adds(&b, "");
-	json_array_foreach ((json_t *)gaps, i, each) {
-		const char *about = json_str(each, "criterion_ref");
-		const char *detail = json_str(each, "detail");
-
-		if (!about)
-			about = json_str(each, "run_id");
-		add_line(&b, xasprintf("%s%s%s", about ? about : "",
-				       about ? ": " : "", detail ? detail :
-				       json_str(each, "kind")));
+	if (!about)
+		about = json_str(gap, "run_id");
+	if (about) {
+		item_add(b, about);
+		buf_adds(b, ": ");
 	}
-	return buf_take(&b, NULL);
+	item_add(b, detail ? detail : json_str(gap, "kind"));
+	return true;
 }
 
 static const char *met_word(const json_t *met)
@@ -203,30 +190,27 @@ static const char *met_word(const json_t *met)
 	       "no result";
 }
 
+static bool add_proof(struct buf *b, const json_t *criterion)
+{
+	const char *ref = json_str(criterion, "criterion_ref");
+	size_t files = json_array_size(json_object_get(criterion, "evidence"));
+	size_t runs = json_array_size(json_object_get(criterion, "effects"));
+
+	item_add(b, ref ? ref : "?");
+	buf_addf(b, ": %s, %s, %zu file%s, %zu run%s",
+		 json_is_set(criterion, "echoed") ? "echoed" : "not echoed",
+		 met_word(json_object_get(criterion, "met")), files,
+		 files == 1 ? "" : "s", runs, runs == 1 ? "" : "s");
+	return true;
+}
+
 /* The newest attempt's criteria. */
 static char *proof_of(const json_t *attempts)
 {
 	const json_t *last = json_array_get(attempts,
 					    json_array_size(attempts) - 1);
-	struct buf b = {0};
-	const json_t *each;
-	size_t i;
 
-	buf_adds(&b, "");
-	json_array_foreach (json_object_get(last, "criteria"), i, each) {
-		const char *ref = json_str(each, "criterion_ref");
-		size_t files = json_array_size(json_object_get(each,
-							       "evidence"));
-		size_t runs = json_array_size(json_object_get(each,
-							      "effects"));
-
-		add_line(&b, xasprintf("%s: %s, %s, %zu file%s, %zu run%s",
-			ref ? ref : "?", json_is_set(each, "echoed") ?
-			"echoed" : "not echoed",
-			met_word(json_object_get(each, "met")), files,
-			files == 1 ? "" : "s", runs, runs == 1 ? "" : "s"));
-	}
-	return buf_take(&b, NULL);
+	return item_list(json_object_get(last, "criteria"), "\n", add_proof);
 }
 
 void take_fidelity(struct model *m, const struct ask *ask,
@@ -244,6 +228,6 @@ void take_fidelity(struct model *m, const struct ask *ask,
 	}
 	f->loaded = true;
 	f->complete = json_is_set(result, "complete");
-	f->gaps = gaps_of(json_object_get(result, "gaps"));
+	f->gaps = item_list(json_object_get(result, "gaps"), "\n", add_gap);
 	f->proof = proof_of(json_object_get(result, "attempts"));
 }
