@@ -28,6 +28,7 @@
 
 #define FILE_MAX ((size_t)16 << 20)	/* as webhook.max-body may be */
 #define ANSWER_US 30000000
+#define NO_ANSWER "webhook_unreachable"	/* of the program that posts */
 
 struct asked {			/* borrowed from argv */
 	const char *source, *file, *url, *event, *event_id, *at;
@@ -59,8 +60,9 @@ static int key_of(const struct webhook_conf *w, bool next,
 
 	if (file && *file)
 		return webhook_secret_read(w->scheme, file, key, err);
-	return err_set(err, ERR_webhook_not_configured, "webhook.%s has no "
-		       "%ssecret-file", w->name, next ? "next-" : "");
+	err_set(err, ERR_webhook_not_configured, "webhook.%s has no "
+		"%ssecret-file", w->name, next ? "next-" : "");
+	return err_hint(err, "Name the file in [webhook \"%s\"].", w->name);
 }
 
 static json_t *headers_of(const struct webhook_headers *h)
@@ -134,7 +136,15 @@ static int body_file(const struct event *e, char path[64], struct err *err)
 	return fd;
 }
 
-static json_t *post(const struct event *e, struct err *err)
+/* own: it goes to the agent of this home, whose network is not in question. */
+static const char *hint_of(const struct helper_said *said, bool own)
+{
+	return own && !strcmp(said->code, NO_ANSWER) ?
+		"The agent of this home has to run: `kircerta-agent run`. "
+		"--url names another." : said->hint;
+}
+
+static json_t *post(const struct event *e, bool own, struct err *err)
 {
 	char *tools = built_in_tools(), path[64];
 	char *program = xasprintf("%s/webhook", tools);
@@ -152,7 +162,7 @@ static json_t *post(const struct event *e, struct err *err)
 	}
 	if (fd >= 0 && !result) {
 		err_set(err, ERR_io, "%s: %s", e->url, said.detail);
-		err_hint(err, "%s", said.hint);
+		err_hint(err, "%s", hint_of(&said, own));
 	}
 	free(program);
 	free(tools);
@@ -258,7 +268,7 @@ static int test(const struct settings *s, const struct asked *q)
 			 "`kircerta-agent check --list` shows the keys.");
 	}
 	if (!w || make(s, w, q, &e, &err) ||
-	    (!q->sign_only && !(result = post(&e, &err))))
+	    (!q->sign_only && !(result = post(&e, !q->url, &err))))
 		rc = say_error(&err);
 	else
 		rc = show(&e, q, result);

@@ -175,6 +175,7 @@ def test_without_a_url_it_is_the_agents_own_address():
         AGENT.conf("agent.listen", listen)
         said = webhook(AGENT, "gh", file, code=1)
         assert where + ": no answer" in said.stderr, said
+        assert "`kircerta-agent run`" in said.stderr, said
     AGENT.conf("agent.listen", "127.0.0.1:0")
     assert "--url" in webhook(AGENT, "gh", file, code=1).stderr
 
