@@ -33,16 +33,18 @@ static bool is_said(const char *file)
 
 static void say_well(const struct webhook_conf *hook)
 {
+	bool two = webhook_secret_there(hook->next_secret_file);
 	char *what = xasprintf("%s: %s, %s%s", hook->name,
 			       webhook_scheme_name(hook->scheme), hook->task ?
 			       "makes tasks" : "is recorded",
-			       is_said(hook->next_secret_file) ?
-			       ", two secrets" : "");
+			       two ? ", two secrets" : "");
 
 	say_row("webhook", "ok", what);
-	if (is_said(hook->next_secret_file))
+	if (two)
 		say_more("when the sender signs with the next one, make it "
 			 "the only one");
+	else if (is_said(hook->next_secret_file))
+		say_more("its next-secret-file is not there: one secret counts");
 	free(what);
 }
 
@@ -56,7 +58,7 @@ static int check_source(const struct webhook_conf *hook)
 		return -1;
 	}
 	rc = check_secret(hook, hook->secret_file);
-	if (is_said(hook->next_secret_file))
+	if (webhook_secret_there(hook->next_secret_file))
 		rc |= check_secret(hook, hook->next_secret_file);
 	if (!rc)
 		say_well(hook);

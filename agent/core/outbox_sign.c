@@ -25,7 +25,7 @@ int outbox_keys_read(struct outbox_keys *k, const struct notify_conf *conf,
 	if (read_key(k, conf->secret_file, err))
 		return -1;
 	k->n = 1;
-	if (!next || !*next)
+	if (!webhook_secret_there(next))
 		return 0;
 	if (read_key(k, next, err)) {
 		outbox_keys_wipe(k);

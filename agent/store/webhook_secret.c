@@ -11,6 +11,8 @@
 #include "common/mem.h"
 
 #define LINE (2 * WEBHOOK_KEY_MAX)
+#define WRITE_IT "Write the secret into this file, on its first line, mode " \
+		 "0600; it is read at once."
 
 static int look(int fd, const char *file, struct err *err)
 {
@@ -18,7 +20,7 @@ static int look(int fd, const char *file, struct err *err)
 
 	if (fd < 0 || fstat(fd, &st)) {
 		err_sys(err, ERR_webhook_not_configured, "%s", file);
-		return -1;
+		return err_hint(err, WRITE_IT);
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_webhook_not_configured,
@@ -57,6 +59,8 @@ static int parse(enum webhook_scheme scheme, const char *file,
 	if (rc)
 		err_set(err, ERR_webhook_not_configured, "%s: %s", file,
 			len ? why.detail : "the first line is empty");
+	if (rc)
+		err_hint(err, WRITE_IT);
 	err_fini(&why);
 	return rc;
 }
@@ -79,4 +83,9 @@ int webhook_secret_read(enum webhook_scheme scheme, const char *file,
 	if (fd >= 0)
 		close(fd);
 	return rc;
+}
+
+bool webhook_secret_there(const char *file)
+{
+	return file && *file && (!access(file, F_OK) || errno != ENOENT);
 }

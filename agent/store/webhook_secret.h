@@ -1,5 +1,7 @@
 /* A file that holds a secret that webhooks are signed with. */
 #pragma once
+#include <stdbool.h>
+
 #include "common/webhook.h"
 
 struct err;
@@ -11,3 +13,9 @@ struct err;
  */
 int webhook_secret_read(enum webhook_scheme scheme, const char *file,
 			struct webhook_key *key, struct err *err);
+
+/*
+ * Is there a file for the second secret? It goes when a rotation ends, and
+ * one that is away is none. What else may be wrong with it, reading tells.
+ */
+bool webhook_secret_there(const char *file);

@@ -19,6 +19,7 @@
 
 struct secret {
 	const char *path;		/* NULL: none is named */
+	bool spare;			/* a file that is away is no fault */
 	struct stat seen;		/* of the file when it was read */
 	bool read;			/* it was, well or not */
 	struct webhook_key key;		/* len 0: cannot be used */
@@ -56,7 +57,7 @@ static void tell(const struct secret *s, const char *before)
 {
 	if (*s->wrong && strcmp(s->wrong, before))
 		log_warn("a webhook's secret cannot be used: %s", s->wrong);
-	else if (!*s->wrong && *before)
+	else if (s->key.len && *before)
 		log_info("a webhook's secret can be used again: %s", s->path);
 }
 
@@ -74,7 +75,8 @@ static void look(struct secret *s, enum webhook_scheme scheme, bool always)
 	webhook_key_wipe(&s->key);
 	memcpy(before, s->wrong, sizeof(before));
 	*s->wrong = 0;
-	if (webhook_secret_read(scheme, s->path, &s->key, &err))
+	if ((!s->spare || webhook_secret_there(s->path)) &&
+	    webhook_secret_read(scheme, s->path, &s->key, &err))
 		snprintf(s->wrong, sizeof(s->wrong), "%s", err.detail);
 	err_fini(&err);
 	tell(s, before);
@@ -106,6 +108,7 @@ struct webhook_secrets *webhook_secrets_new(const struct settings *s)
 		all->sources[i].scheme = (enum webhook_scheme)w->scheme;
 		all->sources[i].secrets[0].path = w->secret_file;
 		all->sources[i].secrets[1].path = w->next_secret_file;
+		all->sources[i].secrets[1].spare = true;
 	}
 	look_all(all, true);
 	return all;
@@ -137,7 +140,7 @@ static enum webhook_secret_state state_of(const struct source *source)
 
 	for (size_t i = 0; i < WEBHOOK_SECRETS; i++) {
 		good |= source->secrets[i].key.len > 0;
-		bad |= source->secrets[i].path && !source->secrets[i].key.len;
+		bad |= *source->secrets[i].wrong;
 	}
 	return !good ? WEBHOOK_SECRET_NONE :
 	       bad ? WEBHOOK_SECRET_PARTLY : WEBHOOK_SECRET_GOOD;

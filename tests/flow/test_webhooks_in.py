@@ -215,6 +215,10 @@ def test_a_secret_is_replaced_without_a_gap():
     os.rename(agent.dir / "next.secret", hook.file)
     kc.wait_for(lambda: hook.send(event()).status == 401,
                 what="the old secret is forgotten")
+    row, = (s for r in agent.get("/api/health", by="admin").json["components"]
+            for s in r.get("sources", ()) if s["name"] == "turning")
+    assert row["secret"] == "ok", row
+    assert "FAIL  turning" not in agent.cli("check", check=False).stdout
     good(hook, body := event(), hook.signed(body, secret=NEXT))
     body = event()
     rejected(hook, body, hook.signed(body), 401, "bad_signature",

@@ -221,12 +221,18 @@ def test_while_two_keys_count_both_sign_and_neither_needs_a_restart():
     assert "turn.next" in row["detail"] and row["lag"] > 0, row
     assert len(HOOK.at(path("turn"))) == 1
     check = agent.cli("check", check=False)
-    assert check.returncode == 1 and "FAIL  " + str(agent.dir) in \
+    assert check.returncode == 1 and f"FAIL  turn: {agent.dir}" in \
         check.stdout and "short" not in check.stdout, check.stdout
     write(agent, "turn.next", KEYS["one!"])
     last = HOOK.at(path("turn"), 2)[1]
     assert last["headers"]["webhook-signature"] == " ".join(
         signature(k, last["headers"], last["body"]) for k in ("two!", "one!"))
+    settled(agent, "turn")
+    (agent.dir / "turn.next").rename(agent.dir / "turn.key")
+    agent.task("turned")
+    last = HOOK.at(path("turn"), 3)[2]
+    assert last["headers"]["webhook-signature"] == signature(
+        "one!", last["headers"], last["body"])
     (agent.dir / "turn.key").chmod(0o640)
     agent.task("loose")
     kc.wait_for(lambda: "open to others" in

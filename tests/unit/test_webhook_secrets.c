@@ -52,6 +52,8 @@ START_TEST(a_rotation_goes_through_both_files)
 	all = webhook_secrets_new(&s);
 	ck_assert_int_eq(state(all, &s, one), WEBHOOK_SECRET_NONE);
 	put(one, "the first secret\n", 0600);
+	ck_assert_int_eq(state(all, &s, NULL), WEBHOOK_SECRET_GOOD);
+	put(two, "short\n", 0600);
 	ck_assert_int_eq(state(all, &s, two), WEBHOOK_SECRET_PARTLY);
 	put(two, "the second secret\n", 0600);
 	ck_assert_int_eq(state(all, &s, NULL), WEBHOOK_SECRET_GOOD);
@@ -66,6 +68,9 @@ START_TEST(a_rotation_goes_through_both_files)
 	ck_assert_uint_eq(keys[1].len, strlen("the second secret"));
 	chmod(two, 0644);
 	ck_assert_int_eq(state(all, &s, one), WEBHOOK_SECRET_NONE);
+	rename(two, one);
+	chmod(one, 0600);
+	ck_assert_int_eq(state(all, &s, NULL), WEBHOOK_SECRET_GOOD);
 	webhook_secrets_free(all);
 	w.secret_file = w.next_secret_file = NULL;
 	all = webhook_secrets_new(&s);
