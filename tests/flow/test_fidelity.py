@@ -90,6 +90,29 @@ def approved(agent, task):
     assert yes(agent, task, "approve", by="admin")["state"] == "approved"
 
 
+def test_an_admin_decides_on_the_command_line(agent):
+    def decide(*words):
+        said = agent.console("decide", *words, check=False)
+        return said.returncode, said.stdout, said.stderr
+
+    task = agent.ack(agent.task())
+    report(agent, task, claim("AC-1"))
+    code, _, why = decide(task["id"], "approved")
+    assert code == 5 and "1 thing is missing" in why, (code, why)
+    code, _, why = decide(task["id"], "rejected")
+    assert code == 2 and "--reason" in why, (code, why)
+    assert decide(task["id"], "finished")[0] == 2
+    assert decide(task["id"], "rejected", "--reason", "no proof") == (
+        0, f"{task['id']}\trejected\n", "")
+    record = agent.journal("task_state", task_id=task["id"])[-1]
+    assert record["actor"] == "admin" and "no proof" in str(record), record
+    task = agent.ack(agent.task())
+    run(agent, "test.write", task)
+    report(agent, task, claim("AC-1"))
+    assert decide(task["id"], "approved") == (
+        0, f"{task['id']}\tapproved\n", "")
+
+
 def test_a_task_that_was_done_as_asked_is_complete(agent):
     task = agent.task(criteria=("it shows", "it is told"))
     assert gaps(agent, task) == [("no_ack", None, None),
