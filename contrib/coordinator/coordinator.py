@@ -96,7 +96,8 @@ def review(agent, task, args):
         for gap in proof["gaps"]:
             say(f"{task['id']}: {gap['criterion_ref']}: {gap['kind']}: "
                 f"{gap['detail']}")
-        say(f"{task['id']}: waits for an admin to approve it")
+        say(f"{task['id']}: waits for an admin to approve it: "
+            f"kircerta decide {task['id']} approved")
     elif task["attempt"] >= args.attempts:
         say(f"{task['id']}: failed {task['attempt']} times; an admin decides")
     else:
