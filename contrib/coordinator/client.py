@@ -100,7 +100,8 @@ class Agent:
             except (OSError, http.client.HTTPException) as e:
                 if isinstance(e, OSError) and e.filename:
                     raise       # the token's file, not the agent
-                say(f"no answer to {method} {path}: {e!r}; asking again")
+                say(f"no answer to {method} {path} from {self.url.hostname}:"
+                    f"{self.url.port or self.url.scheme}: {e!r}; asking again")
                 sleep_or_end(pause, ended)
                 continue
             try:

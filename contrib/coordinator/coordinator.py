@@ -37,7 +37,11 @@ OVER = ("approved", "rejected", "cancelled")
 def planned(agent, file):
     """Creates what the plan has and the agent has not; their ids."""
     with open(file, encoding="utf-8") as plan:
-        tasks = json.load(plan)["tasks"]
+        plan = json.load(plan)
+    tasks = plan.get("tasks") if isinstance(plan, dict) else None
+    if not isinstance(tasks, list) or not all(
+            isinstance(t, dict) and t.get("title") for t in tasks):
+        raise ValueError(f'{file} is no plan: {{"tasks": [{{"title": ...}}]}}')
     for task in tasks:
         words = json.dumps(task, sort_keys=True).encode()
         task.setdefault("id", "p-" + hashlib.sha256(words).hexdigest()[:16])
@@ -136,6 +140,8 @@ def mine(agent, plan, args):
 
 
 def main(agent, args):
+    if not args.plan and not args.incoming:
+        PARSER.error("--plan or --incoming is missing: nothing to review")
     plan, seen = planned(agent, args.plan) if args.plan else [], {}
     while True:
         seq, states = agent.seq(), {}

@@ -39,6 +39,7 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$worker" ] || wrong "--worker is missing"
 [ -n "$token" ] || wrong "--token-file or KIRCERTA_TOKEN_FILE is missing"
+[ -r "$token" ] || wrong "--token-file $token cannot be read"
 [[ $lease =~ ^[1-9][0-9]{0,4}$ && $lease -ge 3 ]] || wrong "--lease: 3 to 86400"
 
 tmp=$(mktemp -d)

@@ -318,6 +318,26 @@ def test_what_cannot_work_says_so_and_ends(agent):
             reader.ended(1)
         assert "insufficient_scope" in reader.text, reader.text
         assert "hint: " in reader.text
+    nowhere = agent.dir / "no.token"
+    for path in PYTHON, SHELL:
+        said = subprocess.run([path, "--worker", "true", "--token-file",
+                               nowhere], capture_output=True, text=True)
+        assert said.returncode and str(nowhere) in said.stderr, said
+        assert "unauthenticated" not in said.stderr, said
+
+
+def test_a_plan_that_is_none_is_not_begun(agent):
+    file = agent.dir / "no-plan.json"
+    for n, (text, options, status, words) in enumerate((
+            ("", (), 2, "--plan or --incoming"),
+            ("[]", ("--plan", file), 1, f"{file} is no plan"),
+            ('{"tasks": {}}', ("--plan", file), 1, f"{file} is no plan"),
+            ('{"tasks": [{}]}', ("--plan", file), 1, f"{file} is no plan"))):
+        file.write_text(text)
+        with Client(agent, COORDINATOR, f"planner-{n}", "--reviewer", "true",
+                    *options) as planner:
+            planner.ended(status)
+        assert words in planner.text, planner.text
 
 
 def test_a_coordinator_may_be_killed_after_each_of_its_steps(agent):
