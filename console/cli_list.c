@@ -216,7 +216,7 @@ int cli_approvals(struct cli *c)
 static void print_records(const json_t *records)
 {
 	static const char *const titles[] = {"TIME", "SEQ", "TYPE", "ACTOR",
-					     "SUMMARY"};
+					     "TASK", "SUMMARY"};
 	struct cli_table *t = table_new(titles, ARRAY_LEN(titles));
 	const json_t *each;
 	size_t i;
@@ -231,7 +231,7 @@ static void print_records(const json_t *records)
 		snprintf(seq, sizeof(seq), "%lld", (long long)r->seq);
 		table_add(t, (const char *const[]){json_str(each, "ts"), seq,
 						   r->type, r->actor,
-						   r->summary});
+						   r->task_id, r->summary});
 		item_free(it);
 	}
 	table_print(t);

@@ -74,7 +74,7 @@ START_TEST(each_command_answers_in_words_and_in_json)
 		{"approvals --wait --timeout 5s --json", 0, "\"items\""},
 		{"show 0009", 0, "+ MATCH"},
 		{"audit", 0, "\t39\tpolicy_denied\tcoordinator\t"
-			     "reason=approval_required  tool=youtube.upload"},
+			     "t-01jd3k9x7m2q0003\treason=approval_required  tool=youtube.upload"},
 		{"audit --chain c-0003", 0, "\treason=approval_required  tool"},
 		{"audit type:policy_denied --json", 0, "policy_denied"},
 		{"audit --chain c-0003", 0, "thumb.png"},
