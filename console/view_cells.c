@@ -87,24 +87,26 @@ void cell_who(const struct model *m, const struct item *it,
 	snprintf(out->text, sizeof(out->text), "%s", who(it));
 }
 
+/* How far it is comes first: the title may be longer than the line. */
 static void what_task(const struct model *m, const struct item *it,
 		      struct text_cell *out)
 {
 	const struct task *t = (const struct task *)it;
 	const struct run *r = it->state->rank < RANK_OVER ?
 				      model_run_of(m, it->id) : NULL;
-	char run[128] = "";
+	char run[128] = "", far[16] = "";
 
-	if (r && r->percent >= 0 && r->item.state->rank < RANK_OVER)
-		snprintf(run, sizeof(run), "   %s %d%%", r->tool,
-			 (int)r->percent);
-	else if (it->state->rank < RANK_OVER && t->percent >= 0)
-		snprintf(run, sizeof(run), "   %d%% %s", (int)t->percent,
-			 t->message);
-	else if (r && r->item.state->rank <= 1)
+	if (r && r->percent >= 0 && r->item.state->rank < RANK_OVER) {
+		snprintf(far, sizeof(far), "%d%% ", (int)r->percent);
+		snprintf(run, sizeof(run), "   %s", r->tool);
+	} else if (it->state->rank < RANK_OVER && t->percent >= 0) {
+		snprintf(far, sizeof(far), "%d%% ", (int)t->percent);
+		snprintf(run, sizeof(run), "   %s", t->message);
+	} else if (r && r->item.state->rank <= 1) {
 		snprintf(run, sizeof(run), "   %s %s", r->tool,
 			 r->item.state->word);
-	snprintf(out->text, sizeof(out->text), "%s%s", t->title, run);
+	}
+	snprintf(out->text, sizeof(out->text), "%s%s%s", far, t->title, run);
 }
 
 static void what_approval(const struct model *m, const struct item *it,

@@ -199,7 +199,9 @@ static void act_interrupt(struct ui *ui) { ui_note(ui, "Q quits"); }
 
 static void act_approve(struct ui *ui)
 {
-	ui_note(ui, "A and R work in a review: open an approval first");
+	ui_note(ui, ui_top(ui)->ops == &view_task ?
+		"in a shell: kircerta decide TASK approved" :
+		"A and R work in a review: open an approval first");
 }
 
 static void act_undo(struct ui *ui)

@@ -47,8 +47,9 @@ END_TEST
 START_TEST(a_task_tells_what_is_missing_and_how_it_came_about)
 {
 	static const struct { const char *keys, *shows, *name; } steps[] = {
-		{"2", "25% re", "working"},
+		{"2", "25% publish", "working"},
 		{"\r", "! not complete", "task"},
+		{"A", "kircerta decide TASK", NULL},
 		{"h", "pushed", "history"},
 		{"\r", "\"attempt\": 1", "revision"},
 	};
@@ -60,7 +61,8 @@ START_TEST(a_task_tells_what_is_missing_and_how_it_came_about)
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		term_send(&d.term, steps[i].keys);
 		term_expect(&d.term, steps[i].shows);
-		golden(&d, steps[i].name);
+		if (steps[i].name)
+			golden(&d, steps[i].name);
 	}
 	term_send(&d.term, "qqh");
 	term_expect(&d.term, "[3]");
