@@ -1,4 +1,5 @@
 /* Home: is there anything I have to do? Approvals, failures, what runs. */
+#include <stdio.h>
 #include <string.h>
 
 #include "console/span.h"
@@ -76,21 +77,35 @@ static const struct component *first_trouble(const struct model *m, size_t *n)
 	return (const void *)first;
 }
 
+/* Results that wait for an admin's word. */
+static size_t results(const struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->tasks.n; i++)
+		n += !strcmp(m->tasks.at[i]->state->wire, "needs_review");
+	return n;
+}
+
 static int head_needs(const struct model *m, struct frame *f, int row)
 {
 	int64_t until;
 	size_t n = model_pending(m, &until);
-	char left[SPAN_TEXT];
-	int64_t next;
+	char left[SPAN_TEXT], done[40] = "";
+	size_t more = results(m);
 
+	if (more)
+		snprintf(done, sizeof(done), "%s%zu result%s", n ? ", " : "",
+			 more, more == 1 ? "" : "s");
 	if (!n)
-		return frame_text(f, row, 0, f->cols, STYLE_ok,
-				  "NEEDS YOU  nothing");
-	next = span_left(until - m->now_us, left);
-	frame_until(f, m->now_us + next);
-	return frame_printf(f, row, 0, f->cols, STYLE_attention,
-			    "NEEDS YOU  %zu approval%s, first expires in %s",
-			    n, n == 1 ? "" : "s", left);
+		return frame_printf(f, row, 0, f->cols, more ?
+				    STYLE_attention : STYLE_ok,
+				    "NEEDS YOU  %s", more ? done : "nothing");
+	frame_until(f, m->now_us + span_left(until - m->now_us, left));
+	return frame_printf(f, row, 0, f->cols, STYLE_attention, more ?
+			    "NEEDS YOU  %zu approval%s (%s)%s" :
+			    "NEEDS YOU  %zu approval%s, first expires in %s%s",
+			    n, n == 1 ? "" : "s", left, done);
 }
 
 static void head(const struct model *m, struct view *v, struct frame *f,
