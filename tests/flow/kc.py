@@ -148,6 +148,14 @@ class Agent:
     def signal(self, number):
         self.proc.send_signal(number)
 
+    def freeze(self):
+        """Stopped is a process only when each of its threads is."""
+        self.signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.proc.pid}/task")
+        wait_for(lambda: all(
+            each.read_text().rsplit(")", 1)[1].split()[0] == "T"
+            for each in threads.glob("*/stat")))
+
     def wait(self, seconds=20):
         code = self.proc.wait(seconds * PATIENCE)
         self.proc = None

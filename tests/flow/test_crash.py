@@ -249,7 +249,7 @@ def test_what_a_killed_run_had_started_itself_ends_with_it(fresh):
 
 def test_what_even_its_guard_left_is_ended_at_the_start(fresh):
     pids = leaves(fresh)
-    fresh.signal(signal.SIGSTOP)
+    fresh.freeze()
     os.kill(int(pids[0]), signal.SIGKILL)
     kc.wait_for(lambda: not alive(pids[1]))
     fresh.kill9()
