@@ -12,6 +12,8 @@
 #include "common/err.h"
 #include "common/json.h"
 
+#define DIGITS "0123456789"
+
 static bool is_fresh(const json_t *kept, int64_t window)
 {
 	return kept && wait_left(kept, "at") + window > 0;
@@ -51,7 +53,7 @@ static bool is_time(const char *text, int64_t *us)
 
 static bool is_decimal(const char *text)
 {
-	return *text && strspn(text, "0123456789") == strlen(text);
+	return *text && strspn(text, DIGITS) == strlen(text);
 }
 
 /* However many digits. */
@@ -66,12 +68,41 @@ static int compare_decimals(const char *a, const char *b)
 	return n != m ? (n > m) - (n < m) : sign(strcmp(a, b));
 }
 
+/* The digits behind the microseconds of a time. */
+static const char *finer(const char *text, size_t *n)
+{
+	const char *at = text + strlen("2006-01-02T15:04:05");
+	size_t us;
+
+	at += *at == '.';
+	us = strspn(at, DIGITS);
+	at += us < 6 ? us : 6;
+	*n = strspn(at, DIGITS);
+	return at;
+}
+
+/* Of two times within one microsecond: many clocks count nanoseconds. */
+static int compare_finer(const char *a, const char *b)
+{
+	size_t n, m;
+
+	a = finer(a, &n);
+	b = finer(b, &m);
+	for (size_t i = 0; i < n || i < m; i++) {
+		char x = i < n ? a[i] : '0', y = i < m ? b[i] : '0';
+
+		if (x != y)
+			return x < y ? -1 : 1;
+	}
+	return 0;
+}
+
 static int compare_texts(const char *a, const char *b)
 {
 	int64_t x, y;
 
 	if (is_time(a, &x) && is_time(b, &y))
-		return (x > y) - (x < y);
+		return x != y ? (x > y) - (x < y) : compare_finer(a, b);
 	if (is_decimal(a) && is_decimal(b))
 		return compare_decimals(a, b);
 	return sign(strcmp(a, b));
