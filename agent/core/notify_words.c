@@ -30,14 +30,24 @@ static bool listed(const struct notify_conf *conf, const char *type)
 	return strcmp(type, "request") && strncmp(type, "notify_", 7);
 }
 
-/* Whoever cannot be reached is not told so: that would never end. */
+/*
+ * Whoever cannot be reached is not told so: that would never end. Nor would
+ * two programs that fail in turn, if either heard how the other is doing.
+ */
+static bool is_own(const struct notify_conf *conf, const char *name,
+		   const char *what)
+{
+	return notify_is_signed(conf) ? !strncmp(what, "notify.", 7) :
+					!strcmp(what, name);
+}
+
 bool notify_wants(const struct notify_conf *conf, const char *name,
 		  const struct record *r)
 {
 	const char *what = json_str(r->data, "what");
 
-	return listed(conf, r->type) &&
-	       (!conf->escalate || is_late(r)) && (!what || strcmp(what, name));
+	return listed(conf, r->type) && (!conf->escalate || is_late(r)) &&
+	       !(what && is_own(conf, name, what));
 }
 
 /* What a type is called, where a title says more than its name. */

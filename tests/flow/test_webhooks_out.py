@@ -312,6 +312,23 @@ def test_who_hangs_delays_nobody():
     kc.wait_for(lambda: health(agent, "stuck")["lag"] == 0)
 
 
+def test_two_that_fail_in_turn_do_not_keep_each_other_busy():
+    for name in ("left", "right"):
+        HOOK.answers[path(name)] = [(503, {}, b""), (204, {}, b"")] * 20
+    agent = kc.Agent(start=False)
+    for name in ("left", "right"):
+        place(agent, name, events="all")
+    agent.start()
+    made = agent.task("one event")["id"]
+    for name in ("left", "right"):
+        kc.wait_for(lambda name=name: any(
+            e["task_id"] == made for e in told(name, 1)))
+        settled(agent, name)
+        assert agent.journal("degraded", what=f"notify.{name}")
+        assert not [e for e in told(name, 1) if (e["data"] or {}).get(
+            "what", "").startswith("notify.")], name
+
+
 def test_what_fails_for_too_long_is_given_up_and_the_next_is_tried():
     HOOK.answers[path("never")] = [(500, {}, b"")] * 4
     agent = agent_with("never", **{"give-up": "1s"})
