@@ -1,6 +1,7 @@
 /* See webhook_event.h. */
 #include "agent/ops/webhook_event.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,17 +47,18 @@ static void read_id(struct webhook_event *e, const struct call *c,
 	const char *signed_id = signature_id(c->signature);
 	const char *at = c->hook->event_id;
 	json_t *id = at ? json_incref(pointer_get(body, at)) : NULL;
-	char *text;
+	char number[24];
 
 	if (!json_is_string(id) && !json_is_integer(id)) {
 		json_decref(id);
 		id = signed_id ? json_string(signed_id) : NULL;
 	}
-	if (id) {
-		text = template_value(id, TEMPLATE_LINE, COMPARED_MAX);
-		name_of(e->by_id, "id", c->hook->name, text);
+	if (id) {			/* all of it, as it came */
+		snprintf(number, sizeof(number), "%lld",
+			 (long long)json_integer_value(id));
+		name_of(e->by_id, "id", c->hook->name, json_is_string(id) ?
+			json_string_value(id) : number);
 		json_object_set_new(e->said, "event_id", shown(id));
-		free(text);
 	}
 	json_decref(id);
 }

@@ -141,6 +141,11 @@ def test_the_id_and_the_bytes_are_each_enough_to_know_it_again(agent):
     first = hook.accepted({"id": "evt_1", "title": "one"})
     assert hook.repeated({"id": "evt_1", "title": "2"})["task_id"] == \
         first["task_id"]
+    # An id is all of itself, however long it is and whatever is in it.
+    for n, id in enumerate(("x" * 1100 + "1", "x" * 1100 + "2", "a\nb",
+                            "a b", 5)):
+        hook.accepted({"id": id, "title": f"all of it {n}"})
+    hook.repeated({"id": "5", "title": "a number is its digits"})
     # One source's events are not another's.
     assert agent.hooks["hmac-sha256"].accepted(
         {"title": "one"}, event_id="known")["task_id"] != first["task_id"]
