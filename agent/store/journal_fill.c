@@ -94,7 +94,11 @@ static int grow(struct live *l, uint64_t to, struct err *err)
 	if (end < atomic_load(&l->used))	/* never over records */
 		return err_set(err, ERR_internal, "the fill is too short");
 	fd = open_own(l, err);
-	if (fd >= 0) {
+	if (fd >= 0 && length(fd, 0) < end) {	/* fill would hide the cut */
+		err_set(err, ERR_audit_unavailable, "%s was cut",
+			piece_path(l->piece));
+		close(fd);
+	} else if (fd >= 0) {
 		atomic_store(&l->target, to);
 		rc = room_fill(fd, l->dir, &end, to, err);
 		atomic_store(&l->room, end);

@@ -194,6 +194,26 @@ START_TEST(fill_is_made_in_no_other_file)
 }
 END_TEST
 
+START_TEST(fill_does_not_hide_that_the_file_was_cut)
+{
+	struct place p = place_new();
+	struct live *l = live_in(&p);
+	int64_t since;
+	char why[160];
+	struct stat st;
+
+	ck_assert(!truncate(p.file, 100));
+	live_wrote(l, atomic_load(&l->room) - live_used(l));
+	ck_assert(!live_ready(l, 0));
+	ck_assert(live_full(l, &since, why, sizeof(why)));
+	ck_assert_msg(strstr(why, "was cut") != NULL, "%s", why);
+	ck_assert(!stat(p.file, &st));
+	ck_assert_int_eq(st.st_size, 100);
+	live_free(l);
+	fs_remove_tree(p.dir);
+}
+END_TEST
+
 START_TEST(a_journal_gives_its_reserve_up)
 {
 	struct place p = place_new();
@@ -327,7 +347,8 @@ TESTS("journal room",
       a_reserve_is_whole_or_not_there,
       room_that_others_take_is_seen_and_its_return_too,
       fill_that_is_short_is_never_made_over_records,
-      fill_is_made_in_no_other_file, a_journal_gives_its_reserve_up,
+      fill_is_made_in_no_other_file,
+      fill_does_not_hide_that_the_file_was_cut, a_journal_gives_its_reserve_up,
       a_thread_that_waits_sees_room_return,
       a_reserve_is_not_made_where_there_is_too_little,
       fill_is_made_in_larger_steps_while_there_is_much_to_write)
