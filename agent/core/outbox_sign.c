@@ -7,8 +7,10 @@
 #include "agent/store/settings_notify.h"
 #include "agent/store/webhook_secret.h"
 #include "common/clock.h"
+#include "common/sha256.h"
 
-#define ID_SIZE 48
+#define ID_SIZE 64
+#define OF_LINE 12		/* digits of its hash */
 
 static int read_key(struct outbox_keys *k, const char *file, struct err *err)
 {
@@ -52,11 +54,15 @@ json_t *outbox_delivery(const struct outbox_keys *k, const char *log_id,
 {
 	struct webhook_headers h = {0};
 	json_t *list = json_array();
-	char id[ID_SIZE];
+	char id[ID_SIZE], hex[SHA256_HEX];
 
-	/* It stays the same, and no other journal has it. */
-	snprintf(id, sizeof(id), "%s-%llu", log_id,
-		 (unsigned long long)u->seq);
+	/*
+	 * It stays the same, and no other record has it: not that of another
+	 * journal, nor one that took its number in a restored copy of this.
+	 */
+	sha256_hex(u->line, u->len, hex);
+	snprintf(id, sizeof(id), "%s-%llu-%.*s", log_id,
+		 (unsigned long long)u->seq, OF_LINE, hex);
 	webhook_sign(WEBHOOK_STANDARD, k->keys, k->n, &(struct
 		webhook_delivery){.id = id, .body = u->line, .len = u->len,
 		.seconds = clock_wall_us() / 1000000}, &h);
