@@ -231,6 +231,13 @@ static int check_one(const struct settings *s, struct webhook_conf *w,
 		return err_hint(err, "Both say when an event is older than "
 				"what is known already.");
 	}
+	if (w->scheme != WEBHOOK_GITHUB && w->window < 2 * w->tolerance) {
+		err_set(err, ERR_bad_config, "%s: [webhook \"%s\"] has a "
+			"window of less than twice its tolerance", s->file,
+			w->name);
+		return err_hint(err, "An event has to be known for as long as "
+				"its signature counts, or it comes twice.");
+	}
 	if (!w->event_id && w->scheme == WEBHOOK_STRIPE)
 		w->event_id = xstrdup("/id");
 	if (!w->title)

@@ -31,7 +31,7 @@ def sources(agent):
     by["quiet"] = Source(agent, "quiet", "standard", title="{/title}",
                          label="kind={/kind}")
     by["few"] = Source(agent, "few", max_per_minute=3)
-    by["brief"] = Source(agent, "brief", "standard", task="true",
+    by["brief"] = Source(agent, "brief", "github", task="true",
                          window="200ms")
     by["long"] = Source(agent, "long", task="true", text="{/text}",
                         max_body="8m", title="{/title}")

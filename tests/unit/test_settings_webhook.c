@@ -102,6 +102,7 @@ START_TEST(what_cannot_be_meant_is_told)
 		{"scheme = md5\n", "github|standard|stripe|hmac-sha256"},
 		{"window = 0ms\n", "out of range"},
 		{"window = 366d\n", "out of range"},
+		{"scheme = stripe\n\twindow = 599s\n", "twice its tolerance"},
 		{"tolerance = 500ms\n", "out of range"},
 		{"max-body = 17m\n", "out of range"},
 		{"max-body = 1\n", "out of range"},
