@@ -106,6 +106,12 @@ static void keep(struct peer *p, const void *data, size_t len)
 	p->net->body_bytes += p->body.cap - before;
 }
 
+/* It is refused whatever comes: then it takes no memory either. */
+static bool is_lost(const struct call *c)
+{
+	return c->err.code || (c->signature && signature_why(c->signature));
+}
+
 int http_body(struct peer *p, const void *data, size_t len)
 {
 	if (p->state != PEER_BODY && p->state != PEER_BUSY &&
@@ -116,7 +122,7 @@ int http_body(struct peer *p, const void *data, size_t len)
 		return 0;	/* refused already: thrown away */
 	if (p->upload)
 		upload_data(p, data, len);
-	else
+	else if (!is_lost(p->call))
 		keep(p, data, len);
 	return 0;
 }

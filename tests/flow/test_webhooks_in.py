@@ -1,6 +1,7 @@
 """Who may send an event: the bytes have to be signed, whatever else comes
 with them, and before that nothing of them is looked at. What is refused is
 told no more than that; why is on record."""
+import contextlib
 import itertools
 import json
 import os
@@ -28,6 +29,7 @@ def sources(agent):
     by = {name: Source(agent, name, name) for name in SCHEMES}
     by["small"] = Source(agent, "small", max_body="2k")
     by["large"] = Source(agent, "large", max_body="3m")
+    by["huge"] = Source(agent, "huge", max_body="16m")
     by["turning"] = Source(agent, "turning",
                            next_secret_file=agent.dir / "next.secret")
     by["late"] = Source(agent, "late", "standard", tolerance="10s")
@@ -301,6 +303,17 @@ def test_what_does_not_come_in_time_or_whole_leaves_one_record():
     agent.stop()
     for mark in "slow", "cut":
         assert len(agent.journal("request", correlation_id=mark)) == 1
+
+
+def test_bodies_without_a_signature_keep_nobody_out(agent):
+    """More than all bodies together may take, each short of its last byte."""
+    size = 16 << 20
+    head = head_bytes(agent.address, "POST", "/webhooks/huge",
+                      {"Content-Length": size})
+    with contextlib.ExitStack() as held:
+        for _ in range(18):
+            held.enter_context(agent.raw(head + bytes(size - 1)))
+        agent.hooks["large"].accepted({"text": "x" * (2 << 20)})
 
 
 def test_who_fails_too_often_waits_and_who_signs_never_does():
