@@ -41,7 +41,8 @@ static int on_accepted(struct happening *h)
 
 /*
  * The token lws gives here may be freed memory (CVE-2025-11677): it is read
- * from the header table. Anything but a websocket, h2c above all, is no.
+ * from the header table, where it is if it is the name there. Anything but a
+ * websocket, h2c above all, is no.
  */
 static int on_upgrade(struct happening *h)
 {
@@ -50,7 +51,7 @@ static int on_upgrade(struct happening *h)
 	if (lws_hdr_copy(h->wsi, name, sizeof(name), WSI_TOKEN_UPGRADE) <= 0 ||
 	    strcasecmp(name, "websocket"))
 		return http_upgrade(its_peer(h));
-	return ws_upgrade(its_peer(h));
+	return ws_upgrade(its_peer(h), h->in);
 }
 
 /* The last moment before lws forgets the request before. */

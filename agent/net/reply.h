@@ -11,5 +11,5 @@ struct peer;
 void reply_send(struct peer *p, struct call *c);
 /* Writable again: 0, or -1 to hang up. */
 int reply_flushed(struct peer *p);
-/* Inside a callback: head and text at once; for a refused upgrade. */
+/* Inside a callback: head and text at once; for an upgrade that the gate took back. */
 int reply_now(struct peer *p, struct call *c);

@@ -190,6 +190,18 @@ static void check_file(struct lws *wsi, struct request *rq)
 	must_close(rq);
 }
 
+static void check_upgrade(struct lws *wsi, struct request *rq)
+{
+	struct call *c = rq->call;
+
+	if (c->err.code || (c->op && !strcmp(c->op->name, "ws")) ||
+	    !lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE))
+		return;
+	err_set(&c->err, ERR_bad_framing,
+		"only GET /ws becomes a websocket");
+	must_close(rq);
+}
+
 void request_read(struct net *n, struct lws *wsi, struct request *rq)
 {
 	char *uri = NULL, *path;
@@ -212,6 +224,7 @@ void request_read(struct net *n, struct lws *wsi, struct request *rq)
 		rq->close = true;
 	take_target(wsi, method, path, rq);
 	hook_begin(n, wsi, rq->call);
+	check_upgrade(wsi, rq);
 	check_file(wsi, rq);
 	header_take_all(wsi, rq->call, rq->length > 0);
 	check_size(n, rq);

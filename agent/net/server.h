@@ -68,9 +68,6 @@ struct net {
 	struct call *later;		/* answers that wait for a quiet loop */
 	struct call *refusals, **refusals_tail;	/* of floods, a few a turn */
 	char correlation_id[129];	/* of the upgrade being answered */
-	int64_t refused_at;		/* websocket refusals in this second */
-	unsigned refused;
-	int64_t refused_us;
 	bool look;			/* a token has changed: watch_look */
 	enum auth_state auth;		/* as it is on record */
 	unsigned tokens_seen;		/* version of the file of tokens */

@@ -13,10 +13,11 @@ struct peer;
 
 /*
  * May this HTTP request become a websocket? Asked of the gate while lws
- * waits, so that its record is durable before any byte. 0, or -1 to hang up
- * (the refusal is written).
+ * waits, so that its record is durable before any byte. 0, or -1 to hang up.
+ * What may not goes on as HTTP: token, what lws has of the Upgrade header and
+ * reads again, is changed.
  */
-int ws_upgrade(struct peer *p);
+int ws_upgrade(struct peer *p, char *token);
 /* Ours among those of the 101, which lws writes. */
 int ws_add_headers(struct peer *p, struct lws_process_html_args *args);
 int ws_established(struct peer *p);

@@ -14,9 +14,7 @@
 #include "common/buf.h"
 #include "common/mem.h"
 
-#define PATIENCE (SECOND / 4)		/* that the loop has for the gate */
-#define REFUSALS_MAX 20u		/* a second that get an answer, */
-#define REFUSALS_US (SECOND / 10)	/* and the loop's time they may take */
+#define PATIENCE (3 * SECOND)	/* that the loop has for who may come in */
 
 /* Is token among the comma separated ones of this header? */
 static bool lists(struct lws *wsi, int header, const char *token)
@@ -36,43 +34,22 @@ static bool has_key(struct lws *wsi)
 	return lws_hdr_total_length(wsi, WSI_TOKEN_KEY) == 24;
 }
 
-/* What lws would only answer by hanging up. */
-static void check_handshake(struct lws *wsi, struct call *c)
+static bool is_handshake(struct lws *wsi)
 {
 	char version[8];
 
-	if (c->err.code)
-		return;
-	if (strcmp(c->op ? c->op->name : "", "ws"))
-		err_set(&c->err, ERR_bad_framing,
-			"only GET /ws becomes a websocket");
-	else if (!lists(wsi, WSI_TOKEN_CONNECTION, "upgrade") ||
-		 !has_key(wsi) ||
-		 lws_hdr_copy(wsi, version, sizeof(version),
-			      WSI_TOKEN_VERSION) <= 0 ||
-		 strcmp(version, "13"))
-		err_set(&c->err, ERR_bad_framing,
-			"this is no handshake of websocket version 13");
-	else if (!lists(wsi, WSI_TOKEN_PROTOCOL, "kircerta.v1"))
-		err_set(&c->err, ERR_bad_framing,
-			"Sec-WebSocket-Protocol has to name kircerta.v1");
+	return lists(wsi, WSI_TOKEN_CONNECTION, "upgrade") && has_key(wsi) &&
+	       lws_hdr_copy(wsi, version, sizeof(version),
+			    WSI_TOKEN_VERSION) > 0 &&
+	       !strcmp(version, "13") &&
+	       lists(wsi, WSI_TOKEN_PROTOCOL, "kircerta.v1");
 }
 
-/*
- * A refusal blocks the loop for a sync: of a flood of them most get no
- * answer, only their record. Who may come in, may.
- */
-static bool flooded(struct net *n, const struct call *c)
+/* Does it ask for what it may have? Nothing is decided by this. */
+static bool may_enter(struct peer *p, const struct call *c)
 {
-	int64_t now = clock_mono_us();
-
-	if (now - n->refused_at > SECOND) {
-		n->refused_at = now;
-		n->refused = 0;
-		n->refused_us = 0;
-	}
-	return (n->refused >= REFUSALS_MAX || n->refused_us > REFUSALS_US) &&
-	       (c->err.code || !gate_may(n->agent, c));
+	return !c->err.code && c->op && !strcmp(c->op->name, "ws") &&
+	       is_handshake(p->wsi) && gate_may(p->net->agent, c);
 }
 
 static char *hello(const struct call *c, size_t *len)
@@ -89,42 +66,23 @@ static char *hello(const struct call *c, size_t *len)
 	return buf_take(&b, len);
 }
 
-/* c is NULL if the gate took too long; the record comes all the same. */
-static int refused(struct peer *p, struct call *c, int64_t began)
+static int enter(struct peer *p, struct call *asked)
 {
-	p->net->refused++;
-	p->net->refused_us += clock_mono_us() - began;
-	if (c) {
-		reply_now(p, c);
-		net_call_free(p->net, c);
-	}
-	return -1;
-}
-
-int ws_upgrade(struct peer *p)
-{
-	struct request rq;
+	char *bearer = asked->bearer ? xstrdup(asked->bearer) : NULL, *text;
 	struct call *c;
-	char *bearer, *text;
-	int64_t began = clock_mono_us();
 	size_t len;
 
-	if (p->state != PEER_IDLE || p->net->stopping)
-		return -1;
-	request_read(p->net, p->wsi, &rq);
-	p->last = true;
-	check_handshake(p->wsi, rq.call);
-	if (flooded(p->net, rq.call)) {
-		net_submit(p->net, NULL, rq.call);
-		return -1;
-	}
-	bearer = rq.call->bearer ? xstrdup(rq.call->bearer) : NULL;
-	c = core_call_now(p->net->core, rq.call, PATIENCE);
-	if (!c || c->err.code) {
+	p->last = asked->upgrades = true;
+	c = core_call_now(p->net->core, asked, PATIENCE);
+	if (!c || c->err.code) {	/* its record comes all the same */
 		if (bearer)
 			mem_wipe(bearer, strlen(bearer));
 		free(bearer);
-		return refused(p, c, began);
+		if (c) {
+			reply_now(p, c);
+			net_call_free(p->net, c);
+		}
+		return -1;
 	}
 	text = hello(c, &len);
 	p->ws = ws_new(bearer, text, len);
@@ -132,6 +90,26 @@ int ws_upgrade(struct peer *p)
 	watch_begin(p, &c->who);
 	strcpy(p->net->correlation_id, c->correlation_id);
 	net_call_free(p->net, c);
+	return 0;
+}
+
+/*
+ * lws wants to know at once, and a refusal is not worth holding up its loop:
+ * with another name in the header the request stays the GET it is, as it may
+ * (RFC 9110, 7.8), is read again and gets its answer like every other. Did
+ * lws look at a copy, on_protocol would say no.
+ */
+int ws_upgrade(struct peer *p, char *token)
+{
+	struct request rq;
+
+	if (p->state != PEER_IDLE || p->net->stopping)
+		return -1;
+	request_read(p->net, p->wsi, &rq);
+	if (may_enter(p, rq.call))
+		return enter(p, rq.call);
+	net_call_free(p->net, rq.call);
+	token[0] = '-';
 	return 0;
 }
 

@@ -52,6 +52,7 @@ struct call {
 	char *idempotency_key, *if_match, *if_none_match, *range;
 	int64_t wait_us;		/* Prefer: wait=N */
 	bool head;			/* HEAD: the body is not sent */
+	bool upgrades;			/* to a websocket, if it may */
 	uint32_t peer;			/* IPv4, network order; 0: unknown */
 	struct from from;		/* who the transport says it is */
 	struct evidence_file *upload;	/* a raw body, already on disk */

@@ -86,17 +86,22 @@ static json_t *operations_json(void)
 /* The params of hello, the first frame of a websocket. */
 int op_ws(struct agent *a, struct call *c, struct err *err)
 {
-	json_t *mode = glass_broken(a) ? glass_mode(a) :
-		       reader_doc(c->reader, "mode", "mode", NULL);
-	json_t *hello = json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:I,s:o}",
+	json_t *mode, *hello;
+
+	if (!c->upgrades) {
+		err_set(err, ERR_bad_framing, "open it with a websocket's "
+			"handshake, version 13, protocol kircerta.v1");
+		return -1;
+	}
+	mode = glass_broken(a) ? glass_mode(a) :
+	       reader_doc(c->reader, "mode", "mode", NULL);
+	hello = json_pack("{s:i,s:s,s:s,s:s,s:o,s:s,s:I,s:o}",
 		"protocol", 1, "agent", a->settings->name, "version",
 		a->version, "actor", c->who.name, "scopes",
 		scopes_json(c->who.scopes), "mode",
 		mode ? json_str(mode, "mode") : "normal", "seq",
 		(json_int_t)journal_head(a->journal).seq, "operations",
 		operations_json());
-
-	(void)err;
 	json_decref(mode);
 	call_answer(c, hello);
 	c->status = 101;

@@ -1,11 +1,9 @@
 """The record comes first: no byte of an answer, no event and no effect before
 its record is durable; and nothing at all once it cannot be. The kernel's
 answer to the journal's fdatasync is delayed or spoilt by strace."""
-import contextlib
 import json
 import select
 import shutil
-import subprocess
 import time
 
 import kc
@@ -39,24 +37,6 @@ def traced(agent, inject):
 
 def slowly(agent):
     return traced(agent, f"delay_enter={int(DELAY * 1e6)}")
-
-
-@contextlib.contextmanager
-def slowed(agent):
-    """From here on: who upgrades to a websocket is not made to wait."""
-    journal, = (agent.home / "audit").glob("*.jsonl")
-    strace = subprocess.Popen([
-        "strace", "-f", "-p", str(agent.proc.pid), "-o", agent.dir / "trace",
-        "-P", journal, "-e", "trace=fdatasync", "-e",
-        f"inject=fdatasync:delay_enter={int(DELAY * 1e6)}"],
-        stderr=subprocess.PIPE, text=True)
-    line = strace.stderr.readline()        # comes once it has all threads
-    assert " attached with " in line, line
-    try:
-        yield
-    finally:
-        strace.terminate()
-        strace.communicate()
 
 
 def request(agent, method, target, body=None, by="coordinator", mark="c-1"):
@@ -106,9 +86,13 @@ def test_no_byte_of_an_answer_precedes_its_record(fresh):
 
 
 def test_no_event_and_no_websocket_answer_precedes_its_record(fresh):
-    fresh.start()    # the first checkpoint may come meanwhile: not asked for
-    with fresh.ws() as ws, fresh.events(types="task_created") as events, \
-            slowed(fresh):
+    slowly(fresh)
+    began = time.monotonic()
+    with fresh.ws() as ws, fresh.events(types="task_created") as events:
+        assert ws.status == 101, ws.status
+        assert time.monotonic() - began > DELAY
+        with fresh.ws(by=None) as refused_one:
+            assert refused_one.status == 401
         ws.note("hello")
         ws.send(json.dumps({
             "jsonrpc": "2.0", "id": 1, "method": "task.create",

@@ -227,6 +227,8 @@ def test_a_handshake_that_is_not_ours_is_refused(agent):
     agent.token("blind", "tool_runner")
     with agent.ws("blind") as ws:
         assert ws.status == 403, ws.status
+    with kc.WebSocket(agent.address, "/api/health") as ws:
+        assert ws.status == 400, ws.status
 
 
 def test_a_subscription_goes_on_where_it_was_without_loss(fresh):
