@@ -26,21 +26,32 @@ class Standin:
         self.base = "http://127.0.0.1:" + self.proc.stdout.readline().strip()
         with open(self.client) as f:
             self.secret = json.load(f)["refresh_token"]
-        self.log, self.more = [], threading.Condition()
+        self.lines, self.more = [], threading.Condition()
+        self.looks = 0
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
     def read(self):
         for line in self.proc.stderr:
             with self.more:
-                self.log.append(line)
+                self.lines.append(line)
                 self.more.notify_all()
+
+    @property
+    def log(self):
+        """What it was asked until now, without these looks: a line is
+        written before its answer, so those before ours have come with it."""
+        self.looks += 1
+        mark = f"/_fault?look={self.looks} "
+        self.get(mark.strip())
+        self.wait_for(mark)
+        return [x for x in self.lines if "/_fault?look=" not in x]
 
     def wait_for(self, word):
         with self.more:
             found = self.more.wait_for(
-                lambda: any(word in x for x in self.log), 60)
-        assert found, self.log
+                lambda: any(word in x for x in self.lines), 60)
+        assert found, self.lines
 
     def get(self, path):
         with urllib.request.urlopen(self.base + path, timeout=20) as r:
