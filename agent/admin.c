@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/ops/webhook_fit.h"
 #include "agent/store/home.h"
 #include "agent/store/settings.h"
 #include "common/err.h"
@@ -26,13 +27,22 @@ int home_of(const struct globals *g, struct home *home)
 	return rc;
 }
 
+static int read_whole(struct settings *s, const char *file, struct err *err)
+{
+	if (settings_read(s, file, err))
+		return -1;
+	if (!webhooks_fit(s, err))
+		return 0;
+	settings_fini(s);
+	return -1;
+}
+
 /* A file that was named must be there: without it all would be default. */
 int settings_of(const struct globals *g, const struct home *home,
 		struct settings *s, struct err *err)
 {
 	if (!g->config || !access(g->config, R_OK))
-		return settings_read(s, g->config ? g->config : home->conf,
-				     err);
+		return read_whole(s, g->config ? g->config : home->conf, err);
 	err_sys(err, ERR_bad_config, "--config %s", g->config);
 	return err_hint(err, "Name a file that can be read; without --config "
 			"it is %s.", home->conf);

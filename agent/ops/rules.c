@@ -10,6 +10,7 @@
 
 #include "agent/ops/approval_bound.h"
 #include "agent/ops/handlers.h"
+#include "agent/ops/webhook_fit.h"
 #include "agent/store/policy.h"
 #include "agent/store/settings.h"
 #include "common/json.h"
@@ -100,11 +101,15 @@ static int read_again(struct agent *a, struct policy_table **policy,
 		      json_t **waiting, struct err *err)
 {
 	struct settings s;
+	int rc;
 
 	if (settings_read(&s, a->settings->file, err))
 		return -1;
-	*waiting = settings_differ(a->settings, &s);
+	rc = webhooks_fit(&s, err);
+	*waiting = rc ? NULL : settings_differ(a->settings, &s);
 	settings_fini(&s);
+	if (rc)
+		return -1;
 	if (!policy_read(policy, a->settings->file, err)) {
 		if (!is_gone(a->policy, *policy))
 			return 0;

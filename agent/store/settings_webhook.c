@@ -10,6 +10,7 @@
 #include "common/err.h"
 #include "common/id.h"
 #include "common/mem.h"
+#include "common/utf8.h"
 
 #define ROW(key_, type_, field, fallback_, choices_, min_, max_, help_)	      \
 	{.section = "webhook", .key = key_, .type = type_,		      \
@@ -118,12 +119,33 @@ static size_t *count(const struct list *l, struct webhook_conf *w)
 	return (size_t *)(void *)((char *)w + l->n_offset);
 }
 
+/* Of one line, for people and programs to read. */
+static bool is_line(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			return false;
+	return utf8_valid(text, len);
+}
+
+static const char *assignee_wrong(const char *value)
+{
+	return value[strspn(value, " ")] && is_line(value, strlen(value)) ?
+		NULL : "is not a name on one line";
+}
+
+static const char *criterion_wrong(const char *value)
+{
+	return value[strspn(value, " \t\n")] ? template_wrong(value) :
+		"is blank: nothing could meet it";
+}
+
 static const char *label_wrong(const char *value)
 {
 	const char *is = strchr(value, '=');
 	size_t n = is ? (size_t)(is - value) : 0;
 
-	return !n || n > LABEL_MAX ?
+	return !n || n > LABEL_MAX || !is_line(value, n) ?
 		"is not name=text with a name of 1 to 64 bytes" :
 		template_wrong(is + 1);
 }
@@ -146,8 +168,9 @@ static const struct {
 } checks[] = {
 	{"subject", pointer_wrong}, {"sequence", pointer_wrong},
 	{"event-id", pointer_wrong}, {"title", template_wrong},
-	{"text", template_wrong}, {"criterion", template_wrong},
+	{"text", template_wrong}, {"criterion", criterion_wrong},
 	{"label", label_wrong}, {"only", only_wrong},
+	{"assignee", assignee_wrong},
 };
 
 /* Of an entry that conf has taken: what is wrong, or NULL. Empty: not said. */
@@ -168,7 +191,7 @@ static int append(const struct list *l, struct webhook_conf *w,
 	size_t *n = count(l, w);
 
 	if (!*e->value)
-		return 0;
+		return conf_error(e, err, "the value is empty");
 	if (*n == WEBHOOK_LIST_MAX)
 		return conf_error(e, err, "more than %d of them",
 				  WEBHOOK_LIST_MAX);

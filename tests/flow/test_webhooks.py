@@ -3,6 +3,7 @@ nothing older after something newer, and a task as the templates say."""
 import datetime
 import json
 import random
+import re
 import time
 import uuid
 
@@ -392,6 +393,40 @@ def test_check_says_which_source_cannot_be_verified():
         done = agent.cli("check", check=False)
         assert '"broken".title: ' in done.stdout and done.returncode == 1, \
             done.stdout
+    finally:
+        agent.close()
+
+
+def test_a_source_of_which_no_task_could_come_is_told_before_it_sends():
+    agent = kc.Agent(start=False)
+    conf = agent.home / "agent.conf"
+    plain = conf.read_text()
+    try:
+        for key, value, line, why in (
+                ("assignee", ["ok", "x" * 129], 2, "1 to 128 bytes"),
+                ("label", [f"n{i}=" + "v" * 500 for i in range(100)], None,
+                 "leave no room for a task"),
+                ("criterion", ["c" * 1000] * 60, None,
+                 "leave no room for a task")):
+            conf.write_text(plain)
+            Source(agent, "much", **{key: value})
+            first = next(n for n, text in enumerate(
+                conf.read_text().split("\n"), 1) if f"\t{key} =" in text)
+            checked = agent.cli("check", check=False)
+            started = agent.cli("run", check=False)
+            assert checked.returncode == 1 and started.returncode == 1
+            for told in checked.stdout, started.stderr:
+                found = re.search(r"agent\.conf:(\d+): webhook "
+                                  rf'"much"\.{key}: (.*)', told)
+                assert found and why in found[2], told
+                at = int(found[1]) - first + 1
+                assert at == line if line else 30 < at < len(value), told
+        conf.write_text(plain)
+        agent.start()
+        Source(agent, "much", assignee="x" * 129)
+        agent.reload()
+        told, = kc.wait_for(lambda: agent.journal("degraded", what="policy"))
+        assert "1 to 128 bytes" in told["data"]["detail"], told
     finally:
         agent.close()
 
