@@ -42,6 +42,21 @@ static const char *task_named(struct agent *a, const struct call *c)
 	return json_str(approval, "task_id");
 }
 
+/* One more running task of the caller's? Each of these counts the others. */
+static bool counts_running(struct agent *a, const struct call *c,
+			   const char *task)
+{
+	const json_t *doc;
+
+	if (!task || !a->settings->max_per_executor)
+		return false;
+	if (!strcmp(c->op->name, "task.ack"))
+		return true;
+	doc = strcmp(c->op->name, "task.heartbeat") ? NULL :
+	      state_doc(a->state, "task", task);
+	return doc && !strcmp(json_str(doc, "state"), "stalled");
+}
+
 static json_t *names_of(struct agent *a, const struct call *c)
 {
 	json_t *names = json_array();
@@ -50,8 +65,7 @@ static json_t *names_of(struct agent *a, const struct call *c)
 
 	if (task)
 		json_array_append_new(names, json_sprintf("task %s", task));
-	if (task && a->settings->max_per_executor &&
-	    !strcmp(c->op->name, "task.ack"))	/* each counts the others */
+	if (counts_running(a, c, task))
 		json_array_append_new(names, json_sprintf("executor %s",
 							  c->who.name));
 	if (idem_key(c, key))

@@ -132,6 +132,22 @@ def test_an_executor_takes_no_more_at_once_than_it_may():
                     == 2
 
 
+def test_who_comes_back_to_one_task_takes_no_other_at_that_moment():
+    with remotes.Daemon() as peer, team(peer, 1, new_agent=short) as a:
+        tasks = [stalled(a, [], f"missed {n}") for n in range(4)]
+        fresh = [a.task(f"{n}") for n in range(2)]
+        answers = together(
+            [lambda t=t: a.post(url(t, "heartbeat"), {"lease_s": 600},
+                                by="codex") for t in tasks] +
+            [lambda t=t: a.post(url(t, "ack"), echo(t, lease_s=600),
+                                by="codex") for t in fresh])
+        assert sorted(x.status for x in answers) == [200] * 2 + [409] * 4
+        for lost in answers:
+            if lost.status == 409:
+                assert len(refused(lost, 409, "executor_busy")["running"]) \
+                    == 2
+
+
 def test_nothing_is_judged_or_handed_on_while_the_remote_is_away():
     with remotes.Daemon() as peer, peer.proxy() as net, \
             team(peer, 1, ports=[net.port]) as a:
