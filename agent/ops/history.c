@@ -1,6 +1,8 @@
 /* See history.h. */
 #include "agent/ops/history.h"
 
+#include <openssl/hmac.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +17,8 @@
 #include "common/sha256.h"
 
 #define REV_MIN 7
+#define SEAL 16			/* hex digits of it in a cursor */
+#define CURSOR (SSOT_HEX + 1 + SEAL)
 
 /* Is it the value of a field as it is written in the line? */
 static bool field_is(struct span field, const char *text)
@@ -81,19 +85,74 @@ static int add_reasons(struct agent *a, struct call *c, json_t *page,
 	return call_answer(c, page);
 }
 
-int op_task_history(struct agent *a, struct call *c, struct err *err)
+/*
+ * Where to go on, sealed: what lies in the repository without being in this
+ * history (somebody pushed it, and it was refused) is no place to begin, and
+ * to look for it from the tip each time takes long in a long history.
+ */
+static void seal(const struct agent *a, const struct call *c,
+		 const char *commit, char out[CURSOR])
+{
+	const char *id = call_str(c, "id");
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	struct buf b = {0};
+	unsigned len;
+
+	buf_addf(&b, "history %s %s", id, commit);
+	if (!HMAC(EVP_sha256(), a->redact_key, sizeof(a->redact_key),
+		  (unsigned char *)b.data, b.len, mac, &len))
+		abort();
+	buf_fini(&b);
+	snprintf(out, CURSOR, "%s.", commit);
+	hex_of(mac, SEAL / 2, out + strlen(out));
+}
+
+/* The commit that the cursor names, or the tip. */
+static int begin_at(const struct agent *a, const struct call *c,
+		    char tip[SSOT_HEX], struct err *err)
 {
 	const char *cursor = call_str(c, "cursor");
+	char commit[SSOT_HEX], own[CURSOR];
+
+	if (!cursor)
+		return 0;
+	snprintf(commit, sizeof(commit), "%s", cursor);
+	seal(a, c, commit, own);
+	if (strcmp(own, cursor))
+		return err_set(err, ERR_invalid_request,
+			       "cursor: is none of this history");
+	memcpy(tip, commit, sizeof(commit));
+	return 0;
+}
+
+static void seal_next(const struct agent *a, const struct call *c,
+		      json_t *page)
+{
+	const char *commit = json_str(page, "next_cursor");
+	char cursor[CURSOR];
+
+	if (!commit)
+		return;
+	seal(a, c, commit, cursor);
+	json_set_str(page, "next_cursor", cursor);
+}
+
+int op_task_history(struct agent *a, struct call *c, struct err *err)
+{
 	char tip[SSOT_HEX];
 	json_t *page;
 
 	a->history_wait(a->core, tip);
 	if (!*tip)
 		return err_set(err, ERR_not_found, "no history yet");
-	page = ssot_history(a->home->ssot, call_str(c, "id"),
-			    cursor ? cursor : tip,
+	if (begin_at(a, c, tip, err))
+		return -1;
+	page = ssot_history(a->home->ssot, call_str(c, "id"), tip,
 			    (size_t)call_int(c, "limit", 100), err);
-	return page ? add_reasons(a, c, page, err) : -1;
+	if (!page)
+		return -1;
+	seal_next(a, c, page);
+	return add_reasons(a, c, page, err);
 }
 
 static int get(struct agent *a, struct call *c, struct err *err)

@@ -153,8 +153,29 @@ def test_what_was_refused_never_was_a_version(fresh):
     for rev in (sha, commit):
         refused(fresh.get(url(task) + f"?rev={rev}"), 404, "not_found")
     assert [i["sha"] for i in items(fresh, task, 1)] == [task["sha"]]
+    for cursor in (commit, good):
+        refused(fresh.get(kc.query(url(task, "history"), cursor=cursor)), 400,
+                "invalid_request")
     ann.run("push", "-qf", "origin", f"{good}:main")
     kc.wait_for(lambda: ssot_row(fresh)["status"] == "ok", 10)
+
+
+def test_a_history_goes_on_only_where_one_of_its_pages_ended(agent):
+    docs, other = lived(agent), agent.task("another's")
+    items(agent, docs[0], 5)
+    path, seen, cursor = url(docs[0], "history"), [], None
+    while not seen or cursor:
+        page = agent.get(kc.query(path, limit=2, cursor=cursor)).json
+        seen = [i["sha"] for i in page["items"]] + seen
+        last, cursor = cursor, page["next_cursor"]
+    assert seen == [d["sha"] for d in docs]
+    assert agent.get(kc.query(path, cursor=last)).json["items"]
+    refused(agent.get(kc.query(url(other, "history"), cursor=last)), 400,
+            "invalid_request")
+    for wrong in (last[:40], last[:-1], last + "0", last.upper(),
+                  last.replace(".", ""), "f" * 40 + last[40:], "0" * 57):
+        refused(agent.get(kc.query(path, cursor=wrong)), 400,
+                "invalid_request")
 
 
 def test_hostile_revisions_are_refused_before_anything_is_read(agent):
