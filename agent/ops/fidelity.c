@@ -12,6 +12,8 @@
 #include "agent/ops/issues.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/sha256.h"
+#include "common/words.h"
 
 #define ATTEMPTS_MAX 50		/* in an answer, the newest */
 
@@ -48,6 +50,48 @@ const json_t *fidelity_doc(const struct fidelity *f, enum fidelity_doc kind,
 
 	snprintf(key, sizeof(key), "%lld", (long long)attempt);
 	return json_object_get(f->docs[kind], key);
+}
+
+/*
+ * The document of an attempt that counts now: a task that was taken from
+ * review, resumed and taken again is acknowledged and reported on again.
+ */
+static const json_t *doc_now(const struct fidelity *f, enum fidelity_doc kind,
+			     json_int_t attempt)
+{
+	const char *again = kind == FIDELITY_ACK ? "pending" :
+						   "pending,running,stalled";
+	const char *state = json_str(f->task, "state");
+
+	return attempt == json_int(f->task, "attempt", 1) && state &&
+	       words_index(again, ',', state) >= 0 ? NULL :
+		fidelity_doc(f, kind, attempt);
+}
+
+/* A verdict is on one result: on another it says nothing. */
+static bool is_on(const json_t *verdict, const json_t *result)
+{
+	const json_t *of = json_object_get(verdict, "result_sha");
+	char sha[41] = "", *text;
+	size_t len;
+
+	if (!of)
+		return true;
+	if (!result || !json_is_string(of))
+		return !result == !json_is_string(of);
+	text = json_pretty(result, &len);
+	git_blob_hex(text, len, sha);
+	free(text);
+	return !strcmp(sha, json_string_value(of));
+}
+
+const json_t *fidelity_now(const struct fidelity *f, enum fidelity_doc kind,
+			   json_int_t attempt)
+{
+	const json_t *doc = doc_now(f, kind, attempt);
+
+	return kind != FIDELITY_VERDICT || is_on(doc, doc_now(f,
+			FIDELITY_RESULT, attempt)) ? doc : NULL;
 }
 
 void fidelity_add(struct fidelity *f, const char *kind, const json_t *doc)
@@ -131,6 +175,7 @@ json_t *fidelity_answer(struct fidelity *f, fidelity_stored *stored,
 	f->stored = stored;
 	f->stored_data = data;
 	effects_sort(f);
+	effects_round(f);
 	attempts = attempts_json(f, now, &earlier);
 	gaps = json_object_get(json_array_get(attempts,
 			json_array_size(attempts) - 1), "gaps");

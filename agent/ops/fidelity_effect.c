@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/json.h"
 #include "common/mem.h"
 
@@ -45,6 +46,14 @@ static json_t *shown(const json_t *run, json_int_t attempt)
 	return out;
 }
 
+static int64_t ended_at(const json_t *run)
+{
+	const char *at = json_str(run, "finished_at");
+	int64_t us;
+
+	return at && clock_parse(at, 0, &us) ? us : 0;
+}
+
 /* Before runs had attempts, every task was at its first. */
 void effect_add(struct fidelity *f, const char *kind, const json_t *doc)
 {
@@ -61,6 +70,8 @@ void effect_add(struct fidelity *f, const char *kind, const json_t *doc)
 	*e = (struct served){
 		.id = xstrdup(json_str(doc, "id")),
 		.ref = xstrdup(json_str(doc, "criterion_ref")),
+		.by = xstrdup(json_str(doc, "actor")),
+		.ended = ended_at(doc),
 		.attempt = json_int(doc, "attempt", 1),
 		.package = !strcmp(kind, "package"),
 	};
@@ -72,6 +83,7 @@ static void served_fini(struct served *e)
 {
 	free(e->id);
 	free(e->ref);
+	free(e->by);
 	json_decref(e->shown);
 }
 

@@ -122,6 +122,7 @@ static void serve(struct judged *j, const struct served *e)
 		json_array_append(list, e->shown);
 }
 
+/* What was done in an earlier round is no proof in this one. */
 static void judge_effect(struct judged *j, const json_t *known,
 			 const struct served *e, json_t *uncited)
 {
@@ -129,7 +130,7 @@ static void judge_effect(struct judged *j, const json_t *known,
 	const char *state = json_str(e->shown, "state");
 	bool cited = ref && json_object_get(known, ref);
 
-	if (cited)
+	if (cited && e->attempt >= j->first)
 		serve(j, e);
 	if (!e->counts)
 		return;
@@ -152,7 +153,7 @@ static void judge_effects(struct judged *j, const json_t *known)
 	for (size_t i = 0; i < j->f->n_effects; i++) {
 		const struct served *e = &j->f->effects[i];
 
-		if (e->attempt >= j->first && e->attempt <= j->attempt)
+		if (e->attempt <= j->attempt && j->attempt < e->until)
 			judge_effect(j, known, e, uncited);
 	}
 	json_object_set_new(j->out, "effects_without_criterion", uncited);
@@ -342,9 +343,9 @@ json_t *fidelity_judge(const struct fidelity *f, json_int_t attempt)
 	struct judged j = {
 		.f = f, .attempt = attempt, .first = round_of(f, attempt),
 		.current = attempt == json_int(f->task, "attempt", 1),
-		.ack = fidelity_doc(f, FIDELITY_ACK, attempt),
-		.result = fidelity_doc(f, FIDELITY_RESULT, attempt),
-		.verdict = fidelity_doc(f, FIDELITY_VERDICT, attempt),
+		.ack = fidelity_now(f, FIDELITY_ACK, attempt),
+		.result = fidelity_now(f, FIDELITY_RESULT, attempt),
+		.verdict = fidelity_now(f, FIDELITY_VERDICT, attempt),
 		.echoed = json_object(), .claims = json_object(),
 		.serving = json_object(), .out = json_object(),
 		.gaps = json_array(),

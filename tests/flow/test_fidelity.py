@@ -22,9 +22,10 @@ def new_agent(conf=GUARD):
     return agent.start()
 
 
-def run(agent, tool, task, ref="AC-1", level="local_write", wait=30):
+def run(agent, tool, task, ref="AC-1", level="local_write", wait=30,
+        by="codex"):
     more = {"criterion_ref": ref} if ref else {}
-    answer = agent.execute(tool, level, by="codex", wait=wait,
+    answer = agent.execute(tool, level, by=by, wait=wait,
                            task_id=task["id"], **more)
     assert answer.status == (200 if wait else 202), answer
     return answer.json
@@ -197,6 +198,72 @@ def test_each_effect_that_nobody_asked_for_holds_it_up(agent):
         sha256(jcs(issues))
     assert said["attempts"][1]["issues_unaltered"] is None
     assert said["attempts"][0]["criteria"][0]["issues"] == issues
+    approved(agent, task)
+
+
+def sent_back(agent, task, judge, meanwhile=None):
+    """Judged and handed on by judge, and reported on by codex as it should
+    be; meanwhile() comes between the verdict and the redispatch."""
+    report(agent, task, claim("AC-1", True, proof(agent, task)))
+    yes(agent, task, "verdict", judge, attempt=1, decision="fail", issues=[])
+    if meanwhile:
+        meanwhile()
+    task = agent.ack(yes(agent, task, "redispatch", judge, attempt=2,
+                         issues=[]))
+    report(agent, task, claim("AC-1", True, proof(agent, task)))
+    return task
+
+
+def test_nobody_clears_away_what_they_did_by_a_word_of_their_own(agent):
+    agent.token("codex-2")
+    for by, judge in (("codex", "codex"), ("coordinator", "coordinator"),
+                      ("codex-2", "codex")):
+        task = agent.ack(agent.task())
+        made = run(agent, "test.write", task, None, by=by)
+        task = sent_back(agent, task, judge)
+        assert gaps(agent, task) == [("uncited_effect", None, made["id"])]
+        held_up(agent, task, "uncited_effect")
+        issues = [{"criterion_ref": "AC-1", "text": "I have seen it"}]
+        yes(agent, task, "verdict", "reviewer", attempt=2, decision="fail",
+            issues=issues)
+        task = agent.ack(yes(agent, task, "redispatch", judge, attempt=3,
+                             issues=issues))
+        report(agent, task, claim("AC-1", True, proof(agent, task)))
+        approved(agent, task)
+
+
+def test_what_came_after_the_verdict_is_not_over_with_it(fresh):
+    task = fresh.ack(fresh.task())
+    made = []
+    task = sent_back(fresh, task, "coordinator", lambda: made.append(
+        run(fresh, "test.write", task, None)))
+    held_up(fresh, task, "uncited_effect")
+    assert gaps(fresh, task) == [("uncited_effect", None, made[0]["id"])]
+    for ref, kind in ((None, "uncited_effect"), ("AC-1", "unsettled_effect")):
+        task = fresh.ack(fresh.task())
+        slow = run(fresh, "test.slow", task, ref, wait=None)
+        task = sent_back(fresh, task, "coordinator")
+        assert gaps(fresh, task) == [(kind, ref, slow["id"])]
+        held_up(fresh, task, kind)
+    fresh.gate.touch()
+    kc.wait_for(lambda: fresh.get(f"/api/runs/{slow['id']}"
+                                  ).json["state"] == "succeeded")
+    approved(fresh, task)
+
+
+def test_what_is_taken_again_is_reported_and_judged_again(agent):
+    task = agent.ack(agent.task())
+    report(agent, task, claim("AC-1", True, proof(agent, task)))
+    yes(agent, task, "verdict", "coordinator", attempt=1, decision="pass")
+    yes(agent, task, "halt", "admin")
+    assert yes(agent, task, "resume", "admin")["state"] == "pending"
+    assert [g[0] for g in gaps(agent, task)] == ["no_ack", "no_result"]
+    task = agent.ack(task, by="other")
+    assert [g[0] for g in gaps(agent, task)] == ["no_result"]
+    report(agent, task, claim("AC-1", True, proof(agent, task)), by="other")
+    one, = look(agent, task)["attempts"]
+    assert (one["result_by"], one["verdict_by"], one["decision"]) == \
+        ("other", None, None)
     approved(agent, task)
 
 

@@ -20,19 +20,29 @@
 	"'attempt':" n ",'by':'codex','criteria':[" claims "]}"}
 #define MET(ref, evidence) "{'criterion_ref':'" ref "','met':true," \
 	"'evidence':[" evidence "]}"
-#define VERDICT(n, issues) {"verdict", "{'attempt':" n ",'by':'rev'," \
-	"'decision':'fail','issues':[" issues "]}"}
+#define VERDICT_BY(n, who, issues) {"verdict", "{'attempt':" n ",'by':'" \
+	who "','at':'2026-01-01T00:00:05Z','decision':'fail','issues':[" \
+	issues "]}"}
+#define VERDICT(n, issues) VERDICT_BY(n, "rev", issues)
 #define REDISPATCH(n, issues) {"redispatch", "{'attempt':" n ",'by':'co'," \
 	"'issues':[" issues "]}"}
 #define RUN(kind, id, attempt, level, state, cites) {kind, "{'id':'" id "'," \
 	"'attempt':" attempt ",'tool':'x.y','side_effect_level':'" level \
 	"','state':'" state "','started_at':'2026'" cites "}"}
 #define CITES(ref) ",'criterion_ref':'" ref "'"
+#define BY(who, second) ",'actor':'" who "','finished_at':" \
+	"'2026-01-01T00:00:0" second "Z'"
 #define DONE ACK("1", ECHO_1 "," ECHO_2), \
 	RESULT("1", MET("AC-1", "'" SHA_A "'") "," MET("AC-2", "'" SHA_A "'"))
 #define DONE_2 ACK("2", ECHO_1 "," ECHO_2), \
 	RESULT("2", MET("AC-1", "'" SHA_A "'") "," MET("AC-2", "'" SHA_A "'"))
 #define ISSUE(text) "{'criterion_ref':'AC-1','text':'" text "'}"
+
+#define SENT ",'issues':[" ISSUE("dark") "]"
+#define JUDGED(who) DONE, VERDICT_BY("1", who, ISSUE("dark")), \
+	REDISPATCH("2", ISSUE("dark")), DONE_2
+#define AGAIN(state) "{'id':'t-1','state':'" state "','attempt':1," \
+	"'acceptance_criteria':[" ECHO_1 "," ECHO_2 "]}"
 
 struct given { const char *kind, *doc; };
 
@@ -143,6 +153,39 @@ static const struct {
 	 {DONE, VERDICT("1", ISSUE("dark")), REDISPATCH("2", ISSUE("dark")),
 	  DONE_2, RUN("run", "r-1", "2", "local_write", "succeeded", "")},
 	 "uncited_effect=r-1 "},
+	{TASK("2", SENT), {JUDGED("rev"), RUN("run", "r-1", "1",
+		"local_write", "succeeded", BY("codex", "5"))}, ""},
+	/* What they could not see, or did themselves, is not. */
+	{TASK("2", SENT), {JUDGED("rev"), RUN("run", "r-1", "1",
+		"local_write", "succeeded", BY("codex", "6"))},
+	 "uncited_effect=r-1 "},
+	{TASK("2", SENT), {JUDGED("rev"), RUN("run", "r-1", "1",
+		"local_write", "running", CITES("AC-1"))},
+	 "unsettled_effect:AC-1=r-1 "},
+	{TASK("2", SENT), {JUDGED("rev"), RUN("run", "r-1", "1",
+		"local_write", "succeeded", BY("Rev", "1"))},
+	 "uncited_effect=r-1 "},
+	{TASK("2", SENT), {JUDGED("codex"), RUN("run", "r-1", "1",
+		"local_write", "succeeded", BY("other", "1"))},
+	 "uncited_effect=r-1 "},
+	{TASK("2", SENT), {DONE, {"verdict", "{'attempt':1,'by':'rev','at':7,"
+		"'issues':[" ISSUE("dark") "]}"}, REDISPATCH("2",
+		ISSUE("dark")), DONE_2, RUN("run", "r-1", "1", "local_write",
+		"succeeded", BY("codex", "1"))}, "uncited_effect=r-1 "},
+	{TASK("3", SENT), {JUDGED("codex"), VERDICT("2", ISSUE("dark")),
+		REDISPATCH("3", ISSUE("dark")), RUN("run", "r-1", "1",
+		"local_write", "succeeded", BY("codex", "1"))},
+	 "no_ack no_result "},
+	/* No more is it a proof. */
+	{TASK("2", SENT), {JUDGED("rev"), RESULT("2", MET("AC-1", "'" SHA_A "'")
+		"," MET("AC-2", "")), RUN("run", "r-1", "1", "local_write",
+		"succeeded", CITES("AC-2") BY("codex", "6"))},
+	 "no_proof:AC-2 "},
+	/* Taken again after a halt, it is reported on again. */
+	{AGAIN("pending"), {DONE}, "no_ack no_result "},
+	{AGAIN("running"), {DONE}, "no_result "},
+	{AGAIN("stalled"), {DONE}, "no_result "},
+	{AGAIN("halted"), {DONE}, ""},
 	/* An attempt that is not there yet. */
 	{TASK("1", ""), {DONE, ACK("2", ""), RUN("run", "r-1", "2",
 		"local_write", "succeeded", "")}, ""},
