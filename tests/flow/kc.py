@@ -13,6 +13,7 @@
 A test is a function named as a sentence. A parameter `agent` is one agent
 shared by the file's tests, `fresh` one of the test's own; both are running.
 `python3 FILE BUILD_DIR [PATTERN]` runs them and ends with a line of counts.
+LD_PRELOAD and LAG_* reach the agents: a slow disk can be tried on them.
 Every agent has to end cleanly: exit 0 and nothing from the sanitizers."""
 import ctypes
 import hashlib
@@ -95,7 +96,8 @@ class Agent:
         self.env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8",
                     "HOME": str(self.dir), "XDG_RUNTIME_DIR": str(self.dir)}
         self.env |= {k: v for k, v in os.environ.items()
-                     if k.endswith("SAN_OPTIONS") or k == "DISPLAY"}
+                     if k.endswith("SAN_OPTIONS") or k.startswith("LAG_")
+                     or k in ("DISPLAY", "LD_PRELOAD")}
         self.env |= env or {}
         self.proc, self.address, self.port = None, None, 0
         self.tokens = {}
