@@ -58,6 +58,7 @@ int attempt_save(struct agent *a, struct call *c, json_t *task,
 		 const char *type, struct err *err)
 {
 	struct fact fact = {.type = type};
+	json_t *lease;
 
 	if (doc && doc_fits(kind, doc, err)) {
 		json_decref(doc);
@@ -65,8 +66,12 @@ int attempt_save(struct agent *a, struct call *c, json_t *task,
 		json_decref(more);
 		return -1;
 	}
+	fact.put = json_object();
 	if (doc)
-		fact.put = json_pack("{s:o}", kind, doc);
+		json_object_set_new(fact.put, kind, doc);
+	lease = lease_kept(a, c, task);
+	if (lease)
+		json_object_set_new(fact.put, LEASE_KEPT, lease);
 	fact.data = json_pack("{s:O,s:O}", "attempt",
 			      json_object_get(task, "attempt"), "state",
 			      json_object_get(task, "state"));

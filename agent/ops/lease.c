@@ -10,6 +10,7 @@
 #include "agent/ops/due.h"
 #include "agent/ops/task.h"
 #include "agent/ops/task_wait.h"
+#include "agent/ops/wait.h"
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -48,13 +49,18 @@ int lease_holder_check(const struct agent *a, const struct call *c,
 		       holder ? holder : "nobody");
 }
 
-void lease_set(struct agent *a, const struct call *c, json_t *task)
+static int64_t asked_us(const struct agent *a, const struct call *c)
 {
 	int64_t us = call_int(c, "lease_s", 0) * 1000000;
+
+	return us ? us : a->settings->timeouts.lease;
+}
+
+void lease_set(struct agent *a, const struct call *c, json_t *task)
+{
+	int64_t us = asked_us(a, c);
 	char until[CLOCK_TEXT];
 
-	if (!us)
-		us = a->settings->timeouts.lease;
 	clock_text(clock_wall_us() + us, until);	/* for people */
 	json_object_set_new(task, "lease", json_pack(
 		"{s:s,s:s,s:s}", "holder", c->who.name, "agent",
@@ -63,28 +69,50 @@ void lease_set(struct agent *a, const struct call *c, json_t *task)
 	due_in(a->due, us, "task", json_str(task, "id"));
 }
 
-/*
- * How long this lease is, for who did not see it given. The two times were
- * written at once by its own agent, so no clock has to agree with another;
- * an update of the task since makes it seem shorter, never longer. What is
- * our own may be partly over: then the wall clock, which is all that a
- * restart leaves, may say so.
- */
-static int64_t lease_length(const struct agent *a, const json_t *task,
-			    int64_t end)
+static const char *end_of(const json_t *task)
 {
+	return json_str(json_object_get(task, "lease"), "expires_at");
+}
+
+json_t *lease_kept(const struct agent *a, const struct call *c,
+		   const json_t *task)
+{
+	json_t *kept;
+
+	if (!end_of(task))
+		return NULL;
+	kept = json_pack("{s:s,s:s}", "id", json_str(task, "id"), "of",
+			 end_of(task));
+	wait_set(kept, "expires_at", asked_us(a, c));
+	return kept;
+}
+
+/*
+ * How long this lease is, for who did not see it given, or was restarted
+ * since. Of our own there is a document; to others the two times say it that
+ * were written at once by its own agent, so no clock has to agree with
+ * another. An update of the task since makes it seem shorter.
+ */
+static int64_t lease_length(struct agent *a, const json_t *task, int64_t end)
+{
+	const json_t *kept = state_doc(a->state, LEASE_KEPT,
+				       json_str(task, "id"));
 	int64_t all = end - doc_time(task, "updated_at");
 	int64_t left = end - clock_wall_us();
+	const char *of = json_str(kept, "of");
 
-	return task_leased_here(a, task) && left < all ? left : all;
+	if (!task_leased_here(a, task))
+		return all;
+	if (of && !strcmp(of, end_of(task)))
+		return wait_left(kept, "expires_at");
+	return left < all ? left : all;
 }
 
 /* Until this agent may call the lease missed; false: there is none. */
 static bool lease_left(struct agent *a, const json_t *task, int64_t *left)
 {
 	const char *id = json_str(task, "id");
-	const char *until = json_str(json_object_get(task, "lease"),
-				     "expires_at");
+	const char *until = end_of(task);
 	int64_t end;
 
 	if (!until || !doc_is(task, "running") ||

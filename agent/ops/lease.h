@@ -14,3 +14,11 @@ int lease_holder_check(const struct agent *a, const struct call *c,
 		       const json_t *task, struct err *err);
 /* The caller's from now on, for the argument lease_s or what settings say. */
 void lease_set(struct agent *a, const struct call *c, json_t *task);
+/*
+ * What goes into the record beside a task whose lease was set: how long it
+ * is, by a clock that nobody sets. New; NULL: it has none.
+ */
+json_t *lease_kept(const struct agent *a, const struct call *c,
+		   const json_t *task);
+/* The kind of that document, which has the task's id. */
+#define LEASE_KEPT "lease_wait"

@@ -147,7 +147,7 @@ def test_a_clock_set_forward_ends_nothing_early():
     agent.kill9()               # and set again while nobody looks
     set_clock(agent, 2 * DAY)
     agent.start()
-    assert waits.states()[1:4] == ["pending", "approved", "queued"]
+    assert waits.states()[:4] == ["running", "pending", "approved", "queued"]
     assert agent.task("once", headers=KEY)["id"] == waits.made["id"]
     assert waits.deliver()["dedup"]
     all_is_well(agent)
@@ -177,6 +177,25 @@ def test_a_clock_set_back_makes_nothing_last():
     agent.kill9()
     agent.start()
     assert len(agent.journal("review_overdue")) == 1
+    agent.stop()
+
+
+def test_a_lease_gets_no_longer_by_a_clock_set_back_and_a_restart():
+    agent = new_agent()
+    task = agent.ack(agent.task(), lease_s=3600)
+    stepped(agent, -DAY)        # a change of the task has that time
+    title = agent.patch(task_url(task), {"title": "x",
+                                         "base_sha": task["sha"]})
+    assert title.status == 200, title
+    later = agent.ack(agent.task(), lease_s=3600)
+    agent.kill9()
+    agent.start()
+    for each in (task, later):
+        assert agent.get(task_url(each)).json["state"] == "running"
+    sleep(agent, 2 * HOUR)
+    for each in (task, later):
+        kc.wait_for(lambda t=each: agent.get(task_url(t)).json["state"]
+                    == "stalled")
     agent.stop()
 
 
