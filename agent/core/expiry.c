@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/core/forget.h"
 #include "agent/core/threads.h"
 #include "agent/ops/evidence.h"
 #include "agent/store/evidence.h"
@@ -191,7 +192,9 @@ static void round_of(struct expiry *x)
 static void *run(void *arg)
 {
 	struct expiry *x = arg;
-	int64_t next = 0;
+	const int64_t forget_us = forget_every(settings_of_core(x));
+	int64_t next = 0, forget_at = clock_mono_us() + forget_us;
+	struct forget forgotten = {0};
 
 	walk(x, "tombstone", "removed", bury, NULL);
 	while (!stopping(x)) {
@@ -200,7 +203,11 @@ static void *run(void *arg)
 			next = clock_mono_us() +
 			       settings_of_core(x)->retention_every;
 		}
-		rest(x, next);
+		if (clock_mono_us() >= forget_at) {
+			forget_some(x->core, x->reader, &forgotten);
+			forget_at = clock_mono_us() + forget_us;
+		}
+		rest(x, next < forget_at ? next : forget_at);
 	}
 	return NULL;
 }

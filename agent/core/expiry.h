@@ -1,7 +1,8 @@
 /*
  * A thread that looks for evidence whose retention is over and has it
  * removed, through the writer like everything; that finishes at a start what
- * a crash left; and that frees the bytes of what was removed.
+ * a crash left; that frees the bytes of what was removed; and that has
+ * webhooks forgotten whose window is over.
  */
 #pragma once
 

@@ -43,6 +43,14 @@ int64_t wait_left(const json_t *doc, const char *key)
 	return wait && left > number(wait, 2) ? number(wait, 2) : left;
 }
 
+bool wait_is_ours(const json_t *doc, const char *key)
+{
+	const json_t *wait = json_object_get(json_object_get(doc, WAITS), key);
+	const char *boot = json_string_value(json_array_get(wait, 0));
+
+	return boot && !strcmp(boot, clock_boot());
+}
+
 void wait_hide(json_t *doc)
 {
 	json_object_del(doc, WAITS);

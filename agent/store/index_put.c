@@ -189,6 +189,29 @@ static int put_text(struct index *x, int64_t n, const struct record *r,
 	return rc;
 }
 
+static int take_away(struct index *x, const struct taken_doc *d,
+		     struct err *err)
+{
+	static const char *const sql[] = {
+		"DELETE FROM text WHERE n=(SELECT n FROM doc"
+		" WHERE kind=?1 AND id=?2)",
+		"DELETE FROM doc WHERE kind=?1 AND id=?2",
+	};
+	int64_t kind = index_name(x, d->kind, err);
+	sqlite3_stmt *s;
+
+	for (size_t i = 0; kind >= 0 && i < ARRAY_LEN(sql); i++) {
+		s = db_stmt(&x->db, sql[i], err);
+		if (!s)
+			return -1;
+		sqlite3_bind_int64(s, 1, kind);
+		db_bind_text(s, 2, d->id);
+		if (db_step(&x->db, s, err) < 0)
+			return -1;
+	}
+	return kind < 0 ? -1 : 0;
+}
+
 static const char *first_of(const json_t *doc, const char *a, const char *b,
 			    const char *c)
 {
@@ -246,21 +269,38 @@ static struct taken_doc *place_for(struct index *x, const char *kind,
 	return &x->docs[x->n_docs++];
 }
 
+static void note(struct index *x, struct record *r, const char *kind,
+		 const char *id, const json_t *doc)
+{
+	struct taken_doc *d;
+
+	if (!id || strlen(id) > DOC_ID_MAX)
+		return;			/* nobody can ask for it */
+	d = place_for(x, kind, id);
+	record_unref(d->record);
+	*d = (struct taken_doc){record_ref(r), kind, id, doc};
+}
+
+static void note_dropped(struct index *x, struct record *r)
+{
+	json_t *drop = json_object_get(r->data, "drop"), *ids, *id;
+	const char *kind;
+	size_t i;
+
+	json_object_foreach (drop, kind, ids)
+		json_array_foreach (ids, i, id)
+			note(x, r, kind, json_string_value(id), NULL);
+}
+
 int index_add_docs(struct index *x, struct record *r, struct err *err)
 {
 	json_t *put = json_object_get(r->data, "put"), *doc;
 	const char *kind;
 
-	json_object_foreach (put, kind, doc) {
-		const char *id = json_str(doc, "id");
-		struct taken_doc *d;
-
-		if (!id || strlen(id) > DOC_ID_MAX)
-			continue;	/* nobody can ask for it */
-		d = place_for(x, kind, id);
-		record_unref(d->record);
-		*d = (struct taken_doc){record_ref(r), kind, doc};
-	}
+	json_object_foreach (put, kind, doc)
+		note(x, r, kind, json_str(doc, "id"), doc);
+	if (!strcmp(r->type, "documents_forgotten"))
+		note_dropped(x, r);
 	return x->n_docs < DOCS_MAX ? 0 : index_flush_docs(x, err);
 }
 
@@ -271,7 +311,8 @@ int index_flush_docs(struct index *x, struct err *err)
 	for (size_t i = 0; i < x->n_docs && !rc; i++) {
 		const struct taken_doc *d = &x->docs[i];
 
-		rc = put_doc(x, d->record, d->kind, d->doc, err);
+		rc = !d->doc ? take_away(x, d, err) :
+		     put_doc(x, d->record, d->kind, d->doc, err);
 	}
 	index_drop_docs(x);
 	return rc;

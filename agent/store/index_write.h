@@ -10,8 +10,8 @@
 
 struct taken_doc {
 	struct record *record;		/* a reference */
-	const char *kind;		/* both in its data */
-	const json_t *doc;
+	const char *kind, *id;		/* all in its data */
+	const json_t *doc;		/* NULL: it was done away with */
 };
 
 struct index {
@@ -35,7 +35,10 @@ void index_bind_name(sqlite3_stmt *s, int at, int64_t id);	/* 0: null */
 /* Within a transaction. */
 int index_add_record(struct index *x, const struct record *r,
 		     struct err *err);
-/* Note the documents in data.put, if it has some. */
+/*
+ * Note the documents in data.put, if it has some. Those that a record of type
+ * documents_forgotten has in data.drop, {kind: [ids]}, are done away with.
+ */
 int index_add_docs(struct index *x, struct record *r, struct err *err);
 /* Put what was noted there; of each document, what was last said of it. */
 int index_flush_docs(struct index *x, struct err *err);

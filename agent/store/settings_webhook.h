@@ -13,6 +13,7 @@ struct settings;
 
 #define WEBHOOKS_MAX 32
 #define WEBHOOK_NAME_MAX 56		/* bytes: a task says webhook:NAME */
+#define WEBHOOK_WINDOW_MAX (365 * 86400000000LL)	/* us */
 #define WEBHOOK_LIST_MAX 200		/* entries of a key that may repeat */
 
 struct webhook_conf {

@@ -27,7 +27,7 @@
 
 struct held {
 	struct held *next;		/* in its bucket */
-	json_t *doc;
+	json_t *doc;			/* NULL: it was done away with */
 	uint64_t seq;
 	size_t weight;
 	char sha[41];			/* "" until somebody asked */
@@ -237,7 +237,7 @@ void state_set_sha(struct state *s, const char *kind, const json_t *doc,
 		memcpy(e->sha, sha, sizeof(e->sha));
 }
 
-/* [document, seq] as it was when the mark was set; null: not at hand. */
+/* [seq, document] as it was when the mark was set; null: not at hand. */
 static void note_before(struct state *s, const char *key)
 {
 	struct held *e;
@@ -246,7 +246,7 @@ static void note_before(struct state *s, const char *key)
 		return;
 	e = find(s, key);
 	json_object_set_new(s->before, key, e ?
-		json_pack("[O,I]", e->doc, (json_int_t)e->seq) : json_null());
+		json_pack("[I,O*]", (json_int_t)e->seq, e->doc) : json_null());
 }
 
 void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
@@ -261,6 +261,16 @@ void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq)
 	keep(s, key, doc, seq);
 }
 
+void state_drop(struct state *s, const char *kind, const char *id,
+		uint64_t seq)
+{
+	char key[200];
+
+	key_of(key, kind, id);
+	note_before(s, key);
+	keep(s, key, NULL, seq);
+}
+
 void state_mark(struct state *s)
 {
 	s->before = json_object();
@@ -271,8 +281,8 @@ static void put_back(struct state *s, const char *key, const json_t *was)
 	struct held **at = bucket(s, key);
 
 	if (json_is_array(was)) {
-		keep(s, key, json_array_get(was, 0), (uint64_t)
-		     json_integer_value(json_array_get(was, 1)));
+		keep(s, key, json_array_get(was, 1), (uint64_t)
+		     json_integer_value(json_array_get(was, 0)));
 		return;
 	}
 	while (*at && strcmp((*at)->key, key))

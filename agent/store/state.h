@@ -26,6 +26,9 @@ void state_set_sha(struct state *s, const char *kind, const json_t *doc,
 		   const char sha[41]);
 /* The document as of record seq; takes a reference of its own. */
 void state_put(struct state *s, const char *kind, json_t *doc, uint64_t seq);
+/* Record seq has done away with it: there is none any more. */
+void state_drop(struct state *s, const char *kind, const char *id,
+		uint64_t seq);
 /* What is put from the mark on, undo takes back; one mark at a time. */
 void state_mark(struct state *s);
 void state_undo(struct state *s);

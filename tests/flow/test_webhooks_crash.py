@@ -1,7 +1,9 @@
 """Webhooks across kill -9, a new index and a shared remote: one effect for
 one event all the same. $KIRCERTA_KILLS is how many kills."""
+import contextlib
 import os
 import random
+import sqlite3
 import threading
 
 import kc
@@ -25,10 +27,7 @@ def new_agent():
 def test_what_is_known_is_known_after_a_crash_and_in_a_new_index(fresh):
     hook = fresh.hook
     first = hook.accepted(issue(1), event_id="kept")
-    fresh.kill9()
-    for file in fresh.home.glob("index.db*"):
-        file.unlink()
-    fresh.start()
+    without_index(fresh)
     assert hook.repeated(issue(1))["task_id"] == first["task_id"]
     assert hook.repeated(issue(2), event_id="kept")["task_id"] == \
         first["task_id"]
@@ -65,6 +64,63 @@ def test_wherever_its_records_end_an_event_has_one_effect(fresh):
                 if r["data"]["put"]["task"]["labels"]["number"] ==
                 f"#{number}"]
         assert made == [again.json["task_id"]], (kind, made, again)
+
+
+def kept(agent):
+    """How many documents of each kind the index has."""
+    with contextlib.closing(sqlite3.connect(
+            f"file:{agent.home / 'index.db'}?mode=ro", uri=True)) as db:
+        return dict(db.execute(
+            "SELECT name.text, count(*) FROM doc JOIN name ON"
+            " name.id = doc.kind JOIN text ON text.n = doc.n"
+            " WHERE name.text LIKE 'hook%' GROUP BY 1"))
+
+
+def dropped(agent):
+    """What was forgotten, as the journal has it."""
+    return [(kind, id) for r in agent.journal("documents_forgotten")
+            for kind, ids in r["data"]["drop"].items() for id in ids]
+
+
+def without_index(agent):
+    agent.kill9()
+    for file in agent.home.glob("index.db*"):
+        file.unlink()
+    return agent.start()
+
+
+def test_what_is_over_is_forgotten_and_nothing_else_is():
+    agent = kc.Agent(start=False)
+    short = Source(agent, "short", task="true", window="1s", subject="/on",
+                   sequence="/seq")
+    long = Source(agent, "long", task="true")
+    agent.start()
+    try:
+        for n in range(5):
+            short.accepted({"on": 1, "seq": n}, event_id=f"s-{n}")
+            long.accepted({"n": n}, event_id=f"l-{n}")
+        kc.wait_for(lambda: len(dropped(agent)) == 10, what="forgetting")
+        assert sorted(dropped(agent)) == sorted(
+            (kind, r["data"]["put"][kind]["id"])
+            for r in tasks_of(agent, "short") for kind in ("hook", "hookbody"))
+        for again in agent.kill9, lambda: without_index(agent):
+            again()
+            if not agent.running:
+                agent.start()
+            for n in range(5):
+                long.repeated({"n": n}, event_id=f"l-{n}")
+            # Nobody knows it again, but something newer was there.
+            refused(short.send({"on": 1, "seq": 3}, event_id="s-3"), 409,
+                    "stale_event")
+            kc.wait_for(lambda: kept(agent) == {
+                "hook": 5, "hookbody": 5, "hookmark": 1}, what="the index")
+        short.accepted({"on": 1, "seq": 4}, event_id="s-4")
+        assert len(tasks_of(agent, "short")) == 6
+        assert len(tasks_of(agent, "long")) == 5
+        verified = agent.cli("audit", "verify", check=False)
+        assert verified.returncode == 0, verified.stdout
+    finally:
+        agent.close()
 
 
 class Sender(threading.Thread):
@@ -134,17 +190,19 @@ def test_killed_while_events_come_in_each_has_one_effect():
 
 
 def test_in_shared_mode_fifty_at_once_have_one_effect_too():
-    hooks = {}
+    hooks, short = {}, {}
 
     def with_hooks(conf):
         agent = kc.Agent(start=False, conf=conf)
         hooks[agent] = Source(agent, "order", task="true", title="{/seq}",
                               subject="/about", sequence="/seq")
+        short[agent] = Source(agent, "short", task="true", window="1s")
         return agent.start()
 
     with remotes.Daemon() as peer, team(peer, 2, new_agent=with_hooks) as (
             a, b):
         hook = hooks[a]
+        first = short[a].accepted({"n": 1}, event_id="short")
         answers = together([lambda: hook.send(
             {"about": 1, "seq": 1}, event_id="shared")] * 50)
         fresh = [x for x in answers if x.status == 202]
@@ -155,8 +213,14 @@ def test_in_shared_mode_fifty_at_once_have_one_effect_too():
                             for n in RNG.sample(range(2, 12), 10)])
         taken = [x.json["task_id"] for x in answers if x.status == 202]
         assert {x.status for x in answers} <= {202, 409}, answers
+        # What a crash would have gone on with is forgotten with it.
+        kc.wait_for(lambda: {k for k, _ in dropped(a)} == {
+            "hook", "hookbody", "intent"}, what="forgetting")
+        again = short[a].accepted({"n": 1}, event_id="short")
+        assert again["task_id"] != first["task_id"], again
         shas = converge(peer, (a, b))
-        assert set(shas) == {fresh[0].json["task_id"], *taken}
+        assert set(shas) == {fresh[0].json["task_id"], *taken,
+                             first["task_id"], again["task_id"]}
         assert set(shas_at(peer)) == set(shas)
         made = [int(r["data"]["put"]["task"]["title"])
                 for r in tasks_of(a, "order")]
