@@ -21,11 +21,20 @@ void json_setup(void);
  */
 json_t *json_parse(const char *text, size_t len, struct err *err);
 
-/* One line, keys in the order they were set. Caller frees. */
+/*
+ * One line, keys in the order they were set; a fraction in the fewest digits
+ * that are read as the same number. Caller frees.
+ */
 char *json_line(const json_t *value, size_t *len);
 /*
+ * The same with 17 digits for a fraction, as hashes on record have it: for
+ * an object or array that a hash is made of. Caller frees.
+ */
+char *json_hashed(const json_t *value, size_t *len);
+/*
  * The form a document has in the repository: sorted keys, two-space indent,
- * final LF. Its git blob id is the document's sha. Caller frees.
+ * 17 digits for a fraction, final LF. Its git blob id is the document's sha,
+ * which may never change. Caller frees.
  */
 char *json_pretty(const json_t *value, size_t *len);
 /* The same, each added to a buffer that is used again and again. */

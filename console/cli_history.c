@@ -25,7 +25,7 @@ static char *cell(const json_t *v)
 	if (!v || json_is_null(v))
 		return xstrdup("");
 	return json_is_string(v) ? xstrdup(json_string_value(v)) :
-	       json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+	       json_line(v, NULL);
 }
 
 struct rows { struct cli_table *table; size_t n; };

@@ -1,6 +1,7 @@
 /* See model_item_text.h. */
 #include "console/model_item_text.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ static void add_value(struct buf *b, const json_t *v)
 	char *text = !v ? xstrdup("nothing") : json_is_string(v) ?
 		     xasprintf("\"%s\"", json_string_value(v)) :
 		     json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
-				JSON_SORT_KEYS);
+				JSON_SORT_KEYS | JSON_REAL_PRECISION(DBL_DIG));
 
 	item_add(b, text ? text : "?");
 	free(text);
@@ -110,7 +111,7 @@ static void add_scalar(struct buf *b, const char *key, const json_t *v)
 	else if (json_is_integer(v))
 		text = xasprintf("%lld", (long long)json_integer_value(v));
 	else if (json_is_real(v))
-		text = xasprintf("%g", json_real_value(v));
+		text = xasprintf("%.15g", json_real_value(v));
 	else if (json_is_boolean(v))
 		text = xstrdup(json_is_true(v) ? "yes" : "no");
 	if (text && *text && b->len < SUMMARY_MAX)

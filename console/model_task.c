@@ -1,6 +1,7 @@
 /* See model_task.h. */
 #include "console/model_task.h"
 
+#include <float.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,7 @@ void take_revision(struct model *m, const struct ask *ask,
 		   const json_t *result, const json_t *problem)
 {
 	struct history *h = &m->history;
-	char *text;
+	char *text, *lines;
 
 	if (!same(h->task, ask->id) || !same(h->commit, ask->more))
 		return;
@@ -164,8 +165,11 @@ void take_revision(struct model *m, const struct ask *ask,
 		h->then_trouble = problem_text(problem);
 		return;
 	}
-	text = json_pretty(result, NULL);
-	h->then = safe_block(text);
+	text = json_dumps(result, JSON_INDENT(2) | JSON_SORT_KEYS |
+				  JSON_REAL_PRECISION(DBL_DIG));
+	lines = xasprintf("%s\n", text);
+	h->then = safe_block(lines);
+	free(lines);
 	free(text);
 }
 

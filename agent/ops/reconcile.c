@@ -36,7 +36,7 @@ void reconcile_effect(const struct tool_ask *ask, char hex[SHA256_HEX])
 				json_object_get(each, "sha256"));
 	effect = json_pack("{s:s,s:o,s:s}", "tool", ask->tool->name, "args",
 			   args, "secrets", ask->secrets);
-	text = json_line(effect, &len);
+	text = json_hashed(effect, &len);
 	sha256_hex(text, len, hex);
 	free(text);
 	json_decref(effect);

@@ -48,6 +48,7 @@ static void hash_secrets(struct agent *a, struct tool_ask *ask)
 {
 	json_t *secrets = json_object();
 	uint8_t mac[EVP_MAX_MD_SIZE];
+	size_t text_len;
 	unsigned len;
 	char *text;
 
@@ -58,13 +59,13 @@ static void hash_secrets(struct agent *a, struct tool_ask *ask)
 		if (v && g->secret)
 			json_object_set(secrets, g->name, v);
 	}
-	text = json_line(secrets, NULL);
+	text = json_hashed(secrets, &text_len);
 	if (!HMAC(EVP_sha256(), a->redact_key, sizeof(a->redact_key),
-		  (unsigned char *)text, strlen(text), mac, &len))
+		  (unsigned char *)text, text_len, mac, &len))
 		abort();
 	if (json_object_size(secrets))
 		hex_of(mac, SHA256_RAW, ask->secrets);
-	mem_wipe(text, strlen(text));
+	mem_wipe(text, text_len);
 	free(text);
 	json_decref(secrets);
 }

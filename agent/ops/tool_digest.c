@@ -30,7 +30,7 @@ void tool_digest(struct agent *a, const struct tool *t, char hex[SHA256_HEX])
 					a->settings->sections, t->config));
 	text = jcs_text(v, &len, NULL);
 	if (!text)		/* a default that no number is; still one tool */
-		text = json_line(v, &len);
+		text = json_hashed(v, &len);
 	sha256_hex(text, len, hex);
 	free(text);
 	json_decref(v);

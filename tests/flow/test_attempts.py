@@ -257,6 +257,20 @@ def test_a_heartbeat_tells_how_far_the_work_is(agent):
     assert done["lease"] is None
 
 
+def test_a_fraction_is_sent_and_recorded_as_it_came(agent):
+    task = agent.ack(agent.task())
+    body = {"attempt": 1, "lease_s": 600, "progress": 0.4}
+    answer = agent.post(url(task, "heartbeat"), body, by="codex")
+    said, sha = b'"progress":0.4', answer.json["sha"]
+    assert said + b"}" in answer.body, answer
+    assert said in agent.get(url(task)).body
+    line = next(x for x in agent.lines() if b'"heartbeat"' in x and
+                task["id"].encode() in x)
+    assert line.count(said) == 2 and line.count(b"0.4") == 2, line
+    agent.restart()
+    assert agent.get(url(task)).json["sha"] == sha
+
+
 def test_who_takes_over_tells_of_their_own_progress(agent):
     task = stalled(agent)
     yes(agent, task, "heartbeat", progress=0.9, message="nearly")
