@@ -33,9 +33,10 @@ def local(agent):
                "refs/heads/main").strip()
 
 
-def row(agent):
-    rows = agent.get("/api/health", by="admin").json["components"]
-    return next((r for r in rows if r["name"] == "ssot_remote"), None)
+def row(agent, health=None):
+    health = health or agent.get("/api/health", by="admin").json
+    return next((r for r in health["components"]
+                 if r["name"] == "ssot_remote"), None)
 
 
 def settled(agent, task):
@@ -55,13 +56,16 @@ def arrives(agent, peer, task, seconds=15):
 
 def fault(agent, code, seconds=15):
     """Waits for this error_code in the row of health; the row."""
-    kc.wait_for(lambda: (row(agent) or {}).get("error_code") == code, seconds,
-                code)
-    found = row(agent)
+    def told():
+        health = agent.get("/api/health", by="admin").json
+        found = row(agent, health)
+        return found and found.get("error_code") == code and (health, found)
+
+    health, found = kc.wait_for(told, seconds, code)
     assert found["status"] in ("degraded", "down"), found
     assert found["effect"] and found["remediation_hint"], found
     assert found["detail"] and found["since"], found
-    assert agent.get("/api/health", by="admin").json["status"] == "degraded"
+    assert health["status"] == "degraded", health
     failed = kc.wait_for(lambda: agent.journal("ssot_sync_failed",
                                                what="ssot_remote"))
     assert failed[-1]["data"]["detail"], failed
