@@ -361,7 +361,10 @@ verdict("not \u00e9 but e\u0301")""")
                                  if r["seq"] > since])
             one.process.kill()
             one.process.wait()
-        task, = agent.get("/api/tasks?q=lasting").json["items"]
+        # What is in the journal's file may be on its way to the disk yet.
+        task, = kc.wait_for(lambda: [
+            t for t in agent.get("/api/tasks?q=lasting").json["items"]
+            if t["attempt"] == 1 + (type_ == "task_redispatched")])
         if type_ == "task_created":
             agent.post(url(agent.ack(task), "result"), {
                 "attempt": 1, "summary": "done", "work_log": ["x"]},
