@@ -280,4 +280,4 @@ def main(seconds=60, make=new_agent):
     for name, row in ATTEMPTS.items():
         setattr(program, "test_" + name, as_test(name, *row))
     print(f"{len(ATTEMPTS)} attempts", flush=True)
-    runner.main(make, kc._agents, seconds * kc.SLOW)
+    runner.main(make, kc._agents, seconds * kc.PATIENCE)

@@ -388,10 +388,11 @@ def fail(code, detail, hint="Mend the test.", retryable=False):
 
 
 def main(seconds=60, new_agent=Agent):
-    """Runs the calling file's tests; seconds is the most one may take.
+    """Runs the calling file's tests; seconds is what one may take, and
+    only what takes PATIENCE times as long is ended.
     new_agent() makes the agents of the parameters, where they need tools or
     configuration of the file's own. Where the file is not the program, but
     imported for what is in it, nothing is run."""
     if inspect.stack()[1].frame.f_globals["__name__"] != "__main__":
         return
-    runner.main(new_agent, _agents, seconds * SLOW)
+    runner.main(new_agent, _agents, seconds * PATIENCE)

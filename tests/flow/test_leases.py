@@ -18,7 +18,7 @@ def test_a_missed_lease_stalls_the_task_and_its_holder_revives_it(agent):
     task = agent.ack(agent.task(), lease_s=1)
     with agent.events(types="task_stalled", task_id=task["id"],
                       after_seq=0) as events:
-        stalled = events.next(10 * kc.SLOW)["data"]
+        stalled = events.next(10 * kc.PATIENCE)["data"]
     assert stalled["correlation_id"] == task["correlation_id"]
     assert stalled["data"]["holder"] == "codex"
     assert agent.get(url(task)).json["state"] == "stalled"

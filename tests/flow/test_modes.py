@@ -36,9 +36,9 @@ def run_of(agent, run_id):
     return agent.get(f"/api/runs/{run_id}").json
 
 
-def ended(agent, run_id, seconds=15):
+def ended(agent, run_id):
     kc.wait_for(lambda: run_of(agent, run_id)["state"] not in (
-        "queued", "running", "awaiting_approval"), seconds)
+        "queued", "running", "awaiting_approval"))
     return run_of(agent, run_id)
 
 
@@ -125,13 +125,13 @@ def stopped_agent(agent):
 def test_stopped_ends_tools_voids_approvals_and_refuses_changes(fresh):
     task, runs, running = stopped_agent(fresh)
     kc.wait_for(lambda: not any(map(alive, sum(running.values(), []))), 1)
-    over = ended(fresh, runs["lasts"], 1)
+    over = ended(fresh, runs["lasts"])
     assert over["state"] == "cancelled", over
     assert over["error"]["error_code"] == "cancelled", over
-    sends = ended(fresh, runs["sends"], 1)
+    sends = ended(fresh, runs["sends"])
     assert sends["state"] == "outcome_unknown", sends
     for name in ("grace", "waits"):
-        over = ended(fresh, runs[name], 1)
+        over = ended(fresh, runs[name])
         assert over["state"] == "cancelled", over
         shown = fresh.get(f"/api/approvals/{over['approval_id']}").json
         assert shown["state"] == "stale", shown
@@ -140,7 +140,7 @@ def test_stopped_ends_tools_voids_approvals_and_refuses_changes(fresh):
     assert fresh.effects.read_text() == ""
     refusals(fresh, task)
     reads(fresh, task, runs)
-    assert ended(fresh, runs["ignores"], 8)["state"] == "cancelled"
+    assert ended(fresh, runs["ignores"])["state"] == "cancelled"
     fresh.restart()
     assert fresh.get("/api/mode").json["mode"] == "stopped"
     refusals(fresh, task)
