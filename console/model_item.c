@@ -13,8 +13,10 @@
 
 #define BLOCK_MAX 65536
 
-enum field_type { F_LINE, F_BLOCK, F_SAID, F_CHANGES, F_NAMES, F_TIME, F_INT, F_BOOL,
-		  F_COUNT, F_PERCENT };
+enum field_type {		/* the texts first */
+	F_LINE, F_BLOCK, F_SAID, F_CHANGES, F_LABELS, F_NAMES,
+	F_TIME, F_INT, F_BOOL, F_COUNT, F_PERCENT
+};
 
 struct field {
 	const char *path;	/* "lease.holder" */
@@ -38,7 +40,9 @@ static const struct field task_fields[] = {
 	{"request_text", F_BLOCK, T(text)},
 	{"acceptance_criteria", F_SAID, T(criteria)},
 	{"issues", F_SAID, T(issues)},
+	{"labels", F_LABELS, T(labels)},
 	{"lease.holder", F_LINE, T(holder)},
+	{"lease.expires_at", F_TIME, T(lease_us)},
 	{"lease.message", F_LINE, T(message)},
 	{"lease.progress", F_PERCENT, T(percent)},
 	{"assignee", F_LINE, T(assignee)},
@@ -212,6 +216,9 @@ static void fill(const struct field *f, const json_t *v, void *into)
 		return;
 	case F_CHANGES:
 		*(char **)to = item_changes(v);
+		return;
+	case F_LABELS:
+		*(char **)to = item_labels(v);
 		return;
 	case F_NAMES:
 		*(char **)to = item_names(v);

@@ -46,8 +46,10 @@ struct task {
 	struct item item;
 	char *title, *holder, *assignee, *creator, *level, *text;
 	char *criteria, *issues;	/* a line each: "AC-1: text" */
+	char *labels;			/* "a=1, b=2" */
 	char *message;			/* the holder's last word */
-	int64_t changed_us, attempt, percent;	/* -1: not said */
+	int64_t changed_us, lease_us;	/* lease: its end; 0: none */
+	int64_t attempt, percent;	/* -1: not said */
 	bool allow_publish, admin_approved;
 };
 

@@ -56,6 +56,22 @@ char *item_said(const json_t *list)
 	return item_list(list, "\n", add_said);
 }
 
+char *item_labels(const json_t *labels)
+{
+	struct buf b = {0};
+	const char *key;
+	json_t *v;
+
+	buf_adds(&b, "");
+	json_object_foreach ((json_t *)labels, key, v) {
+		buf_adds(&b, b.len ? ", " : "");
+		item_add(&b, key);
+		buf_adds(&b, "=");
+		item_add(&b, json_is_string(v) ? json_string_value(v) : "?");
+	}
+	return buf_take(&b, NULL);
+}
+
 static void add_value(struct buf *b, const json_t *v)
 {
 	char *text = !v ? xstrdup("nothing") : json_is_string(v) ?

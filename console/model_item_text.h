@@ -14,6 +14,8 @@ void item_add(struct buf *b, const char *text);
 
 /* Criteria or issues: "AC-1: text", a line each. */
 char *item_said(const json_t *list);
+/* A task's labels: "a=1, b=2". */
+char *item_labels(const json_t *labels);
 /* The fields that a commit changed: "/state: from -> to", a line each. */
 char *item_changes(const json_t *list);
 /* The documents that came with it: "attempts/1-ack, ...". */

@@ -42,6 +42,8 @@ static void fidelity_fini(struct fidelity *f)
 	free(f->trouble);
 	free(f->gaps);
 	free(f->proof);
+	free(f->verdict);
+	free(f->faults);
 	*f = (struct fidelity){0};
 }
 
@@ -217,9 +219,43 @@ static char *proof_of(const json_t *attempts)
 	return item_list(json_object_get(last, "criteria"), "\n", add_proof);
 }
 
+/* The newest attempt that was judged, or NULL. */
+static const json_t *judged(const json_t *attempts)
+{
+	for (size_t i = json_array_size(attempts); i-- > 0;) {
+		const json_t *each = json_array_get(attempts, i);
+
+		if (json_str(each, "decision"))
+			return each;
+	}
+	return NULL;
+}
+
+static void take_verdict(struct fidelity *f, const json_t *attempt)
+{
+	const char *decision = json_str(attempt, "decision");
+	const char *by = json_str(attempt, "verdict_by");
+	json_t *all = json_array(), *each;
+	struct buf b = {0};
+	size_t i;
+
+	json_array_foreach (json_object_get(attempt, "criteria"), i, each)
+		json_array_extend(all, json_object_get(each, "issues"));
+	f->faults = item_said(all);
+	json_decref(all);
+	f->passed = !strcmp(decision, "pass");
+	buf_adds(&b, f->passed ? "passed by " :
+		 strcmp(decision, "fail") ? "judged by " : "failed by ");
+	item_add(&b, by ? by : "?");
+	buf_addf(&b, ", attempt %lld",
+		 (long long)json_int(attempt, "attempt", 0));
+	f->verdict = buf_take(&b, NULL);
+}
+
 void take_fidelity(struct model *m, const struct ask *ask,
 		   const json_t *result, const json_t *problem)
 {
+	const json_t *attempts = json_object_get(result, "attempts");
 	struct fidelity *f = &m->fidelity;
 
 	if (!same(f->task, ask->id))
@@ -233,5 +269,7 @@ void take_fidelity(struct model *m, const struct ask *ask,
 	f->loaded = true;
 	f->complete = json_is_set(result, "complete");
 	f->gaps = item_list(json_object_get(result, "gaps"), "\n", add_gap);
-	f->proof = proof_of(json_object_get(result, "attempts"));
+	f->proof = proof_of(attempts);
+	if (judged(attempts))
+		take_verdict(f, judged(attempts));
 }

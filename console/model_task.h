@@ -30,6 +30,10 @@ struct fidelity {
 	char *trouble;
 	char *gaps;		/* safe, a line each */
 	char *proof;		/* safe: "AC-1: echoed, met, 2 files", a line each */
+	char *verdict;		/* the newest, safe: "failed by ana, attempt 1";
+				   NULL: none */
+	bool passed;		/* what it said */
+	char *faults;		/* with it, safe: "AC-1: text", a line each */
 };
 
 /* Load them into the model, and forget them. */

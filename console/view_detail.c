@@ -23,6 +23,25 @@ static void add_time(struct lines *l, const char *label, int64_t us)
 	lines_addf(l, label, STYLE_normal, "%.19sZ", text);
 }
 
+/* Who works on it, until when it is theirs, and how far they say to be. */
+static void add_holder(const struct task *t, struct lines *l)
+{
+	char end[CLOCK_TEXT];
+
+	if (t->lease_us) {
+		clock_text(t->lease_us, end);
+		lines_addf(l, "HOLDER", STYLE_normal, "%s until %.19sZ",
+			   t->holder, end);
+	} else {
+		add_if(l, "HOLDER", t->holder);
+	}
+	if (t->percent >= 0)
+		lines_addf(l, "DOES", STYLE_normal, "%d%% %s",
+			   (int)t->percent, t->message);
+	else
+		add_if(l, "DOES", t->message);
+}
+
 static void detail_task(const struct model *m, const struct item *it,
 			struct lines *l)
 {
@@ -30,16 +49,15 @@ static void detail_task(const struct model *m, const struct item *it,
 	size_t shown = 0;
 
 	lines_add(l, "TITLE", STYLE_untrusted, true, t->title);
-	add_if(l, "HOLDER", t->holder);
+	if (*t->labels)
+		lines_add(l, "LABELS", STYLE_untrusted, true, t->labels);
+	add_holder(t, l);
 	add_if(l, "FOR", t->assignee);
 	add_if(l, "BY", t->creator);
 	lines_addf(l, "EFFECT", STYLE_normal, "%s, attempt %lld; publishing "
 		   "%s", t->level, (long long)t->attempt, t->allow_publish ?
 		   "is allowed" : "is not allowed");
 	add_time(l, "CHANGED", t->changed_us);
-	if (t->percent >= 0 || *t->message)
-		lines_addf(l, "DOES", STYLE_normal, "%d%% %s",
-			   t->percent < 0 ? 0 : (int)t->percent, t->message);
 	if (*t->text)
 		lines_add(l, "TEXT", STYLE_untrusted, true, t->text);
 	if (*t->criteria)

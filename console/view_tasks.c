@@ -58,11 +58,26 @@ static void add_fidelity(const struct model *m, const char *id,
 		lines_add(out, "", STYLE_normal, true, f->proof);
 }
 
+/* Its words are not said twice where they are the issues of the task. */
+static void add_verdict(const struct model *m, const struct task *t,
+			struct lines *out)
+{
+	const struct fidelity *f = &m->fidelity;
+
+	if (!f->task || strcmp(f->task, t->item.id) || !f->verdict)
+		return;
+	lines_addf(out, "VERDICT", f->passed ? STYLE_ok : STYLE_danger,
+		   "%c %s", f->passed ? '+' : 'x', f->verdict);
+	if (*f->faults && strcmp(f->faults, t->issues))
+		lines_add(out, "", STYLE_untrusted, true, f->faults);
+}
+
 static void text(struct view *v, const struct model *m, struct lines *out)
 {
 	const struct item *it = items_find(&m->tasks, v->subject);
 
 	if (it) {
+		add_verdict(m, (const struct task *)it, out);
 		add_fidelity(m, it->id, out);
 		item_detail(m, it, out);
 	}

@@ -169,7 +169,9 @@ class World:
                 {"id": "AC-2", "text": "captions are there"}],
             issues=[{"criterion_ref": "AC-2", "text":
                      "captions end\nAC-1: at minute 2"}],
-            lease={"holder": "codex", "expires_at": "x", "progress": 0.25,
+            labels={"kind": "video", "team": "docs"},
+            lease={"holder": "codex", "progress": 0.25,
+                   "expires_at": "2026-01-02T13:05:00.000000Z",
                    "message": "rendering captions"})]
         self.approvals = self.runs = self.evidence = []
 
@@ -183,6 +185,7 @@ class World:
     def make_hostile(self):
         for t in self.tasks:
             t["title"] = HOSTILE + t["title"]
+            t["labels"] = {HOSTILE: HOSTILE}
             t["lease"] = {"holder": HOSTILE, "expires_at": HOSTILE}
         for r in self.records:
             r["actor"] = HOSTILE
@@ -324,11 +327,14 @@ class World:
         return {"task_id": found["id"], "complete": False, "gaps": [
                     {"attempt": 1, "kind": "no_evidence", "criterion_ref":
                      "AC-2", "detail": mean + "nothing proves it"}],
-                "attempts": [{"attempt": 1, "criteria": [
+                "attempts": [{"attempt": 1, "decision": "fail",
+                              "verdict_by": mean + "ana", "criteria": [
                     {"criterion_ref": mean + "AC-1", "echoed": True,
                      "met": True, "evidence": ["0" * 64], "effects": []},
                     {"criterion_ref": "AC-2", "echoed": True, "met": True,
-                     "evidence": [], "effects": []}]}]}
+                     "evidence": [], "effects": [], "issues": [
+                         {"criterion_ref": "AC-2", "text": mean +
+                          "captions end\nAC-1: at minute 2"}]}]}]}
 
     def one(self, items, ident):
         found = self.find(items, ident)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/mem.h"
 #include "console/model.h"
 #include "tests/unit/unit.h"
 
@@ -158,7 +159,41 @@ START_TEST(proof_is_told_of_the_newest_attempt_and_again_when_it_changes)
 }
 END_TEST
 
+START_TEST(a_verdict_is_told_with_its_words_and_by_whom)
+{
+	static const struct { const char *attempts, *verdict, *faults; } cases[] = {
+		{"[{'attempt': 1, 'decision': null}]", NULL, NULL},
+		{"[{'attempt': 1, 'decision': 'pass', 'verdict_by': 'ana'}]",
+		 "passed by ana, attempt 1", ""},
+		{"[{'attempt': 1, 'decision': 'fail', 'verdict_by': 'a\\nb', "
+		 "'criteria': [{'issues': [{'criterion_ref': 'AC-1', 'text': "
+		 "'too short'}]}, {}, {'issues': [{'criterion_ref': 'AC-3', "
+		 "'text': 'x'}]}]}, {'attempt': 2}]",
+		 "failed by a<U+000A>b, attempt 1",
+		 "AC-1: too short\nAC-3: x"},
+		{"[{'attempt': 7, 'decision': 'later', 'criteria': 4}]",
+		 "judged by ?, attempt 7", ""},
+	};
+	struct model *m = live();
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *text = xasprintf("{'attempts': %s}", cases[i].attempts);
+		const struct fidelity *f = &m->fidelity;
+
+		for (char *at = text; *at; at++)
+			*at = *at == '\'' ? '"' : *at;
+		model_open_fidelity(m, "t-1");
+		answer(m, next(m, ASK_fidelity), json_loads(text, 0, NULL));
+		free(text);
+		ck_assert_pstr_eq(f->verdict, cases[i].verdict);
+		ck_assert_pstr_eq(f->faults, cases[i].faults);
+	}
+	model_free(m);
+}
+END_TEST
+
 TESTS("console_task", pages_of_a_history_join_with_the_newest_first,
       a_page_that_its_history_has_left_behind_is_dropped,
       an_answer_for_what_is_closed_changes_nothing,
-      proof_is_told_of_the_newest_attempt_and_again_when_it_changes)
+      proof_is_told_of_the_newest_attempt_and_again_when_it_changes,
+      a_verdict_is_told_with_its_words_and_by_whom)
