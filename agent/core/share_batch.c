@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/ops/draft.h"
+#include "agent/ops/executor.h"
 #include "agent/ops/landing.h"
 #include "agent/ops/op.h"
 #include "agent/store/home.h"
@@ -13,7 +14,7 @@
 #include "common/err.h"
 #include "common/mem.h"
 
-/* 1: all its documents are at the tip as they were. */
+/* 1: all its documents are at the tip as they were, and what it counted. */
 static int fits(struct core *k, const char *tip, const struct call *c,
 		struct err *err)
 {
@@ -22,6 +23,9 @@ static int fits(struct core *k, const char *tip, const struct call *c,
 	size_t n;
 	int rc;
 
+	if (c->counts_running &&
+	    c->taken != executor_taken(k->agent, c->who.name))
+		return 0;
 	docs = draft_docs(c->draft, &n);
 	v = xcalloc(n, sizeof(*v));
 	for (size_t i = 0; i < n; i++)

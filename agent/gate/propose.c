@@ -5,6 +5,7 @@
 
 #include "agent/gate/idem.h"
 #include "agent/ops/draft.h"
+#include "agent/ops/executor.h"
 #include "agent/ops/op.h"
 #include "agent/ops/task.h"
 #include "agent/ops/webhook.h"
@@ -250,6 +251,8 @@ void propose_end(struct agent *a, struct call *c)
 	} else {
 		c->draft = d;
 		hold(a, c);
+		c->counts_running = counts_running(a, c, task_named(a, c));
+		c->taken = executor_taken(a, c->who.name);
 		if (!draft_record_runs(a, c, d, &c->err))
 			record_intent(a, c, d);
 		if (c->err.code) {	/* sealed: not even intended */

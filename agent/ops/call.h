@@ -91,6 +91,8 @@ struct call {
 	unsigned tries;			/* while others were faster */
 	char made_id[ID_MADE];		/* of what it makes, at each try */
 	json_t *holds;			/* what it keeps busy; names */
+	bool counts_running;		/* by how many tasks its caller has, */
+	unsigned taken;			/* as executor_taken was then */
 	void *prepared;			/* what the op's prepare left */
 	void (*prepared_free)(void *);
 

@@ -1,6 +1,7 @@
 /* See executor.h. */
 #include "agent/ops/executor.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "agent/ops/lease.h"
@@ -8,6 +9,7 @@
 #include "agent/store/settings.h"
 #include "agent/store/state.h"
 #include "common/json.h"
+#include "common/mem.h"
 
 /* The ids of the running tasks that are held by this name; new. */
 static json_t *held_by(struct agent *a, const char *name)
@@ -24,6 +26,29 @@ static json_t *held_by(struct agent *a, const char *name)
 	}
 	json_decref(running);
 	return ids;
+}
+
+/* Two names may share a place: then one counts again for the other's sake. */
+static size_t place_of(const struct agent *a, const char *name)
+{
+	size_t n = 0;
+
+	while (*name)
+		n = n * 31 + (unsigned char)*name++;
+	return n % ARRAY_LEN(a->taken);
+}
+
+unsigned executor_taken(const struct agent *a, const char *name)
+{
+	return atomic_load(&a->taken[place_of(a, name)]);
+}
+
+void executor_took(struct agent *a, const json_t *task)
+{
+	const char *holder = lease_holder(task);
+
+	if (holder)
+		atomic_fetch_add(&a->taken[place_of(a, holder)], 1);
 }
 
 int executor_has_room(struct agent *a, const struct call *c,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/ops/approval.h"
+#include "agent/ops/executor.h"
 #include "agent/ops/handlers.h"
 #include "agent/ops/intake_fate.h"
 #include "agent/ops/run.h"
@@ -252,6 +253,8 @@ static void follow_up(struct plan *p, const struct intake_doc *d,
 	if (to->ends_approvals)
 		approval_end_of_task(p->a, p->c, json_str(d->doc, "id"),
 				     "the task was rejected elsewhere");
+	if (to->takes)
+		executor_took(p->a, d->doc);
 	if (to->fate != SAME && !strcmp(d->kind, "task"))
 		task_lease_watch(p->a, state_doc(p->a->state, "task",
 						 json_str(d->doc, "id")));

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/ops/approval.h"
 #include "agent/ops/document.h"
+#include "agent/ops/lease.h"
 #include "agent/ops/task.h"
 #include "agent/store/state.h"
 #include "common/clock.h"
@@ -24,6 +26,14 @@ static void note_ends(const struct intake_doc *d, const json_t *ours,
 		return;
 	out->ends_runs = words_index("halted,cancelled", ',', is) >= 0;
 	out->ends_approvals = !strcmp(is, "rejected");
+}
+
+static bool is_held(const json_t *task, const char *by)
+{
+	const char *holder = lease_holder(task);
+
+	return doc_is(task, "running") && holder &&
+	       (!by || !strcmp(holder, by));
 }
 
 static bool changes(const struct intake_doc *d, const char *member)
@@ -128,5 +138,7 @@ int intake_decide(struct agent *a, const struct intake *in,
 	}
 	if (out->fate == TAKEN || out->fate == THEIRS)
 		note_ends(d, ours, out);
+	out->takes = !strcmp(d->kind, "task") && is_held(d->doc, NULL) &&
+		     !(ours && is_held(ours, lease_holder(d->doc)));
 	return check_here(a, in, d, out, err);
 }

@@ -13,6 +13,7 @@ struct intake_fate {
 	json_t *joined;		/* owned */
 	char ours[41];		/* blob id of the document here; "": none */
 	bool ends_runs, ends_approvals;
+	bool takes;		/* somebody took the task there */
 };
 
 /* -1: this may not be, as things stand here. */

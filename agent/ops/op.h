@@ -195,6 +195,7 @@ struct agent {
 	bool accept_remote;		/* the operator's word for this run */
 
 	_Atomic(json_t *) glass;	/* see glass.h; in glasses, or NULL */
+	_Atomic unsigned taken[64];	/* executor.h: by executors' names */
 
 	/* The writer's own. */
 	json_t *glasses;

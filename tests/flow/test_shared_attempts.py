@@ -148,6 +148,27 @@ def test_who_comes_back_to_one_task_takes_no_other_at_that_moment():
                     == 2
 
 
+def test_who_asks_at_two_agents_gets_no_more_for_it():
+    with remotes.Daemon() as peer, team(peer, 2, new_agent=short) as (a, b):
+        for agent in (a, b):
+            agent.token("codex")
+        for n in range(2):
+            tasks = [a.task(f"round {n}: {i}") for i in range(6)]
+            for task in tasks:
+                seen(b, task)
+            answers = together([lambda t=t, g=(a, b)[i % 2]: g.post(
+                url(t, "ack"), echo(t, lease_s=600), by="codex")
+                for i, t in enumerate(tasks)])
+            assert sorted(x.status for x in answers) == [200] * 2 + [409] * 4
+            for answer in answers:
+                if answer.status == 409:
+                    refused(answer, 409, "executor_busy")
+                else:
+                    done = a.post(url(answer.json, "halt"), {}, by="admin")
+                    seen(b, done.json)
+        converge(peer, (a, b))
+
+
 def test_nothing_is_judged_or_handed_on_while_the_remote_is_away():
     with remotes.Daemon() as peer, peer.proxy() as net, \
             team(peer, 1, ports=[net.port]) as a:
