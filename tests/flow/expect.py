@@ -47,6 +47,15 @@ def git(agent, *args):
     return done.stdout
 
 
+def fsck(agent):
+    """Whether stock git finds nothing wrong; for kc.wait_for, as packs may
+    go while it reads the list of them."""
+    done = subprocess.run(["git", "--git-dir", agent.home / "ssot.git",
+                           "fsck", "--strict", "--no-dangling"],
+                          capture_output=True)
+    return done.returncode == 0 and not (done.stdout + done.stderr).strip()
+
+
 def committed(agent):
     """{path: blob id} of the newest commit, if there is one."""
     if not git(agent, "for-each-ref"):

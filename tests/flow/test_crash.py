@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 import kc
-from expect import blob, committed, git, refused, task_path
+from expect import blob, committed, fsck, refused, task_path
 
 # Adds a line to a file, says that it is there, and goes on when told.
 STEPS = """
@@ -468,7 +468,7 @@ def test_in_30_kills_under_8_writers_nothing_acknowledged_is_lost(fresh):
     kc.wait_for(lambda: all(
         committed(fresh)[task_path(fresh, t["id"])] == t["sha"] == blob(t)
         for t in tasks), 5, "the repository")
-    git(fresh, "fsck", "--strict")
+    kc.wait_for(lambda: fsck(fresh), 10, "fsck")
 
 
 kc.main(seconds=90, new_agent=new_agent)
