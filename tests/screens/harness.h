@@ -24,7 +24,7 @@
 #include "common/utf8.h"
 #include "tests/unit/unit.h"
 
-#define DEADLINE_US 10000000
+#define DEADLINE_US 30000000
 #define QUIET_MS 300
 
 struct fake {
@@ -246,6 +246,12 @@ static inline void term_gone(struct term *t, const char *text)
 static inline void term_send(struct term *t, const char *keys)
 {
 	ck_assert(!fs_write_all(t->fd, keys, strlen(keys)));
+}
+
+/* Something was written after all. */
+static inline void term_stirs(struct term *t)
+{
+	ck_assert_msg(wait_for(t->fd, DEADLINE_US / 1000), "nothing came");
 }
 
 /* Nothing was written for a while: what there is, is all there is. */

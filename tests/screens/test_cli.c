@@ -71,7 +71,7 @@ START_TEST(each_command_answers_in_words_and_in_json)
 		{"tasks", 0, "t-01jd3k9x7m2q0001\trunning\t1\tstudio-1\t"},
 		{"tasks state:pending --json", 0, "upload thumbnail"},
 		{"approvals", 0, "youtube.upload"},
-		{"approvals --wait --timeout 5s --json", 0, "\"items\""},
+		{"approvals --wait --timeout 20s --json", 0, "\"items\""},
 		{"show 0009", 0, "+ MATCH"},
 		{"audit", 0, "\t39\tpolicy_denied\tcoordinator\t"
 			     "t-01jd3k9x7m2q0003\treason=approval_required  tool=youtube.upload"},

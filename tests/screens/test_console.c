@@ -135,20 +135,25 @@ START_TEST(events_show_without_a_key_and_never_move_the_focus)
 	fake_order(&d.fake, "{\"approval\": 8}");
 	term_expect(&d.term, "! 2 approvals");
 	term_expect(&d.term, "2 TASKS");
-	term_settle(&d.term);
-	ck_assert(memchr(d.term.raw.data, '\a', d.term.raw.len));
+	while (!memchr(d.term.raw.data, '\a', d.term.raw.len)) {
+		term_stirs(&d.term);
+		term_read(&d.term, 0);
+	}
 	desk_stop(&d);
 }
 END_TEST
 
 START_TEST(a_quiet_console_writes_nothing)
 {
+	int64_t until = clock_mono_us() + DEADLINE_US;
 	struct desk d;
 
 	desk_start(&d, "plain", "admin", 24, 80, "tasks", NULL);
 	term_expect(&d.term, "[5]");
-	term_settle(&d.term);
-	ck_assert_msg(!wait_for(d.term.fd, 2500), "it wrote while idle");
+	while (wait_for(d.term.fd, 2500)) {	/* it may still begin */
+		ck_assert_msg(clock_mono_us() < until, "it writes while idle");
+		term_read(&d.term, 0);
+	}
 	desk_stop(&d);
 }
 END_TEST
@@ -413,6 +418,7 @@ static size_t bytes_for(struct desk *d, const char *keys)
 	term_settle(&d->term);
 	d->term.raw.len = 0;
 	term_send(&d->term, keys);
+	term_stirs(&d->term);
 	term_settle(&d->term);
 	return d->term.raw.len;
 }
