@@ -1,12 +1,15 @@
-/* All tasks, newest first; and one task as a page. */
+/* All tasks, what wants a person first; and one task as a page. */
 #include <string.h>
 
 #include "console/view.h"
 
+/* As on Home; of one rank the newest first. */
 static void collect(struct view *v, const struct model *m)
 {
-	for (size_t i = m->tasks.n; i-- > 0;)
-		view_add(v, m, m->tasks.at[i]);
+	for (int rank = 0; rank <= RANK_OVER; rank++)
+		for (size_t i = m->tasks.n; i-- > 0;)
+			if (m->tasks.at[i]->state->rank == rank)
+				view_add(v, m, m->tasks.at[i]);
 }
 
 static bool act(struct ui *ui, struct view *v, enum action action)
