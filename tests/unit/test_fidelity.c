@@ -176,6 +176,11 @@ static const struct {
 		REDISPATCH("3", ISSUE("dark")), RUN("run", "r-1", "1",
 		"local_write", "succeeded", BY("codex", "1"))},
 	 "no_ack no_result "},
+	{TASK("3", SENT), {DONE_2, VERDICT_BY("2", "codex", ISSUE("dark")),
+		REDISPATCH("3", ISSUE("dark")), ACK("3", ECHO_1 "," ECHO_2),
+		RESULT("3", MET("AC-1", "'" SHA_A "'") "," MET("AC-2", "'"
+		SHA_A "'")), RUN("run", "r-1", "1", "local_write",
+		"succeeded", BY("other", "1"))}, "uncited_effect=r-1 "},
 	/* No more is it a proof. */
 	{TASK("2", SENT), {JUDGED("rev"), RESULT("2", MET("AC-1", "'" SHA_A "'")
 		"," MET("AC-2", "")), RUN("run", "r-1", "1", "local_write",
