@@ -264,12 +264,20 @@ def test_an_idempotency_key_replays_no_denial_into_a_publish(agent):
     assert (status, problem["error_code"]) == (422, "idempotency_mismatch")
     nothing_ran(agent)
 
+
 def test_who_has_large_files_hashed_delays_nobody_else(agent):
+    """Where the machine is so slow that one file is hashed meanwhile, larger
+    ones are tried."""
+    agent.token("codex")
+    assert any(hashed_beside_others(agent, size << 30) for size in (1, 2, 4))
+
+
+def hashed_beside_others(agent, size):
+    """Whether the files were hashed for longer than others had to wait."""
     task = agent.task("large")
     large = agent.dir / "large.bin"
     with open(large, "wb") as f:
-        f.truncate(1 << 30)
-    agent.token("codex")
+        f.truncate(size)
     threads = [threading.Thread(target=over_http, args=(
         agent, publish(task, tool="test.file", args={"file": str(large)})))
         for _ in range(3)]
@@ -279,10 +287,11 @@ def test_who_has_large_files_hashed_delays_nobody_else(agent):
     for route in ("health", "tasks", "approvals", "audit?limit=1"):
         assert agent.get("/api/" + route).status == 200
     assert agent.post("/api/tasks", {"title": "meanwhile"}).status == 201
-    assert all(t.is_alive() for t in threads)
+    longer = all(t.is_alive() for t in threads)
     for t in threads:
         t.join()
     large.unlink()
+    return longer
 
 
 def open_files(agent):
