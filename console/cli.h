@@ -65,6 +65,9 @@ bool cli_json(struct cli *c, const json_t *answer);
 /* FILTER arguments joined by spaces. Caller frees. */
 char *cli_filter(struct cli *c, int from);
 
+/* On stderr, for people: the filter asks for a type that nobody knows. */
+void cli_type_hint(struct cli *c);
+
 /* Rows of text: aligned on a terminal, else TSV. Cells are made safe here. */
 struct cli_table;
 struct cli_table *table_new(const char *const *titles, size_t columns);

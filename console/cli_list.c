@@ -11,6 +11,7 @@
 #include "console/cli.h"
 #include "console/filter.h"
 #include "console/model_item.h"
+#include "console/model_type.h"
 
 #define RETRY_MOST_S 15
 
@@ -264,6 +265,17 @@ static int print_chain(struct cli *c)
 	return rc;
 }
 
+void cli_type_hint(struct cli *c)
+{
+	char *filter = cli_filter(c, 0);
+	char *hint = c->opt[OPT_json] ? NULL : type_unknown(filter, false);
+
+	if (hint)
+		fprintf(stderr, "kircerta: %s\n", hint);
+	free(hint);
+	free(filter);
+}
+
 int cli_audit(struct cli *c)
 {
 	json_t *items;
@@ -279,6 +291,8 @@ int cli_audit(struct cli *c)
 		return rc;
 	if (!cli_json(c, items))
 		print_records(items);
+	if (!json_array_size(items))
+		cli_type_hint(c);
 	json_decref(items);
 	return EXIT_OK;
 }

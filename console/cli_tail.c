@@ -97,6 +97,8 @@ int cli_tail(struct cli *c)
 	int rc = 0;
 
 	query = tail_query(c, &rc);
+	if (query)		/* before it waits for ever */
+		cli_type_hint(c);
 	while (query && !rc) {
 		char *path = tail_path(query, last);
 		struct http_answer answer;

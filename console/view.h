@@ -47,6 +47,8 @@ struct view_ops {
 	void (*detail)(const struct model *m, const struct item *item,
 		       struct lines *out);
 	const char *empty;		/* said where there is nothing */
+	char *(*none)(const struct view *v);	/* why the filter fits nothing,
+					   if that can be known, else NULL */
 
 	/* Or pages of text. */
 	void (*text)(struct view *v, const struct model *m,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "console/model_type.h"
 #include "console/view.h"
 
 static void collect(struct view *v, const struct model *m)
@@ -39,6 +40,11 @@ static void cell_type(const struct model *m, const struct item *it,
 		}
 }
 
+static char *none(const struct view *v)
+{
+	return type_unknown(v->filter_text, true);
+}
+
 static const struct column columns[] = {
 	{"TIME", 8, 8, cell_time},
 	{"SEQ", 6, 8, cell_seq},
@@ -56,7 +62,7 @@ const struct view_ops view_audit = {
 	.name = "audit", .title = "AUDIT", .digit = '5', .keys = keys,
 	.collect = collect, .columns = columns, .column_count = 5,
 	.tail = true, .detail = item_detail, .empty = "the journal is empty",
-	.act = act_open_record,
+	.none = none, .act = act_open_record,
 };
 
 static const struct item *find(const struct model *m, const char *id)

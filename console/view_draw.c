@@ -1,4 +1,5 @@
 /* Lists and pages as cells. Only rows that are visible are made. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "console/view.h"
@@ -72,6 +73,18 @@ static void draw_row(const struct view *v, const struct model *m,
 	}
 }
 
+/* There are rows, but the filter lets none of them through. */
+static void draw_none(const struct view *v, struct frame *f,
+		      const struct area *a)
+{
+	char *why = v->ops->none ? v->ops->none(v) : NULL;
+
+	frame_text(f, a->top, a->left + 1, a->width - 1,
+		   why ? STYLE_attention : STYLE_muted,
+		   why ? why : "nothing fits the filter; x clears it");
+	free(why);
+}
+
 static void draw_rows(struct view *v, const struct model *m, struct frame *f,
 		      const struct area *a)
 {
@@ -92,9 +105,10 @@ static void draw_rows(struct view *v, const struct model *m, struct frame *f,
 		draw_row(v, m, f, a, a->top + (int)(i * each), v->top + i);
 	f->cursor_row = a->top + (int)((v->sel - v->top) * each);
 	f->cursor_col = a->left;
-	if (!v->n && v->ops->empty)
+	if (!v->n && v->total && v->ops->empty)
+		draw_none(v, f, a);
+	else if (!v->n && v->ops->empty)
 		frame_text(f, a->top, a->left + 1, a->width - 1, STYLE_muted,
-			   v->total ? "nothing fits the filter; x clears it" :
 			   m->link == LINK_LIVE ? v->ops->empty :
 						  "nothing was received yet");
 }

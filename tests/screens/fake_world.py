@@ -398,7 +398,9 @@ class World:
 
     def op_audit_query(self, p, actor):
         after = int(p.get("after_seq") or 0)
-        return self.page([r for r in self.records if r["seq"] > after], p)
+        types = p["type"].split(",") if p.get("type") else None
+        return self.page([r for r in self.records if r["seq"] > after and
+                          (not types or r["type"] in types)], p)
 
     def op_audit_chain(self, p, actor):
         ident = p["correlation_id"]

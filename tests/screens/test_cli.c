@@ -77,6 +77,8 @@ START_TEST(each_command_answers_in_words_and_in_json)
 			     "t-01jd3k9x7m2q0003\treason=approval_required  tool=youtube.upload"},
 		{"audit --chain c-0003", 0, "\treason=approval_required  tool"},
 		{"audit type:policy_denied --json", 0, "policy_denied"},
+		{"audit type:policy_deny", 0,
+		 "no type policy_deny is known: policy_denied?"},
 		{"audit --chain c-0003", 0, "thumb.png"},
 		{"audit --chain c-none", 6, "not complete"},
 		{"evidence ls", 0, "thumb.png"},

@@ -314,6 +314,13 @@ START_TEST(lists_are_found_filtered_followed_and_frozen)
 	term_expect(&d.term, "PAUSED +1 new");
 	term_send(&d.term, "F");
 	term_expect(&d.term, "one_more");
+	term_send(&d.term, "ftype:verdict_submited\r");
+	term_expect(&d.term, "no type verdict_submited is known: "
+			     "verdict_submitted?");
+	term_send(&d.term, "xftype:heartbeat\r");
+	term_expect(&d.term, "nothing fits the filter; x clears it");
+	term_send(&d.term, "x");
+	term_expect(&d.term, "one_more");
 	term_send(&d.term, "p");
 	term_expect(&d.term, "FROZEN");
 	fake_order(&d.fake, "{\"event\": {\"type\": \"unseen_yet\"}}");

@@ -1,5 +1,6 @@
 /* Text on its way to cells: made safe, broken, found, coloured. */
 #include <locale.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include "console/frame.h"
 #include "console/keys.h"
 #include "console/lines.h"
+#include "console/model_type.h"
 #include "console/picture.h"
 #include "console/safe.h"
 #include "console/span.h"
@@ -287,6 +289,34 @@ START_TEST(a_picture_is_exact_and_plain_or_refused)
 }
 END_TEST
 
+START_TEST(a_mistyped_type_is_told_from_one_that_nothing_fits)
+{
+	static const char finished[] =
+		"no type tool_finshed is known: tool_finished?";
+	static const struct { const char *filter, *whole, *part; } cases[] = {
+		{"", NULL, NULL}, {"word state:x -type:nope", NULL, NULL},
+		{"type:heartbeat since:2h", NULL, NULL},
+		{"type:task_*|request", NULL, NULL},
+		{"type:approval",
+		 "no type approval is known: approval_requested?", NULL},
+		{"x type:request|tool_finshed", finished, finished},
+		{"type:heartbeat\x1b",
+		 "no type heartbeat<U+001B> is known: heartbeat?",
+		 "no type heartbeat<U+001B> is known: heartbeat?"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *whole = type_unknown(cases[i].filter, false);
+		char *part = type_unknown(cases[i].filter, true);
+
+		ck_assert_pstr_eq(whole, cases[i].whole);
+		ck_assert_pstr_eq(part, cases[i].part);
+		free(whole);
+		free(part);
+	}
+}
+END_TEST
+
 START_TEST(every_action_has_a_key_that_phones_have)
 {
 	for (int i = 1; i < ACT_COUNT; i++) {
@@ -320,4 +350,5 @@ TESTS("console_text",
       a_theme_says_how_roles_look_and_errors_name_the_line,
       the_bundled_themes_read,
       a_picture_is_exact_and_plain_or_refused,
+      a_mistyped_type_is_told_from_one_that_nothing_fits,
       every_action_has_a_key_that_phones_have)
