@@ -239,6 +239,12 @@ static int make(const struct settings *s, const struct webhook_conf *w,
 		return err_hint(err, "Say 1 to %d characters of ASCII, none "
 				"of them a space or a dot.", WEBHOOK_ID_MAX);
 	}
+	if (q->at && w->scheme == WEBHOOK_GITHUB) {
+		err_set(err, ERR_invalid_args, "--timestamp: the scheme "
+			"github signs no time, so an event has none");
+		return err_hint(err, "Leave it out: no event of this source "
+				"is too old.");
+	}
 	if (q->at && !clock_parse(q->at, e->at, &e->at)) {
 		err_set(err, ERR_invalid_args, "--timestamp %s", q->at);
 		return err_hint(err, "Say a time as 2026-01-02T03:04:05Z, or "

@@ -154,7 +154,9 @@ def test_what_cannot_be_signed_is_said():
             (("loose", file), "loose is open to others (mode 0640)"),
             (("gh", AGENT.dir / "nothing.json"), "nothing.json"),
             (("own", file, "--event-id", "a.b"), "--event-id a.b"),
-            (("own", file, "--timestamp", "noon"), "--timestamp noon")):
+            (("own", file, "--timestamp", "noon"), "--timestamp noon"),
+            (("gh", file, "--timestamp", "10m", "--sign-only"),
+             "github signs no time")):
         said = webhook(AGENT, *args, "--sign-only", code=1)
         assert words in said.stderr, said
     before = len(HOOK.got)
