@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
+#define UNASKED 16384u		/* bytes of JSON that anybody may send */
 #define METHOD_MAX 32u		/* that a record names */
 
 void http_submit(struct peer *p)
@@ -51,11 +52,24 @@ static bool takes_file(const struct call *c)
 	return c->op && c->op->flags & OP_RAW && !c->err.code;
 }
 
+/*
+ * More JSON than a stranger needs to be told so, from somebody who may not
+ * ask for this at all: it would only take memory from those who may.
+ */
+static bool is_too_much(const struct peer *p)
+{
+	const struct call *c = p->call;
+
+	return p->want > UNASKED && c->op && !c->err.code &&
+	       !(c->op->flags & (OP_RAW | OP_HOOK)) &&
+	       !gate_may(p->net->agent, c);
+}
+
 static int take_body(struct peer *p, bool expects)
 {
 	const struct timeouts *t = &p->net->agent->settings->timeouts;
 
-	if (takes_file(p->call) && upload_begin(p)) {
+	if ((takes_file(p->call) && upload_begin(p)) || is_too_much(p)) {
 		p->close_after = p->last = true; /* not from just anybody */
 		http_submit(p);
 		return 0;

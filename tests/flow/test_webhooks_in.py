@@ -316,6 +316,24 @@ def test_bodies_without_a_signature_keep_nobody_out(agent):
         agent.hooks["large"].accepted({"text": "x" * (2 << 20)})
 
 
+def test_much_json_is_not_taken_from_who_may_not_ask(agent):
+    """Told at once, before any of it has come; a little is read first."""
+    for by, size, status in ((None, 500000, 401), ("reader", 500000, 403),
+                             (None, 16384, None)):
+        auth = {"Authorization": "Bearer " + agent.token(by, "observer")} \
+            if by else {}
+        head = head_bytes(agent.address, "POST", "/api/tasks",
+                          auth | {"Content-Length": size})
+        with agent.raw(head) as stream:
+            if not status:
+                stream.send(b" " * size)
+            assert stream.response("POST").status == (status or 401)
+    for via in "coordinator", "admin":
+        answer = agent.post("/api/tasks", {"title": "t", "request_text":
+                                           "x" * 30000}, by=via)
+        assert answer.status == 201, answer
+
+
 def test_who_fails_too_often_waits_and_who_signs_never_does():
     agent = made({"agent.auth-failures": 1})
     hook, body = agent.hooks["github"], event()
