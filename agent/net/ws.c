@@ -165,6 +165,7 @@ int ws_receive(struct peer *p, const void *data, size_t len)
 
 	if (!w || p->state != PEER_SOCKET)
 		return -1;
+	lws_validity_confirmed(p->wsi);	/* its pong may wait behind this */
 	if (lws_frame_is_binary(p->wsi))
 		return refuse(p, LWS_CLOSE_STATUS_UNACCEPTABLE_OPCODE,
 			      ERR_bad_framing, "text only");
