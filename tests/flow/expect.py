@@ -47,11 +47,12 @@ def git(agent, *args):
     return done.stdout
 
 
-def fsck(agent):
+def fsck(agent, *options):
     """Whether stock git finds nothing wrong; for kc.wait_for, as packs may
     go while it reads the list of them."""
     done = subprocess.run(["git", "--git-dir", agent.home / "ssot.git",
-                           "fsck", "--strict", "--no-dangling"],
+                           "fsck", "--strict",
+                           *(options or ["--no-dangling"])],
                           capture_output=True)
     return done.returncode == 0 and not (done.stdout + done.stderr).strip()
 
