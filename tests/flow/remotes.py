@@ -50,10 +50,13 @@ def git(folder, *args, check=True, text=None):
     return done.stdout.strip()
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def kept_port():
+    """A port that is a server's for as long as the socket is there: nobody
+    else is given it, and who may use an address again listens on it."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("127.0.0.1", 0))
+    return s, s.getsockname()[1]
 
 
 class Folder:
@@ -62,7 +65,7 @@ class Folder:
     def __init__(self):
         self.dir = Path(tempfile.mkdtemp(prefix="kc-peer-"))
         self.repo = self.dir / "srv" / "tasks.git"
-        self.port, self.procs = 0, []
+        self.port, self.procs, self.kept = 0, [], None
         self.repo.mkdir(parents=True)
         git(self.repo, "init", "-q", "--bare", "-b", "main")
         try:
@@ -87,6 +90,8 @@ class Folder:
                 proc.kill()
                 proc.wait()
         self.procs = []
+        if self.kept:
+            self.kept.close()
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def serve(self):
@@ -103,7 +108,7 @@ class Folder:
 
     def listening(self, proc, reached):
         """Waits until reached() does not raise OSError."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             try:
                 return reached()
@@ -185,7 +190,7 @@ class Folder:
 
 class Daemon(Folder):
     def serve(self):
-        self.port = free_port()
+        self.kept, self.port = kept_port()
         core = subprocess.run(["git", "--exec-path"], capture_output=True,
                               text=True, check=True).stdout.strip()
         self.run_on_port(f"{core}/git-daemon", "--listen=127.0.0.1",
@@ -232,7 +237,7 @@ class Http(Folder):
     """User "kircerta" with TOKEN as its password."""
 
     def serve(self):
-        self.port = free_port()
+        self.kept, self.port = kept_port()
         core = subprocess.run(["git", "--exec-path"], capture_output=True,
                               text=True, check=True).stdout.strip()
         self.git("config", "http.receivepack", "true")
@@ -278,7 +283,7 @@ PermitRootLogin prohibit-password
 
 class Ssh(Folder):
     def serve(self):
-        self.port = free_port()
+        self.kept, self.port = kept_port()
         for name in ("host", "key", "stranger"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "",
                             "-C", name, "-f", self.dir / name], check=True)
