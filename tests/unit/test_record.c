@@ -103,6 +103,7 @@ static void loads_as(const struct buf *b, const json_t *v)
 	json_decref(got);
 }
 
+/* But for fractions, which it gives 17 digits. */
 START_TEST(data_is_written_as_jansson_writes_it)
 {
 	static const char *const cases[] = {
@@ -114,7 +115,8 @@ START_TEST(data_is_written_as_jansson_writes_it)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		json_t *v = json_loads(cases[i], JSON_DECODE_ANY, NULL);
-		char *want = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
+		char *want = json_is_real(v) ? xstrdup(cases[i]) :
+			json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY);
 		struct buf b = {0};
 
 		json_add_line(&b, v);
