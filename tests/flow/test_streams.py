@@ -2,6 +2,7 @@
 limits, and what a stop tells them."""
 import concurrent.futures
 import json
+import select
 import socket
 import struct
 import threading
@@ -332,6 +333,33 @@ def test_a_flood_of_strangers_costs_the_others_little(agent):
         asked = [pool.submit(stranger, n) for n in range(200)]
         assert agent.get("/api/mode", timeout=3).status == 200
         assert {a.result() for a in asked} <= {401, 429}
+
+
+def is_open(ws):
+    """Reads what has come; a ping is not answered."""
+    try:
+        while True:
+            if ws.read_frame(0)[0] == 8:
+                return False
+    except TimeoutError:
+        return True
+    except Closed:
+        return False
+
+
+def test_who_sends_is_alive_and_who_is_silent_is_cut(agent):
+    call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "system.mode"})
+    with agent.ws() as busy, agent.ws() as silent:
+        began = time.monotonic()
+        while is_open(silent):
+            assert time.monotonic() < began + 60 * kc.SLOW, "not cut"
+            busy.send(call)
+            select.select([silent.stream], [], [], 1)
+        assert time.monotonic() > began + 25, "cut too early"
+        for _ in range(6):
+            busy.send(call)
+            assert is_open(busy), time.monotonic() - began
+            select.select([], [], [], 1)
 
 
 def test_a_websocket_that_reads_nothing_is_cut(agent):
