@@ -86,9 +86,9 @@ def test_killed_among_the_bytes_nobody_knows_until_an_admin_says():
     def body(w):
         run_id = w.upload("b", {"cut": 100000, "on": "query", **NEVER})
         w.cut(f"bytes */{SIZE} 503")
-        kc.wait_for(lambda: w.agent.journal("reconcile_tried",
-                                            run_id=run_id))
-        run = w.agent.get(f"/api/runs/{run_id}").json
+        run = kc.wait_for(lambda: "detail" in w.agent.get(
+            f"/api/runs/{run_id}").json["reconcile"] and w.agent.get(
+            f"/api/runs/{run_id}").json)
         assert run["state"] == "outcome_unknown", run
         assert "of 1500000 bytes" in run["reconcile"]["detail"], run
         w.refuses("b", "outcome_unknown")
