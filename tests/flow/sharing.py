@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import tempfile
+import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -140,3 +141,24 @@ def gate_hook(peer, folder):
     os.mkfifo(go)
     peer.hook("post-receive", f"cat >/dev/null; touch {came}; read x < {go}")
     return came, go
+
+
+def quietly(call):
+    """What it returns; None if the agent went meanwhile."""
+    try:
+        return call()
+    except (OSError, kc.Closed):
+        return None
+
+
+def killed_while_it_pushes(peer, agent, call):
+    """kill -9 once the remote has taken what call() asks for, and before the
+    agent hears of it."""
+    came, go = gate_hook(peer, agent.dir)
+    sent = threading.Thread(target=lambda: quietly(call))
+    sent.start()
+    kc.wait_for(came.exists)
+    agent.kill9()
+    peer.hook("post-receive")
+    go.write_text("go\n")
+    sent.join()

@@ -8,7 +8,8 @@ import remotes
 from expect import git, refused, together
 from publishing import approved, ended, parked
 from sharing import (at_peer, by_hand, conflicts, converge, gate_hook,
-                     in_history, row, seen, team, url)
+                     in_history, killed_while_it_pushes, quietly, row, seen,
+                     team, url)
 
 
 def test_alone_goes_on_what_is_held_here_and_all_of_it_is_reconciled():
@@ -144,15 +145,8 @@ def test_killed_between_push_and_record_it_takes_its_own_words_in():
     with remotes.Daemon() as peer, team(peer, 2) as (a, b):
         task = a.task("before")
         seen(b, task)
-        came, go = gate_hook(peer, a.dir)
-        sent = threading.Thread(target=lambda: _quietly(lambda: a.patch(
-            url(task), {"base_sha": task["sha"], "title": "pushed"})))
-        sent.start()
-        kc.wait_for(came.exists)
-        a.kill9()
-        peer.hook("post-receive")
-        go.write_text("go\n")
-        sent.join()
+        killed_while_it_pushes(peer, a, lambda: a.patch(
+            url(task), {"base_sha": task["sha"], "title": "pushed"}))
         assert at_peer(peer, task["id"])["title"] == "pushed"
         assert a.journal("task_proposed", task_id=task["id"])
         assert not [r for r in a.journal("task_updated", task_id=task["id"])]
@@ -166,21 +160,14 @@ def test_killed_between_push_and_record_it_takes_its_own_words_in():
         converge(peer, (a, b))
 
 
-def _quietly(call):
-    try:
-        return call()
-    except (OSError, kc.Closed):
-        return None
-
-
 def test_killed_again_and_again_every_answer_was_true():
     with remotes.Folder() as peer, team(peer, 2) as (a, b):
         acked, stop = [], threading.Event()
 
         def write():
             while not stop.is_set():
-                answer = _quietly(lambda: a.post("/api/tasks", {"title": "t"},
-                                                 timeout=5))
+                answer = quietly(lambda: a.post("/api/tasks", {"title": "t"},
+                                                timeout=5))
                 if answer is not None and answer.status == 201:
                     acked.append(answer.json)
                 else:
@@ -229,14 +216,7 @@ def test_a_key_is_one_effect_though_the_agent_was_killed_in_between():
                           headers={"Idempotency-Key": "k-1"})
 
         a.task("first")
-        came, go = gate_hook(peer, a.dir)
-        sent = threading.Thread(target=lambda: _quietly(create))
-        sent.start()
-        kc.wait_for(came.exists)
-        a.kill9()
-        peer.hook("post-receive")
-        go.write_text("go\n")
-        sent.join()
+        killed_while_it_pushes(peer, a, create)
         a.start()
         answer, again = create(), create()
         assert answer.status == again.status == 201, (answer, again)

@@ -10,7 +10,7 @@ import kc
 import remotes
 from expect import refused, together
 from hooks import SCHEMES, Source, issue, tasks_of
-from sharing import converge, gate_hook, shas_at, team
+from sharing import converge, killed_while_it_pushes, shas_at, team
 
 KILLS = int(os.environ.get("KIRCERTA_KILLS", 5))
 RNG = random.Random(int(os.environ.get("KIRCERTA_SEED", 1)))
@@ -227,13 +227,6 @@ def test_in_shared_mode_fifty_at_once_have_one_effect_too():
         assert made == sorted(made) and made[-1] == 11, made
 
 
-def quietly(call):
-    try:
-        call()
-    except (kc.Closed, OSError):
-        pass
-
-
 def test_killed_while_the_remote_takes_its_task_it_is_made_once():
     def with_hook(conf):
         agent = kc.Agent(start=False, conf=conf)
@@ -243,15 +236,8 @@ def test_killed_while_the_remote_takes_its_task_it_is_made_once():
     with remotes.Daemon() as peer, \
             team(peer, 1, new_agent=with_hook) as a:
         a.task("first")
-        came, go = gate_hook(peer, a.dir)
-        sent = threading.Thread(target=lambda: quietly(
-            lambda: a.hook.send({"n": 1}, event_id="once")))
-        sent.start()
-        kc.wait_for(came.exists)
-        a.kill9()
-        peer.hook("post-receive")
-        go.write_text("go\n")
-        sent.join()
+        killed_while_it_pushes(
+            peer, a, lambda: a.hook.send({"n": 1}, event_id="once"))
         a.start()
         first = a.hook.accepted({"n": 1}, event_id="once")
         again = a.hook.repeated({"n": 1}, event_id="once")

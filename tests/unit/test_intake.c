@@ -232,12 +232,31 @@ START_TEST(a_file_is_what_its_path_says)
 }
 END_TEST
 
+struct spoiled { const char *key, *value, *why; };
+
+/* With any one key of the document so, c is refused with that reason. */
+static void refuses_each(struct ssot_change *c, const char *document,
+			 const struct spoiled *bad, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		char *other = changed(document, bad[i].key, bad[i].value,
+				      &c->len), *why;
+
+		c->text = other;
+		why = add(true, c);
+		ck_assert_msg(why && strstr(why, bad[i].why), "%s: %s",
+			      bad[i].key, why);
+		free(why);
+		free(other);
+	}
+}
+
 START_TEST(only_agents_write_what_is_not_a_task_and_only_once)
 {
 	size_t len, no_pretty;
 	char *text = changed(attempt_text, NULL, NULL, &len), *why;
 	struct ssot_change c = place("ack", text, len);
-	static const struct { const char *key, *value, *why; } bad[] = {
+	static const struct spoiled bad[] = {
 		{"id", "\"t-2.1.ack\"", "path"},
 		{"id", "\"t-1.1.result\"", "path"},
 		{"task_id", "\"t-9\"", "path"}, {"attempt", "2", "path"},
@@ -257,17 +276,7 @@ START_TEST(only_agents_write_what_is_not_a_task_and_only_once)
 	free(why);
 	c.kind = "ack";
 	*c.base_sha = 0;
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		char *other = changed(attempt_text, bad[i].key, bad[i].value,
-				      &c.len);
-
-		c.text = other;
-		why = add(true, &c);
-		ck_assert_msg(why && strstr(why, bad[i].why), "%s: %s",
-			      bad[i].key, why);
-		free(why);
-		free(other);
-	}
+	refuses_each(&c, attempt_text, bad, ARRAY_LEN(bad));
 	no_pretty = strlen(attempt_text);
 	c.text = attempt_text;
 	c.len = no_pretty;
@@ -280,7 +289,7 @@ END_TEST
 
 START_TEST(a_verdict_has_the_hash_of_its_issues_and_may_be_given_again)
 {
-	static const struct { const char *key, *value, *why; } bad[] = {
+	static const struct spoiled bad[] = {
 		{"issues", "[]", "issues_sha256"},
 		{"issues", "[{\"criterion_ref\":\"AC-1\",\"text\":\"e\"}]",
 		 "issues_sha256"},
@@ -305,17 +314,7 @@ START_TEST(a_verdict_has_the_hash_of_its_issues_and_may_be_given_again)
 	free(why);
 	memset(c.base_sha, 'b', 40);
 	ck_assert(!add(true, &c));
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		char *other = changed(verdict_text, bad[i].key, bad[i].value,
-				      &c.len);
-
-		c.text = other;
-		why = add(true, &c);
-		ck_assert_msg(why && strstr(why, bad[i].why), "%s: %s",
-			      bad[i].key, why);
-		free(why);
-		free(other);
-	}
+	refuses_each(&c, verdict_text, bad, ARRAY_LEN(bad));
 	free(text);
 }
 END_TEST
