@@ -5,6 +5,7 @@
 #include "console/model.h"
 #include "console/model_review.h"
 #include "console/view_ui.h"
+#include "tests/unit/asks.h"
 #include "tests/unit/unit.h"
 
 static struct model *live(int seq)
@@ -17,32 +18,6 @@ static struct model *live(int seq)
 	model_hello(m, h);
 	json_decref(h);
 	return m;
-}
-
-/* Take the next call, which has to be this; answered later. */
-static struct ask *next(struct model *m, enum ask_kind kind)
-{
-	struct ask *a = model_next_ask(m);
-
-	ck_assert_ptr_nonnull(a);
-	ck_assert_int_eq(a->kind, kind);
-	return a;
-}
-
-static void answer(struct model *m, struct ask *a, json_t *result)
-{
-	model_answer(m, a, result, NULL);
-	json_decref(result);
-}
-
-static void refuse_all(struct model *m)
-{
-	json_t *p = json_pack("{s:s}", "error_code", "not_found");
-	struct ask *a;
-
-	while ((a = model_next_ask(m)))
-		model_answer(m, a, NULL, p);
-	json_decref(p);
 }
 
 static void event(struct model *m, int seq, const char *type,

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "console/model.h"
+#include "tests/unit/asks.h"
 #include "tests/unit/unit.h"
 
 static struct model *live(void)
@@ -11,24 +12,11 @@ static struct model *live(void)
 	struct model *m = model_new();
 	json_t *h = json_pack("{s:s, s:s, s:i}", "agent", "studio-1",
 			      "actor", "ana", "seq", 0);
-	json_t *gone = json_pack("{s:s}", "error_code", "not_found");
-	struct ask *a;
 
 	model_hello(m, h);
-	while ((a = model_next_ask(m)))
-		model_answer(m, a, NULL, gone);
+	refuse_all(m);
 	json_decref(h);
-	json_decref(gone);
 	return m;
-}
-
-static struct ask *next(struct model *m, enum ask_kind kind)
-{
-	struct ask *a = model_next_ask(m);
-
-	ck_assert_ptr_nonnull(a);
-	ck_assert_int_eq(a->kind, kind);
-	return a;
 }
 
 /* Commits first .. last, the newest last as the agent has them. */
@@ -44,12 +32,6 @@ static json_t *page(int first, int last, const char *cursor)
 	json_object_set_new(p, "next_cursor",
 			    cursor ? json_string(cursor) : json_null());
 	return p;
-}
-
-static void answer(struct model *m, struct ask *a, json_t *result)
-{
-	model_answer(m, a, result, NULL);
-	json_decref(result);
 }
 
 static const char *cursor_of(const struct ask *a)
